@@ -1,0 +1,69 @@
+/** Containers as the executor and the commands see them: made, started, stopped, removed, entered. */
+import type {
+  ContainerRecord,
+  ContainerStatus,
+  ExitStatus,
+  NetworkRecord,
+  PublishedPort,
+} from '../../schemas/container.ts';
+import type { Fd } from '../../schemas/kernel.ts';
+import type { StoredImage } from '../../schemas/oci-image.ts';
+import type { Project, Service } from '../../schemas/project.ts';
+
+export interface CreateRequest {
+  project: Project;
+  service: string;
+  number: number;
+  name: string;
+  isOneOff: boolean;
+  config: Service;
+  image: StoredImage;
+  /** The networks of the stack as they exist now, by key. */
+  networks: Map<string, NetworkRecord>;
+  replaces?: ContainerRecord;
+  /** The stack's containers as they are now: addresses and slots in use. */
+  siblings: ContainerRecord[];
+}
+
+export interface ExecRequest {
+  args: string[];
+  env?: string[];
+  user?: string;
+  workingDir?: string;
+  isTty: boolean;
+  isPrivileged?: boolean;
+  /** Rows and columns where `isTty`. */
+  size?: [rows: number, columns: number];
+}
+
+/** A running process of ours in a container, seen from outside. All descriptors belong to the caller. */
+export interface Session {
+  /** Write end of the process's stdin; null where none was asked for. With a terminal all three are the pty's master. */
+  stdin: Fd | null;
+  stdout: Fd;
+  stderr: Fd | null;
+  exited: Promise<ExitStatus>;
+  resize(rows: number, columns: number): void;
+  signal(signal: number): void;
+  close(): void;
+}
+
+export interface Containers {
+  /** Everything up to the `created` state of runtime-spec: the process waits for start. */
+  create(request: CreateRequest): Promise<ContainerRecord>;
+  /** Resolves once the process was executed (execve succeeded); a failure names the step. */
+  start(record: ContainerRecord): Promise<void>;
+  /** Sends the stop signal, SIGKILL after the grace period; resolves when nothing runs any more. */
+  stop(record: ContainerRecord, options?: { timeoutMs?: number; signal?: number }): Promise<ExitStatus>;
+  kill(record: ContainerRecord, signal: number): Promise<void>;
+  /** Kills what still runs, then removes everything that carries the container's id. */
+  remove(record: ContainerRecord, options?: { removeAnonymousVolumes?: boolean }): Promise<void>;
+  status(record: ContainerRecord): ContainerStatus;
+  /** Calls back on every change of status, first with the present one. */
+  watch(record: ContainerRecord, onChange: (status: ContainerStatus) => void): Disposable;
+  wait(record: ContainerRecord): Promise<ExitStatus>;
+  exec(record: ContainerRecord, request: ExecRequest): Promise<Session>;
+  /** The main process's own input and output. Call before start to lose nothing. */
+  attach(record: ContainerRecord, options: { stdin: boolean }): Promise<Session>;
+  ports(record: ContainerRecord): PublishedPort[];
+}

@@ -1,0 +1,135 @@
+/** What the engine writes down about a container (container.json: intent) and what the shim reports (status: fact). */
+import type { Service } from './project.ts';
+
+/** One interface of a container on one network. */
+export interface Endpoint {
+  /** Key of the network in the stack file (`default`). */
+  network: string;
+  /** Name of the network on the machine (`demo_default`). */
+  networkName: string;
+  /** Name of the interface inside the container: `eth0`. */
+  interface: string;
+  /** Name of the host's end of the veth pair. */
+  hostInterface: string;
+  bridge: string;
+  /** Colon-separated hex. */
+  mac: string;
+  ipv4?: InterfaceAddress;
+  ipv6?: InterfaceAddress;
+  /** Names other containers of the network find it by, besides its own name: service name, aliases, short id. */
+  aliases: string[];
+  /** Slot in the network's table of live endpoints (see engine/network/names). */
+  slot: number;
+  /** The default route goes through this endpoint. */
+  isDefaultRoute: boolean;
+}
+
+export interface InterfaceAddress {
+  address: string;
+  prefix: number;
+  gateway?: string;
+}
+
+export interface PublishedPort {
+  protocol: 'tcp' | 'udp';
+  /** Host address the port is bound to: `0.0.0.0`, `127.0.0.1`, `::`. */
+  hostAddress: string;
+  hostPort: number;
+  containerPort: number;
+}
+
+/** A mount of the stack file with everything resolved. */
+export type ResolvedMount =
+  | { type: 'bind'; source: string; target: string; readOnly: boolean; propagation?: string }
+  | { type: 'volume'; name: string; source: string; target: string; readOnly: boolean; isAnonymous: boolean }
+  | { type: 'tmpfs'; target: string; size?: number; mode?: number; options?: string[]; readOnly: boolean };
+
+export interface ContainerRecord {
+  /** 64 hex digits. */
+  id: string;
+  /** `demo-web-1`, or `container_name`. */
+  name: string;
+  stack: string;
+  service: string;
+  /** Replica number from 1. */
+  number: number;
+  /** Made by `run`, not by `up`. */
+  isOneOff: boolean;
+  /** The canonical service it was made from: reconcile compares fields against it. */
+  config: Service;
+  /** Definitions of the networks it joins and the volumes it mounts are compared where they are observed. */
+  image: { name: string; id: string; manifestDigest: string };
+  labels: Record<string, string>;
+  endpoints: Endpoint[];
+  ports: PublishedPort[];
+  mounts: ResolvedMount[];
+  stopSignal: number;
+  stopGraceMs: number;
+  hasHealthcheck: boolean;
+  isTty: boolean;
+  /** ISO 8601. */
+  createdAt: string;
+}
+
+export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
+export type Health = 'none' | 'starting' | 'healthy' | 'unhealthy';
+
+/** What the shim last reported. `dead`: a shim that vanished without an exit record. */
+export interface ContainerStatus {
+  state: ContainerState;
+  /** Pid of the container's first process in the host's namespace; 0 where none runs. */
+  pid: number;
+  shimPid: number;
+  /** 0–255; 128+signal where a signal ended it. */
+  exitCode: number;
+  isOomKilled: boolean;
+  health: Health;
+  /** Consecutive failed probes. */
+  failingStreak: number;
+  /** Output of the last probe, at most 4096 bytes. */
+  probeOutput: string;
+  probeExitCode: number;
+  restartCount: number;
+  /** ISO 8601; empty where it never happened. */
+  startedAt: string;
+  finishedAt: string;
+  /** The last start failed: step, errno name and subject. */
+  failure?: { step: string; errno: string; subject: string };
+  /** `stop` was asked for: restart policies do not bring it back. */
+  isStopRequested: boolean;
+}
+
+export interface ExitStatus {
+  exitCode: number;
+  isOomKilled: boolean;
+}
+
+/** A network as the machine has it: made by us, found by its bridge's alias. */
+export interface NetworkRecord {
+  /** Key in the stack file. */
+  key: string;
+  /** Name on the machine. */
+  name: string;
+  stack: string;
+  driver: 'bridge';
+  bridge: string;
+  isInternal: boolean;
+  ipv4?: { subnet: string; gateway: string };
+  ipv6?: { subnet: string; gateway: string };
+  mtu?: number;
+  labels: Record<string, string>;
+  /** The definition it was made from, for reconcile. */
+  config: import('./project.ts').Network;
+}
+
+export interface VolumeRecord {
+  key: string;
+  name: string;
+  stack: string;
+  /** Absolute directory of its content. */
+  path: string;
+  isAnonymous: boolean;
+  labels: Record<string, string>;
+  config: import('./project.ts').Volume;
+  createdAt: string;
+}

@@ -1,0 +1,15 @@
+/** What the engine reports while it works; `--progress json` prints one such object a line. */
+import type { StackError } from './errors.ts';
+import type { OperationKind } from './plan.ts';
+
+export type EngineEvent =
+  | { type: 'plan'; stack: string; operations: { id: string; kind: OperationKind; resource: string; cause: string }[] }
+  | { type: 'started'; id: string; kind: OperationKind; resource: string }
+  | { type: 'progress'; id: string; resource: string; detail: string; current?: number; total?: number }
+  | { type: 'done'; id: string; kind: OperationKind; resource: string; ms: number; detail?: string }
+  | { type: 'failed'; id: string; kind: OperationKind; resource: string; ms: number; error: StackError }
+  | { type: 'skipped'; id: string; kind: OperationKind; resource: string; because: string }
+  | { type: 'undone'; id: string; kind: OperationKind; resource: string }
+  | { type: 'warning'; error: StackError };
+
+export type Emit = (event: EngineEvent) => void;

@@ -1,0 +1,108 @@
+/**
+ * The kernel port: every effect that Node has no call for. `native/` implements it with the addon; tests may hand
+ * in a fake that records calls and fails at step N. Verbs throw a {@link KernelError}; they hold no policy.
+ */
+
+/** A file descriptor number owned by the caller, who closes it with `fs.closeSync`. Always O_CLOEXEC. */
+export type Fd = number;
+
+/** What a verb throws: an Error with these fields. `code` is the errno's name (`ENOENT`), `subject` what it was about. */
+export interface KernelError extends Error {
+  code: string;
+  errno: number;
+  /** The system call or step: `openat2`, `netlink`. */
+  step: string;
+  subject: string;
+  /** Index of the message of a netlink batch that the kernel refused, and its extended-ack text. */
+  index?: number;
+}
+
+/** openat2(2) `struct open_how`. */
+export interface OpenHow {
+  flags: number;
+  mode?: number;
+  /** RESOLVE_* bits. */
+  resolve?: number;
+}
+
+export interface SpawnShim {
+  /** The sealed program (see engine/runtime/program). */
+  program: Uint8Array;
+  /** Descriptors handed to the shim; the program names them by index in this list. */
+  fds: Fd[];
+}
+
+export interface KernelPort {
+  readonly filesystem: FilesystemVerbs;
+  readonly network: NetworkVerbs;
+  readonly process: ProcessVerbs;
+}
+
+/** All synchronous: one fast call each. Bulk users (layer extraction) call them from a worker thread. */
+export interface FilesystemVerbs {
+  openat2(dirfd: Fd, path: string, how: OpenHow): Fd;
+  mkdirat(dirfd: Fd, name: string, mode: number): void;
+  mknodat(dirfd: Fd, name: string, mode: number, major: number, minor: number): void;
+  symlinkat(target: string, dirfd: Fd, name: string): void;
+  /** linkat(2) without following: both names are single components below their descriptors. */
+  linkat(fromFd: Fd, fromName: string, toFd: Fd, toName: string): void;
+  unlinkat(dirfd: Fd, name: string, isDirectory: boolean): void;
+  renameat(fromFd: Fd, fromName: string, toFd: Fd, toName: string): void;
+  /** Ownership of `name` below `dirfd` without following a symlink; `name` '' means dirfd itself. */
+  fchownat(dirfd: Fd, name: string, uid: number, gid: number): void;
+  fchmod(fd: Fd, mode: number): void;
+  /** Times in nanoseconds since the epoch; without following; `name` '' means dirfd itself. */
+  utimensat(dirfd: Fd, name: string, atimeNs: bigint, mtimeNs: bigint): void;
+  /** `name` '' means the descriptor itself. Goes through /proc/self/fd for O_PATH descriptors, never following `name`. */
+  lsetxattr(dirfd: Fd, name: string, attribute: string, value: Uint8Array): void;
+  /** Names in a directory by descriptor, without `.` and `..`. */
+  readdir(fd: Fd): string[];
+  readlinkat(dirfd: Fd, name: string): string;
+  /** flock(2); without `wait` answers false where another holder is in the way. Waiting happens on a worker thread. */
+  flock(fd: Fd, kind: 'shared' | 'exclusive' | 'unlock', wait: boolean): Promise<boolean>;
+  /** Same as flock without waiting, synchronous. */
+  tryFlock(fd: Fd, kind: 'shared' | 'exclusive' | 'unlock'): boolean;
+  /**
+   * A detached read-only overlay mount (fsopen, fsconfig, fsmount) of `lower` (uppermost first): a descriptor to resolve
+   * paths in with openat2 RESOLVE_IN_ROOT. It appears in no mount table and goes with the descriptor.
+   */
+  overlayView(lower: Fd[]): Fd;
+  /** syncfs(2). */
+  syncfs(fd: Fd): void;
+}
+
+export interface NetworkVerbs {
+  /** A new network namespace, made on a thread that ends; nothing is bound in the file system. */
+  createNamespace(): Promise<Fd>;
+  /**
+   * Sends one batch of netlink messages and returns every answer, concatenated, until each message that asked for an
+   * acknowledgement (NLM_F_ACK) or a dump (NLM_F_DUMP) has been answered. `namespace` null is the caller's own.
+   * Does not throw for NLMSG_ERROR answers: the codec in TypeScript reads them.
+   */
+  netlink(protocol: number, namespace: Fd | null, batch: Uint8Array): Promise<Uint8Array>;
+  /** Socket bound (and for TCP left un-listened) to hold a published port; EADDRINUSE where it is taken. */
+  bind(kind: 'tcp' | 'udp', address: string, port: number): Fd;
+  /** Writes a file below /proc/sys as seen from `namespace` (sysctls of a network namespace). */
+  writeSysctl(namespace: Fd | null, path: string, value: string): Promise<void>;
+}
+
+export interface ProcessVerbs {
+  /**
+   * Starts the shim from a sealed memfd, in a session of its own, reparented to init. Answers its pid and this side of
+   * the stream socket it talks on.
+   */
+  spawnShim(args: SpawnShim): Promise<{ pid: number; socket: Fd }>;
+  /** Connects to a unix stream socket named `name` in the directory `dirfd` (no sun_path length limit). */
+  connect(dirfd: Fd, name: string): Fd;
+  /** sendmsg(2) with SCM_RIGHTS, whole frame. Blocking socket. */
+  send(socket: Fd, frame: Uint8Array, fds: Fd[]): void;
+  /** Reads one length-prefixed frame and the descriptors that came with it, on a worker thread. Null at end of stream. */
+  receive(socket: Fd): Promise<{ frame: Uint8Array; fds: Fd[] } | null>;
+  pipe(): [read: Fd, write: Fd];
+  pidfdOpen(pid: number): Fd;
+  pidfdSendSignal(pidfd: Fd, signal: number): void;
+  /** Resolves when the process ends; at once if it has. Waits by poll(2) in the event loop, not on a thread. */
+  pidfdWait(pidfd: Fd): Promise<void>;
+  /** Window size of a terminal: rows, columns. */
+  setWindowSize(tty: Fd, rows: number, columns: number): void;
+}

@@ -1,0 +1,57 @@
+/** A plan is data: operations with what they need done first, why they happen, and what undoes them. */
+import type { ContainerRecord, NetworkRecord, VolumeRecord } from './container.ts';
+import type { Network, Service, Volume } from './project.ts';
+import type { Stray } from './snapshot.ts';
+
+interface Common {
+  /** Readable and unique in the plan: `create container demo-web-1`. */
+  id: string;
+  /** `container demo-web-1`, `network demo_default`, `image redis:7`. */
+  resource: string;
+  /** Why, in a human's words: `services.web.environment.MODE: "a" → "b"`. */
+  cause: string;
+  /** Ids of operations that must be done first. */
+  needs: string[];
+}
+
+export type Operation = Common &
+  (
+    | { kind: 'image.pull'; image: string; platform?: string; policy: 'missing' | 'always' }
+    | { kind: 'network.create'; key: string; network: Network }
+    | { kind: 'network.remove'; record: NetworkRecord }
+    | { kind: 'volume.create'; key: string; volume: Volume }
+    | { kind: 'volume.remove'; record: VolumeRecord }
+    | {
+        kind: 'container.create';
+        name: string;
+        service: string;
+        number: number;
+        config: Service;
+        /** The container it replaces: anonymous volumes and addresses are handed on. */
+        replaces?: ContainerRecord;
+      }
+    | { kind: 'container.start'; name: string }
+    | { kind: 'container.stop'; record: ContainerRecord; timeoutMs?: number }
+    | { kind: 'container.remove'; record: ContainerRecord; removeAnonymousVolumes: boolean }
+    | {
+        /** Awaits a condition of depends_on. The executor knows it from events. */
+        kind: 'dependency.await';
+        service: string;
+        /** Names of the containers awaited. */
+        containers: string[];
+        condition: 'service_healthy' | 'service_completed_successfully';
+        isRequired: boolean;
+      }
+    | { kind: 'stray.remove'; stray: Stray }
+  );
+
+export type OperationKind = Operation['kind'];
+
+export interface Plan {
+  stack: string;
+  action: 'up' | 'down' | 'stop' | 'start' | 'restart';
+  operations: Operation[];
+  /** Containers of services that the stack file no longer has, left alone unless asked. */
+  orphans: string[];
+  warnings: string[];
+}

@@ -1,0 +1,178 @@
+/**
+ * The canonical project: what the loader makes of the stack files, and what `stack config --format json` prints. Field
+ * names and shapes are those of `docker compose config --format json`, so that the two can be compared.
+ * Source: compose-spec 05-services.md, 06-networks.md, 07-volumes.md.
+ */
+
+export interface Project {
+  name: string;
+  services: Record<string, Service>;
+  networks: Record<string, Network>;
+  volumes: Record<string, Volume>;
+  configs?: Record<string, FileObject>;
+  secrets?: Record<string, FileObject>;
+  [extension: `x-${string}`]: unknown;
+}
+
+export interface FileObject {
+  name: string;
+  file?: string;
+  environment?: string;
+  content?: string;
+  external?: boolean;
+  [extension: `x-${string}`]: unknown;
+}
+
+/** A duration as compose prints it: `1m30s`, `500ms`. `planner/load/duration` reads it. */
+export type Duration = string;
+
+export interface Service {
+  image?: string;
+  build?: Record<string, unknown>;
+  command: string[] | null;
+  entrypoint: string[] | null;
+  environment?: Record<string, string | null>;
+  env_file?: unknown;
+  ports?: Port[];
+  expose?: string[];
+  volumes?: ServiceVolume[];
+  networks?: Record<string, ServiceNetwork | null>;
+  network_mode?: string;
+  depends_on?: Record<string, Dependency>;
+  healthcheck?: Healthcheck;
+  restart?: string;
+  user?: string;
+  group_add?: string[];
+  working_dir?: string;
+  tty?: boolean;
+  stdin_open?: boolean;
+  init?: boolean;
+  read_only?: boolean;
+  privileged?: boolean;
+  tmpfs?: string[];
+  shm_size?: string;
+  cap_add?: string[];
+  cap_drop?: string[];
+  security_opt?: string[];
+  ulimits?: Record<string, number | { soft: number; hard: number }>;
+  sysctls?: Record<string, string>;
+  mem_limit?: string;
+  memswap_limit?: string;
+  mem_reservation?: string;
+  cpus?: number;
+  cpu_shares?: string;
+  cpuset?: string;
+  pids_limit?: number;
+  oom_score_adj?: number;
+  deploy?: Deploy;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  container_name?: string;
+  hostname?: string;
+  domainname?: string;
+  mac_address?: string;
+  extra_hosts?: string[];
+  dns?: string[];
+  dns_search?: string[];
+  dns_opt?: string[];
+  stop_signal?: string;
+  stop_grace_period?: Duration;
+  scale?: number;
+  profiles?: string[];
+  platform?: string;
+  pull_policy?: string;
+  logging?: { driver?: string; options?: Record<string, string> };
+  [extension: `x-${string}`]: unknown;
+}
+
+export interface Port {
+  name?: string;
+  mode?: string;
+  host_ip?: string;
+  target: number;
+  /** One port or a range `8000-8010`; absent: an ephemeral one. */
+  published?: string;
+  protocol: string;
+  app_protocol?: string;
+}
+
+export interface ServiceVolume {
+  type: 'bind' | 'volume' | 'tmpfs' | string;
+  source?: string;
+  target: string;
+  read_only?: boolean;
+  bind?: { create_host_path?: boolean; propagation?: string; selinux?: string; recursive?: string };
+  volume?: { nocopy?: boolean; subpath?: string };
+  tmpfs?: { size?: string; mode?: number };
+  consistency?: string;
+}
+
+export interface ServiceNetwork {
+  aliases?: string[];
+  ipv4_address?: string;
+  ipv6_address?: string;
+  link_local_ips?: string[];
+  mac_address?: string;
+  interface_name?: string;
+  priority?: number;
+  gw_priority?: number;
+  driver_opts?: Record<string, string>;
+}
+
+export interface Dependency {
+  condition: 'service_started' | 'service_healthy' | 'service_completed_successfully';
+  required: boolean;
+  restart?: boolean;
+}
+
+export interface Healthcheck {
+  test?: string[];
+  interval?: Duration;
+  timeout?: Duration;
+  retries?: number;
+  start_period?: Duration;
+  start_interval?: Duration;
+  disable?: boolean;
+}
+
+export interface Deploy {
+  mode?: string;
+  replicas?: number;
+  labels?: Record<string, string>;
+  resources?: {
+    limits?: { cpus?: number; memory?: string; pids?: number };
+    reservations?: { cpus?: number; memory?: string };
+  };
+  restart_policy?: { condition?: string; delay?: Duration; max_attempts?: number; window?: Duration };
+  [other: string]: unknown;
+}
+
+export interface Network {
+  /** Name on the machine: `<project>_<key>` unless set. */
+  name: string;
+  driver?: string;
+  driver_opts?: Record<string, string>;
+  ipam: { driver?: string; config?: IpamPool[] };
+  external?: boolean;
+  internal?: boolean;
+  attachable?: boolean;
+  enable_ipv4?: boolean;
+  enable_ipv6?: boolean;
+  labels?: Record<string, string>;
+}
+
+export interface IpamPool {
+  subnet?: string;
+  gateway?: string;
+  ip_range?: string;
+  aux_addresses?: Record<string, string>;
+}
+
+export interface Volume {
+  /** Name on the machine: `<project>_<key>` unless set. */
+  name: string;
+  driver?: string;
+  driver_opts?: Record<string, string>;
+  external?: boolean;
+  labels?: Record<string, string>;
+}

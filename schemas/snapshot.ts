@@ -1,0 +1,38 @@
+/** What observe found: the machine's actual state as far as one stack is concerned. Built from the kernel and the records. */
+import type { ContainerRecord, ContainerStatus, NetworkRecord, VolumeRecord } from './container.ts';
+
+export interface ObservedContainer {
+  record: ContainerRecord;
+  status: ContainerStatus;
+}
+
+export interface ObservedNetwork {
+  record: NetworkRecord;
+  /** False where the record exists and the bridge is gone (reboot, removed by hand). */
+  exists: boolean;
+}
+
+export interface ObservedImage {
+  /** The name as the stack file writes it. */
+  name: string;
+  /** Digest of the configuration. */
+  id: string;
+  manifestDigest: string;
+}
+
+export interface Snapshot {
+  stack: string;
+  containers: ObservedContainer[];
+  networks: ObservedNetwork[];
+  volumes: VolumeRecord[];
+  /** Images in the store, by the names the desired project uses. */
+  images: ObservedImage[];
+  /** Kernel objects of this stack that no record explains: cgroups, links, tables, directories. Removed by any up or down. */
+  strays: Stray[];
+}
+
+export interface Stray {
+  kind: 'cgroup' | 'link' | 'table' | 'directory' | 'process';
+  /** Path, interface name, table name or pid. */
+  name: string;
+}
