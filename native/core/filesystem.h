@@ -1,13 +1,40 @@
-// File system verbs by descriptor. Names are resolved by the kernel alone: openat2(2) or single components.
+// File system verbs by descriptor. Names are resolved by the kernel alone: openat2(2), or single components below a
+// descriptor, never followed where they are symbolic links. A name with a slash, `.` or `..` is refused with EINVAL.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "core/fd.h"
 #include "core/result.h"
 
 namespace stack::fs {
 
 Result<int> openat2(int dirfd, const std::string& path, uint64_t flags, uint64_t mode, uint64_t resolve);
+Result<Nothing> mkdirat(int dirfd, const std::string& name, uint32_t mode);
+Result<Nothing> mknodat(int dirfd, const std::string& name, uint32_t mode, uint32_t major, uint32_t minor);
+Result<Nothing> symlinkat(const std::string& target, int dirfd, const std::string& name);
+Result<Nothing> linkat(int from, const std::string& from_name, int to, const std::string& to_name);
+Result<Nothing> unlinkat(int dirfd, const std::string& name, bool is_directory);
+Result<Nothing> renameat(int from, const std::string& from_name, int to, const std::string& to_name);
+Result<std::string> readlinkat(int dirfd, const std::string& name);
+Result<std::vector<std::string>> readdir(int fd);
+
+// An empty `name` means the descriptor itself, which may be O_PATH.
+Result<Nothing> fchownat(int dirfd, const std::string& name, uint32_t uid, uint32_t gid);
+Result<Nothing> fchmod(int fd, uint32_t mode);
+Result<Nothing> utimensat(int dirfd, const std::string& name, int64_t atime_ns, int64_t mtime_ns);
+Result<Nothing> lsetxattr(int dirfd, const std::string& name, const std::string& attribute,
+                          const std::vector<uint8_t>& value);
+
+// flock(2). False where `operation` carries LOCK_NB and another holder is in the way.
+Result<bool> flock(int fd, int operation);
+Result<Nothing> syncfs(int fd);
+// A second number for the same open file description.
+Result<Fd> duplicate(int fd);
+
+// A detached read-only overlay of `lower`, uppermost first; one layer alone is given as it is (an O_PATH descriptor).
+Result<int> overlay_view(const std::vector<int>& lower);
 
 }  // namespace stack::fs

@@ -1,0 +1,156 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Fd } from '../../schemas/kernel.ts';
+import { loadKernel } from '../index.ts';
+
+const { filesystem: verbs } = loadKernel();
+const isRoot = process.getuid?.() === 0;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_BENEATH = 0x08;
+const RESOLVE_IN_ROOT = 0x10;
+const O_PATH = 0o10000000;
+
+let dir: string;
+let root: Fd;
+const open: Fd[] = [];
+const opened = (fd: Fd): Fd => {
+  open.push(fd);
+  return fd;
+};
+
+beforeEach(() => {
+  dir = fs.mkdtempSync(join(tmpdir(), 'stack-verbs-'));
+  root = opened(fs.openSync(dir, fs.constants.O_DIRECTORY));
+});
+
+afterEach(() => {
+  for (const fd of open.splice(0)) fs.closeSync(fd);
+  fs.rmSync(dir, { recursive: true, force: true });
+});
+
+test('names of more than one component are refused before the kernel sees them', () => {
+  for (const name of ['..', '.', 'a/b', '/etc', '']) {
+    expect(() => verbs.mkdirat(root, name, 0o755), name).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(() => verbs.unlinkat(root, name, false), name).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(() => verbs.linkat(root, 'x', root, name), name).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+  }
+  expect(() => verbs.fchownat(root, '../x', 0, 0)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+});
+
+test('openat2 keeps a resolution inside its root', () => {
+  fs.mkdirSync(join(dir, 'in'));
+  fs.symlinkSync('/etc', join(dir, 'in/out'));
+  const inner = opened(fs.openSync(join(dir, 'in'), fs.constants.O_DIRECTORY));
+  const beneath = { flags: fs.constants.O_RDONLY, resolve: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+  expect(() => verbs.openat2(inner, '../x', beneath)).toThrow(expect.objectContaining({ code: 'EXDEV' }));
+  expect(() => verbs.openat2(inner, 'out/passwd', beneath)).toThrow(
+    expect.objectContaining({ code: 'EXDEV', step: 'openat2', subject: 'out/passwd' }),
+  );
+  // In root mode `/etc` of the link means the root's own.
+  expect(() => verbs.openat2(inner, 'out', { flags: O_PATH, resolve: RESOLVE_IN_ROOT })).toThrow(
+    expect.objectContaining({ code: 'ENOENT' }),
+  );
+});
+
+test('makes, links, renames, reads and removes entries', () => {
+  verbs.mkdirat(root, 'd', 0o700);
+  verbs.symlinkat('/nowhere', root, 'link');
+  verbs.mknodat(root, 'pipe', fs.constants.S_IFIFO | 0o600, 0, 0);
+  fs.writeFileSync(join(dir, 'file'), 'x');
+  const d = opened(verbs.openat2(root, 'd', { flags: O_PATH | fs.constants.O_DIRECTORY }));
+  verbs.linkat(root, 'file', d, 'hard');
+  verbs.renameat(root, 'pipe', d, 'pipe');
+  expect(verbs.readdir(root).sort()).toEqual(['d', 'file', 'link']);
+  expect(verbs.readdir(d).sort()).toEqual(['hard', 'pipe']);
+  expect(verbs.readdir(d)).toHaveLength(2);
+  expect(verbs.readlinkat(root, 'link')).toBe('/nowhere');
+  expect(fs.lstatSync(join(dir, 'd/hard')).nlink).toBe(2);
+  verbs.unlinkat(d, 'hard', false);
+  verbs.unlinkat(d, 'pipe', false);
+  verbs.unlinkat(root, 'd', true);
+  expect(verbs.readdir(root).sort()).toEqual(['file', 'link']);
+});
+
+test('times, modes and attributes land on the entry itself, never on what a link points to', () => {
+  fs.writeFileSync(join(dir, 'file'), 'x');
+  fs.symlinkSync('file', join(dir, 'link'));
+  const before = fs.statSync(join(dir, 'file'), { bigint: true }).mtimeNs;
+  verbs.utimensat(root, 'link', 5n, -1n);
+  expect(fs.lstatSync(join(dir, 'link'), { bigint: true }).mtimeNs).toBe(-1n);
+  expect(fs.statSync(join(dir, 'file'), { bigint: true }).mtimeNs).toBe(before);
+  const file = opened(verbs.openat2(root, 'file', { flags: O_PATH }));
+  verbs.fchmod(file, 0o4711);
+  expect(fs.statSync(join(dir, 'file')).mode & 0o7777).toBe(0o4711);
+  verbs.utimensat(file, '', 1_000_000_007n, 1_000_000_009n);
+  expect(fs.statSync(join(dir, 'file'), { bigint: true }).mtimeNs).toBe(1_000_000_009n);
+});
+
+test.runIf(isRoot)('ownership, devices and attributes', () => {
+  verbs.mknodat(root, 'null', fs.constants.S_IFCHR | 0o666, 1, 3);
+  expect(fs.lstatSync(join(dir, 'null')).rdev).toBe(0x103);
+  fs.symlinkSync('null', join(dir, 'link'));
+  verbs.fchownat(root, 'link', 7, 8);
+  expect(fs.lstatSync(join(dir, 'link'))).toMatchObject({ uid: 7, gid: 8 });
+  expect(fs.lstatSync(join(dir, 'null'))).toMatchObject({ uid: 0, gid: 0 });
+  verbs.lsetxattr(root, '', 'trusted.stack', Buffer.from('dir'));
+  verbs.lsetxattr(root, 'link', 'trusted.stack', Buffer.from('link'));
+  const script =
+    'import os, sys; print(os.getxattr(sys.argv[1], "trusted.stack", follow_symlinks=False).decode(), end="")';
+  const value = (name: string) => execFileSync('python3', ['-c', script, join(dir, name)], { encoding: 'utf8' });
+  expect(value('')).toBe('dir');
+  expect(value('link')).toBe('link');
+});
+
+test('a waiting flock gets the lock when its holder lets go', async () => {
+  const path = join(dir, 'lock');
+  const first = opened(fs.openSync(path, 'w'));
+  const second = opened(fs.openSync(path, 'w'));
+  expect(verbs.tryFlock(first, 'exclusive')).toBe(true);
+  expect(verbs.tryFlock(second, 'shared')).toBe(false);
+  expect(await verbs.flock(second, 'exclusive', false)).toBe(false);
+  let isHeld = false;
+  const waiting = verbs.flock(second, 'exclusive', true).then((got) => {
+    isHeld = got;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(isHeld).toBe(false);
+  verbs.tryFlock(first, 'unlock');
+  await waiting;
+  expect(isHeld).toBe(true);
+  expect(verbs.tryFlock(first, 'exclusive')).toBe(false);
+});
+
+test('many waiting locks do not starve the thread pool', async () => {
+  const path = join(dir, 'lock');
+  const holder = opened(fs.openSync(path, 'w'));
+  verbs.tryFlock(holder, 'exclusive');
+  const waiting = Array.from({ length: 12 }, () => verbs.flock(opened(fs.openSync(path, 'w')), 'shared', true));
+  await fs.promises.writeFile(join(dir, 'pool'), 'works');
+  verbs.tryFlock(holder, 'unlock');
+  expect(await Promise.all(waiting)).toEqual(waiting.map(() => true));
+});
+
+test.runIf(isRoot)('overlayView merges layers without any mount in the table', () => {
+  const before = fs.readFileSync('/proc/self/mountinfo', 'utf8');
+  const layers = ['upper', 'lower'].map((name) => {
+    fs.mkdirSync(join(dir, name));
+    fs.writeFileSync(join(dir, name, 'who'), name);
+    fs.writeFileSync(join(dir, name, `only-${name}`), '');
+    return opened(fs.openSync(join(dir, name), fs.constants.O_DIRECTORY));
+  });
+  verbs.mknodat(layers[0]!, 'only-lower', fs.constants.S_IFCHR, 0, 0);
+  const view = opened(verbs.overlayView(layers));
+  expect(verbs.readdir(view).sort()).toEqual(['only-upper', 'who']);
+  const who = opened(verbs.openat2(view, '/who', { flags: fs.constants.O_RDONLY, resolve: RESOLVE_IN_ROOT }));
+  expect(fs.readFileSync(who, 'utf8')).toBe('upper');
+  const one = opened(verbs.overlayView([layers[1]!]));
+  expect(verbs.readdir(one).sort()).toEqual(['only-lower', 'who']);
+  expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before);
+});
+
+test('syncfs answers', () => {
+  expect(() => verbs.syncfs(root)).not.toThrow();
+});

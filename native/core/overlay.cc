@@ -1,0 +1,58 @@
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "core/filesystem.h"
+
+namespace stack::fs {
+
+static Result<int> create_mount(const Fd& context) {
+  if (retry([&] { return fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0); }) < 0) {
+    return fail("fsconfig", "overlay");
+  }
+  int mount = retry([&] { return fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY); });
+  if (mount < 0) return fail("fsmount", "overlay");
+  return mount;
+}
+
+// Kernels before 6.8 know no `lowerdir+` and take at most 255 bytes for one option: layers are named by their bare
+// descriptor numbers, looked up from /proc/thread-self/fd on a thread with a working directory of its own.
+static Result<int> view_by_number(const std::vector<int>& lower) {
+  std::string names;
+  for (int fd : lower) names += (names.empty() ? "" : ":") + std::to_string(fd);
+  Result<int> answer = Error{"fsopen", 0, "overlay"};
+  std::thread([&] {
+    if (unshare(CLONE_FS) < 0 || chdir("/proc/thread-self/fd") < 0) {
+      answer = fail("unshare", "CLONE_FS");
+      return;
+    }
+    Fd context(fsopen("overlay", FSOPEN_CLOEXEC));
+    if (!context) {
+      answer = fail("fsopen", "overlay");
+    } else if (fsconfig(context.get(), FSCONFIG_SET_STRING, "lowerdir", names.c_str(), 0) < 0) {
+      answer = fail("fsconfig", "lowerdir=" + names);
+    } else {
+      answer = create_mount(context);
+    }
+  }).join();
+  return answer;
+}
+
+Result<int> overlay_view(const std::vector<int>& lower) {
+  // overlayfs refuses a single lower directory without an upper one.
+  if (lower.size() == 1) return openat2(lower[0], ".", O_PATH | O_DIRECTORY, 0, 0);
+  Fd context(fsopen("overlay", FSOPEN_CLOEXEC));
+  if (!context) return fail("fsopen", "overlay");
+  for (int fd : lower) {
+    std::string path = "/proc/self/fd/" + std::to_string(fd);
+    if (fsconfig(context.get(), FSCONFIG_SET_STRING, "lowerdir+", path.c_str(), 0) == 0) continue;
+    if (errno == EINVAL && fd == lower[0]) return view_by_number(lower);
+    return fail("fsconfig", "lowerdir+=" + path);
+  }
+  return create_mount(context);
+}
+
+}  // namespace stack::fs
