@@ -1,0 +1,118 @@
+/** The mounts of a container: the kernel file systems every container has, its files below /etc, then the stack's own. */
+import type { ResolvedMount } from '../../schemas/container.ts';
+import type { Mount } from '../../schemas/oci-runtime.ts';
+
+/** Bytes of /dev/shm where `shm_size` says nothing. */
+export const defaultShmSize = 64 * 1024 * 1024;
+
+export interface MountRequest {
+  mounts: ResolvedMount[];
+  /** Bytes of /dev/shm. */
+  shmSize: number;
+  isReadOnlyRoot: boolean;
+  isPrivileged: boolean;
+  /** Host paths of the files the engine writes for this container. */
+  files: { hosts: string; hostname: string; resolvConf: string };
+}
+
+const kernelMounts = (shmSize: number): Mount[] => [
+  { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+  {
+    destination: '/dev',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+  },
+  {
+    destination: '/dev/pts',
+    type: 'devpts',
+    source: 'devpts',
+    options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+  },
+  { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+  {
+    destination: '/sys/fs/cgroup',
+    type: 'cgroup',
+    source: 'cgroup',
+    options: ['ro', 'nosuid', 'noexec', 'nodev'],
+  },
+  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+  {
+    destination: '/dev/shm',
+    type: 'tmpfs',
+    source: 'shm',
+    options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${shmSize}`],
+  },
+];
+
+/** Mounts in the order they are made: a parent before what lies below it. */
+export function containerMounts(request: MountRequest): Mount[] {
+  const own = request.mounts.map((mount) => toMount(mount));
+  const taken = new Set(own.map((mount) => mount.destination));
+  const ownsDev = taken.has('/dev');
+  const kernel = kernelMounts(request.shmSize)
+    .filter((mount) => !taken.has(mount.destination) && !(ownsDev && mount.destination.startsWith('/dev/')))
+    .map((mount) => (request.isPrivileged ? writable(mount) : mount));
+  const access = request.isReadOnlyRoot ? ['ro'] : [];
+  const etc = [
+    ['/etc/resolv.conf', request.files.resolvConf],
+    ['/etc/hostname', request.files.hostname],
+    ['/etc/hosts', request.files.hosts],
+  ]
+    .filter(([destination]) => !taken.has(destination!))
+    .map(([destination, source]) => ({
+      destination: destination!,
+      type: 'bind',
+      source: source!,
+      options: ['rbind', ...access, 'rprivate'],
+    }));
+  return [...kernel, ...parentsFirst([...own, ...etc])];
+}
+
+/** Stable order by depth, so that `/data` is mounted before `/data/cache`. */
+export function parentsFirst<T extends { destination: string }>(mounts: T[]): T[] {
+  const depth = (mount: T) => mount.destination.split('/').filter(Boolean).length;
+  return [...mounts].sort((a, b) => depth(a) - depth(b));
+}
+
+/** What `linux.rootfsPropagation` must be for the propagation the mounts ask for (mount_namespaces(7)). */
+export function rootPropagation(mounts: ResolvedMount[]): 'shared' | 'slave' | undefined {
+  const asked = mounts.map((mount) => (mount.type === 'bind' ? (mount.propagation ?? '') : ''));
+  if (asked.some((name) => name === 'shared' || name === 'rshared')) return 'shared';
+  if (asked.some((name) => name === 'slave' || name === 'rslave')) return 'slave';
+  return undefined;
+}
+
+function toMount(mount: ResolvedMount): Mount {
+  const access = mount.readOnly ? ['ro'] : [];
+  if (mount.type === 'tmpfs') {
+    return { destination: mount.target, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(mount) };
+  }
+  const propagation = (mount.type === 'bind' && mount.propagation) || 'rprivate';
+  return {
+    destination: mount.target,
+    type: 'bind',
+    source: mount.source,
+    options: ['rbind', ...access, propagation],
+  };
+}
+
+/** Docker's defaults, each given up where the opposite is asked for. */
+export function tmpfsOptions(mount: Extract<ResolvedMount, { type: 'tmpfs' }>): string[] {
+  const asked = [...(mount.options ?? [])];
+  if (mount.size !== undefined) asked.push(`size=${mount.size}`);
+  if (mount.mode !== undefined) asked.push(`mode=${mount.mode.toString(8)}`);
+  if (mount.readOnly) asked.push('ro');
+  const merged = new Map<string, string>();
+  for (const option of ['noexec', 'nosuid', 'nodev', ...asked]) {
+    const key = option.includes('=') ? option.slice(0, option.indexOf('=')) : option.replace(/^(no|r(?=[ow]$))/, '');
+    merged.delete(key === 'w' || key === 'o' ? 'access' : key);
+    merged.set(key === 'w' || key === 'o' ? 'access' : key, option);
+  }
+  return [...merged.values()];
+}
+
+const writable = (mount: Mount): Mount =>
+  mount.type === 'sysfs' || mount.type === 'cgroup'
+    ? { ...mount, options: mount.options!.filter((option) => option !== 'ro') }
+    : mount;
