@@ -10,6 +10,8 @@ export type EngineEvent =
   | { type: 'failed'; id: string; kind: OperationKind; resource: string; ms: number; error: StackError }
   | { type: 'skipped'; id: string; kind: OperationKind; resource: string; because: string }
   | { type: 'undone'; id: string; kind: OperationKind; resource: string }
+  /** Waits for another command that holds the stack's lock. */
+  | { type: 'waiting'; resource: string; because: string }
   | { type: 'warning'; error: StackError };
 
 export type Emit = (event: EngineEvent) => void;

@@ -27,8 +27,12 @@ export type Operation = Common &
         service: string;
         number: number;
         config: Service;
-        /** The container it replaces: anonymous volumes and addresses are handed on. */
+        /** The container it replaces: anonymous volumes and addresses are handed on. It was stopped and still exists. */
         replaces?: ContainerRecord;
+        /** `--renew-anon-volumes`: the replaced container's anonymous volumes are not handed on. */
+        renewAnonymousVolumes?: boolean;
+        /** Made by `run`; `up` never touches it. */
+        isOneOff?: boolean;
       }
     | { kind: 'container.start'; name: string }
     | { kind: 'container.stop'; record: ContainerRecord; timeoutMs?: number }
@@ -39,11 +43,18 @@ export type Operation = Common &
         service: string;
         /** Names of the containers awaited. */
         containers: string[];
-        condition: 'service_healthy' | 'service_completed_successfully';
+        condition: AwaitedCondition;
+        /** False where depends_on says `required: false`: a failure warns, and what needs it goes on. */
         isRequired: boolean;
       }
     | { kind: 'stray.remove'; stray: Stray }
   );
+
+/**
+ * What an await waits for. The first two are depends_on's; `service_running_or_healthy` is `up --wait`'s: healthy where
+ * the container has a health check, running where it has none.
+ */
+export type AwaitedCondition = 'service_healthy' | 'service_completed_successfully' | 'service_running_or_healthy';
 
 export type OperationKind = Operation['kind'];
 

@@ -32,7 +32,7 @@ export interface Snapshot {
 }
 
 export interface Stray {
-  kind: 'cgroup' | 'link' | 'table' | 'directory' | 'process';
-  /** Path, interface name, table name or pid. */
+  kind: 'cgroup' | 'link' | 'table' | 'directory' | 'process' | 'container';
+  /** Path, interface name, table name or pid; the id for a container that has remains and no record. */
   name: string;
 }

@@ -1,0 +1,49 @@
+/** What a command asks of reconcile: the action and its flags. Names follow docker compose's flags. */
+import type { Plan } from '../../schemas/plan.ts';
+import type { Service } from '../../schemas/project.ts';
+
+export type Action = Plan['action'];
+
+export type PullPolicy = 'missing' | 'always' | 'never';
+
+export interface ReconcileOptions {
+  action: Action;
+  /** Services named on the command line; absent or empty: all. */
+  services?: string[];
+  /** `--no-deps`: the services named, without what they depend on. */
+  noDeps?: boolean;
+  /** `--force-recreate`: recreate the services named (all where none is) though nothing changed. */
+  forceRecreate?: boolean;
+  /** `--always-recreate-deps`: with forceRecreate, their dependencies too. */
+  alwaysRecreateDeps?: boolean;
+  /** `--no-recreate`: containers that differ from the stack file are left as they are. */
+  noRecreate?: boolean;
+  removeOrphans?: boolean;
+  /** `--scale web=3`. */
+  scale?: Record<string, number>;
+  /** `--pull`: overrides every service's pull_policy. */
+  pull?: PullPolicy;
+  /** `down --volumes`: named volumes of the stack and anonymous ones. Never external ones. */
+  removeVolumes?: boolean;
+  /** `--timeout`: before SIGKILL, in milliseconds; absent: each container's own stop_grace_period. */
+  timeoutMs?: number;
+  /** `--no-start`: everything up to the created state. */
+  noStart?: boolean;
+  /** `--renew-anon-volumes`: a replacement gets new anonymous volumes. */
+  renewAnonVolumes?: boolean;
+  /** `--wait`: ends once every container runs, or is healthy where it has a health check. */
+  wait?: boolean;
+  /** Services the stack file has and no active profile enables: their containers are no orphans. */
+  disabledServices?: string[];
+}
+
+/** `stack run`: one container of a service, beside those of `up`. */
+export interface OneOff {
+  service: string;
+  /** The service's configuration with the command line's overrides. */
+  config: Service;
+  name: string;
+  noDeps?: boolean;
+  pull?: PullPolicy;
+  disabledServices?: string[];
+}
