@@ -25,7 +25,7 @@ export function loadKernel(): KernelPort {
       hint: 'Run `npm install` (it needs g++, make and python3) in the folder of Stack.',
     });
   }
-  return createRequire(import.meta.url)(file) as KernelPort;
+  return Object.assign(createRequire(import.meta.url)(file) as Omit<KernelPort, 'addon'>, { addon: file });
 }
 
 /** Path of the monitor executable. */

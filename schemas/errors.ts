@@ -27,6 +27,7 @@ export const titles = {
   'image.archive': 'Invalid image archive',
   'image.hostile-archive': 'The archive tries to leave its root',
   'image.media-type': 'Unsupported media type',
+  'image.limit': 'The image exceeds a limit',
   'image.in-use': 'The image is in use',
   'image.store': 'The image store is damaged',
   'network.address-exhausted': 'No free address',

@@ -33,6 +33,8 @@ export interface SpawnShim {
 }
 
 export interface KernelPort {
+  /** File the addon was loaded from: a worker thread of the engine loads the same verbs from it with `require`. */
+  readonly addon: string;
   readonly filesystem: FilesystemVerbs;
   readonly network: NetworkVerbs;
   readonly process: ProcessVerbs;
