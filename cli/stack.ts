@@ -1,1 +1,25 @@
-console.log('stack');
+/** Entry of the command line, and its composition root: the one place that picks the real kernel. */
+import module from 'node:module';
+import { join } from 'node:path';
+
+// Before anything else is imported. Beside the bundle, not in the world-writable /tmp: it holds code that root runs.
+module.enableCompileCache?.(join(import.meta.dirname, '.compile-cache'));
+
+const { main } = await import('./main.ts');
+const exitCode = await main({
+  arguments: process.argv.slice(2),
+  environment: process.env,
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  async host() {
+    const [{ loadKernel }, { layout }, { loadSettings }] = await Promise.all([
+      import('../native/index.ts'),
+      import('../engine/state/layout.ts'),
+      import('./settings.ts'),
+    ]);
+    return { kernel: loadKernel(), layout: layout(process.env), settings: await loadSettings(process.env) };
+  },
+});
+// Not left to the event loop: a watcher or a connection kept alive would hold the process.
+process.exit(exitCode);

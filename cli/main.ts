@@ -1,0 +1,73 @@
+/** Finds the command, runs it, and turns whatever it throws into words and an exit code. */
+import { Command, CommanderError } from 'commander';
+import { StackError } from '../schemas/errors.ts';
+import type { Process } from './command.ts';
+import { commands, laterCommands } from './commands.ts';
+import { addGlobalOptions, type Globals, readGlobals } from './globals.ts';
+
+/** Runs the command line and answers the exit code. */
+export async function main(process: Process): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('stack')
+    .description('Runs stacks of containers described by Compose files, with an engine of its own.')
+    .usage('[options] <command>')
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .version('', '-v, --version', 'show the version of Stack')
+    .addHelpText('after', '\nExample:\n  stack up -d\n      Start the stack of ./compose.yaml and leave it running.');
+  addGlobalOptions(program);
+  const name = commandName(program, process.arguments);
+  for (const [each, { summary, load }] of Object.entries(commands)) {
+    if (each !== name) program.command(each).description(summary);
+    else program.addCommand((await load())(process, (code) => (exitCode = code)));
+  }
+  for (const command of [program, ...program.commands]) quiet(command, process);
+  try {
+    if (name && !(name in commands)) throw unknownCommand(name);
+    const args = process.arguments;
+    if (args.includes('--version') || args.includes('-v')) {
+      if (!name) return await main({ ...process, arguments: ['version'] });
+    }
+    await program.parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const { reportError } = await import('./render/error.ts');
+    const globals = readGlobals(program.opts<Partial<Globals>>(), {}, process.environment);
+    return reportError(asUsage(error, name), { ...process, globals });
+  }
+  return exitCode;
+}
+
+/** The first argument that is neither a global flag nor a flag's value. */
+function commandName(program: Command, args: string[]): string | undefined {
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index] as string;
+    if (!arg.startsWith('-') || arg === '-') return arg;
+    const option = program.options.find(({ short, long }) => arg === short || arg === long);
+    if (option?.required) index++;
+  }
+  return undefined;
+}
+
+/** Commander neither prints an error nor ends the process: both are ours to do. */
+function quiet(command: Command, { stdout }: Process): void {
+  command.exitOverride();
+  command.configureOutput({ writeErr: () => {}, writeOut: (text) => stdout.write(text) });
+}
+
+function unknownCommand(name: string): StackError {
+  if (laterCommands.has(name)) return new StackError('usage', { message: `Not supported yet: stack ${name}.` });
+  return new StackError('usage', {
+    message: `There is no command "${name}".`,
+    hint: 'Run `stack --help` for the list of commands.',
+  });
+}
+
+function asUsage(error: unknown, name: string | undefined): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  const message = error.message.replace(/^error: /, '');
+  return new StackError('usage', {
+    message: `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.?)]$/.test(message) ? '' : '.'}`,
+    hint: `Run \`stack ${name ? `${name} ` : ''}--help\` for the flags it has.`,
+  });
+}
