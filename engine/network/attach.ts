@@ -1,0 +1,116 @@
+/**
+ * Joins a container's network namespace to the bridges of its networks: veth pairs whose inner ends are born inside
+ * the namespace, in one batch outside and one inside.
+ */
+
+import type { Endpoint } from '../../schemas/container.ts';
+import { asStackError, StackError } from '../../schemas/errors.ts';
+import type { Fd, NetworkVerbs } from '../../schemas/kernel.ts';
+import { parseAddress } from './address.ts';
+import { endpointAlias, linkGroup } from './identity.ts';
+import { addAddress } from './netlink/address.ts';
+import {
+  addVeth,
+  getLink,
+  type Link,
+  RTM_NEWLINK,
+  readLink,
+  removeLinks,
+  setHairpin,
+  setLink,
+} from './netlink/link.ts';
+import type { Request } from './netlink/message.ts';
+import { protocol, send } from './netlink/netlink.ts';
+import { addDefaultRoute } from './netlink/route.ts';
+
+const DEFAULT_MTU = 1500;
+
+export interface Attachment {
+  namespace: Fd;
+  stack: string;
+  /** Container id. */
+  id: string;
+  endpoints: Endpoint[];
+  /** The bridges as the kernel has them, by name. */
+  bridges: Map<string, Link>;
+  /** The kernel passes bridged packets through its IP hooks (net.bridge.bridge-nf-call-iptables). */
+  isBridgeFiltered: boolean;
+}
+
+/**
+ * The namespace's loopback comes up, and each endpoint with its addresses and the default routes.
+ * @throws StackError network.kernel
+ */
+export async function attach(kernel: NetworkVerbs, attachment: Attachment): Promise<void> {
+  const peers = await join(kernel, attachment);
+  await send(kernel, protocol.route, attachment.namespace, insideRequests(attachment.endpoints, peers));
+}
+
+/** Index inside the namespace of each endpoint's interface, by the name of the host's end. */
+async function join(kernel: NetworkVerbs, attachment: Attachment): Promise<Map<string, number>> {
+  const requests = hostRequests(attachment);
+  const names = attachment.endpoints.map((endpoint) => endpoint.hostInterface);
+  try {
+    return peersOf(await send(kernel, protocol.route, null, requests));
+  } catch (thrown) {
+    if (asStackError(thrown).errno !== 'EEXIST') throw thrown;
+    // The container's former namespace is still being taken down: its links have the same names.
+    await send(kernel, protocol.route, null, names.length > 0 ? removeLinks(names, scratchGroup()) : []);
+    return peersOf(await send(kernel, protocol.route, null, requests));
+  }
+}
+
+function peersOf(answers: { index: number; type: number; body: Buffer }[]): Map<string, number> {
+  const links = answers.filter(({ type }) => type === RTM_NEWLINK).map(readLink);
+  return new Map(links.map((link) => [link.name, link.peer]));
+}
+
+/** A link group nobody uses, for the length of one batch. */
+export const scratchGroup = (): number => 0x40000000 + Math.floor(Math.random() * 0x3fffffff);
+
+export function hostRequests({ namespace, stack, id, endpoints, bridges, isBridgeFiltered }: Attachment): Request[] {
+  return endpoints.flatMap((endpoint) => {
+    const bridge = bridges.get(endpoint.bridge);
+    if (!bridge) {
+      throw new StackError('network.not-found', {
+        message: `The bridge ${endpoint.bridge} of network ${endpoint.networkName} is gone.`,
+        hint: 'Run `stack up` again: it makes the network anew.',
+        resource: `network ${endpoint.networkName}`,
+      });
+    }
+    const name = endpoint.hostInterface;
+    return [
+      addVeth({
+        name,
+        master: bridge.index,
+        group: linkGroup(stack),
+        mtu: bridge.mtu === DEFAULT_MTU ? undefined : bridge.mtu,
+        peer: { name: endpoint.interface, mac: endpoint.mac, namespace },
+      }),
+      setLink(name, { alias: endpointAlias(stack, id), isWithoutLinkLocal: true }),
+      ...(isBridgeFiltered ? [setHairpin(name)] : []),
+      setLink(name, { isUp: true }),
+      getLink(name),
+    ];
+  });
+}
+
+export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>): Request[] {
+  const requests = [setLink('lo', { isUp: true })];
+  for (const endpoint of endpoints) {
+    const index = peers.get(endpoint.hostInterface)!;
+    if (!endpoint.ipv6) requests.push(setLink(endpoint.interface, { isWithoutLinkLocal: true }));
+    for (const { address, prefix } of [endpoint.ipv4, endpoint.ipv6].filter((one) => one !== undefined)) {
+      requests.push(addAddress(index, parseAddress(address)!, prefix, endpoint.interface));
+    }
+    requests.push(setLink(endpoint.interface, { isUp: true }));
+  }
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    const candidates = endpoints.filter((endpoint) => endpoint[family]?.gateway);
+    const chosen = candidates.find((endpoint) => endpoint.isDefaultRoute) ?? candidates[0];
+    if (!chosen) continue;
+    const gateway = parseAddress(chosen[family]!.gateway!)!;
+    requests.push(addDefaultRoute(peers.get(chosen.hostInterface)!, gateway));
+  }
+  return requests;
+}

@@ -1,0 +1,47 @@
+/** The bridge of a network: made, addressed, found again. */
+import type { NetworkRecord } from '../../schemas/container.ts';
+import type { NetworkVerbs } from '../../schemas/kernel.ts';
+import { parseAddress, parseSubnet } from './address.ts';
+import { bridgeAlias, linkGroup, macOf } from './identity.ts';
+import { addAddress } from './netlink/address.ts';
+import { addBridge, getLink, type Link, RTM_NEWLINK, readLink, setLink } from './netlink/link.ts';
+import { protocol, send } from './netlink/netlink.ts';
+
+/** Makes what is missing of the bridge and answers it as the kernel has it. */
+export async function makeBridge(kernel: NetworkVerbs, record: NetworkRecord): Promise<Link> {
+  const { bridge: name, stack, ipv4, ipv6, mtu } = record;
+  const mac = macOf((ipv4 ?? ipv6)!.gateway);
+  const answers = await send(kernel, protocol.route, null, [
+    addBridge({ name, mac, group: linkGroup(stack), mtu }),
+    setLink(name, { alias: bridgeAlias(stack, record.name), isWithoutLinkLocal: !ipv6 }),
+    setLink(name, { isUp: true }),
+    getLink(name),
+  ]);
+  const link = readLink(answers.find(({ type }) => type === RTM_NEWLINK)!);
+  const addresses = [ipv4, ipv6].filter((family) => family !== undefined);
+  await Promise.all([
+    send(
+      kernel,
+      protocol.route,
+      null,
+      addresses.map(({ subnet, gateway }) =>
+        addAddress(link.index, parseAddress(gateway)!, parseSubnet(subnet)!.prefix, name),
+      ),
+    ),
+    // A container must not be able to hand the host a route (CVE-2020-13401).
+    kernel.writeSysctl(null, `net/ipv6/conf/${name}/accept_ra`, '0').catch(ignoreMissing),
+  ]);
+  return link;
+}
+
+/** The kernel may be without IPv6. */
+function ignoreMissing(thrown: { code?: string }): void {
+  if (thrown.code !== 'ENOENT') throw thrown;
+}
+
+/** The bridges among `names` that exist, by name. */
+export async function findBridges(kernel: NetworkVerbs, names: string[]): Promise<Map<string, Link>> {
+  const requests = names.map((name) => ({ ...getLink(name), tolerate: ['ENODEV'] }));
+  const links = (await send(kernel, protocol.route, null, requests)).map(readLink);
+  return new Map(links.map((link) => [link.name, link]));
+}

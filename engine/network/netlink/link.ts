@@ -1,0 +1,224 @@
+/**
+ * Links: bridges and veth pairs.
+ * Source: rtnetlink(7), include/uapi/linux/if_link.h, veth(4).
+ */
+import type { Fd } from '../../../schemas/kernel.ts';
+import { attribute, nested, readAttributes, readText, text, u8, u32 } from './attributes.ts';
+import { type Answer, flag, type Request } from './message.ts';
+
+export const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_GETLINK = 18;
+const RTM_SETLINK = 19;
+
+const IFLA = {
+  ADDRESS: 1,
+  IFNAME: 3,
+  MTU: 4,
+  LINK: 5,
+  MASTER: 10,
+  LINKINFO: 18,
+  IFALIAS: 20,
+  AF_SPEC: 26,
+  GROUP: 27,
+  NET_NS_FD: 28,
+};
+const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 };
+const VETH_INFO_PEER = 1;
+const BRPORT_MODE = 4;
+const INET6_ADDR_GEN_MODE = 8;
+const GEN_MODE_NONE = 1;
+const AF_INET6 = 10;
+const IFF_UP = 1;
+
+export interface Link {
+  index: number;
+  name: string;
+  isUp: boolean;
+  kind: string;
+  alias: string;
+  mtu: number;
+  group: number;
+  /** Index of the bridge it is a port of; 0 for none. */
+  master: number;
+  /** Index of the veth's other end, in whichever namespace that is. */
+  peer: number;
+  /** Colon-separated hex. */
+  mac: string;
+}
+
+/** struct ifinfomsg */
+function ifinfo(index = 0, isUp = false): Buffer {
+  const header = Buffer.alloc(16);
+  header.writeInt32LE(index, 4);
+  if (isUp) {
+    header.writeUInt32LE(IFF_UP, 8);
+    header.writeUInt32LE(IFF_UP, 12);
+  }
+  return header;
+}
+
+const macBytes = (mac: string): Buffer => Buffer.from(mac.replaceAll(':', ''), 'hex');
+
+export function addBridge(bridge: { name: string; mac: string; group: number; mtu?: number | undefined }): Request {
+  return {
+    type: RTM_NEWLINK,
+    flags: flag.create | flag.exclusive,
+    body: Buffer.concat([
+      ifinfo(),
+      text(IFLA.IFNAME, bridge.name),
+      attribute(IFLA.ADDRESS, macBytes(bridge.mac)),
+      u32(IFLA.GROUP, bridge.group),
+      ...(bridge.mtu ? [u32(IFLA.MTU, bridge.mtu)] : []),
+      nested(IFLA.LINKINFO, text(INFO.KIND, 'bridge')),
+    ]),
+    about: `create the bridge ${bridge.name}`,
+    tolerate: ['EEXIST'],
+  };
+}
+
+export interface Veth {
+  name: string;
+  /** Index of the bridge. */
+  master: number;
+  group: number;
+  mtu?: number | undefined;
+  /** The other end, born inside `namespace`. */
+  peer: { name: string; mac: string; namespace: Fd };
+}
+
+export function addVeth({ name, master, group, mtu, peer }: Veth): Request {
+  const size = mtu ? [u32(IFLA.MTU, mtu)] : [];
+  return {
+    type: RTM_NEWLINK,
+    flags: flag.create | flag.exclusive,
+    body: Buffer.concat([
+      ifinfo(),
+      text(IFLA.IFNAME, name),
+      u32(IFLA.MASTER, master),
+      u32(IFLA.GROUP, group),
+      ...size,
+      nested(
+        IFLA.LINKINFO,
+        text(INFO.KIND, 'veth'),
+        nested(
+          INFO.DATA,
+          attribute(
+            VETH_INFO_PEER,
+            Buffer.concat([
+              ifinfo(),
+              text(IFLA.IFNAME, peer.name),
+              attribute(IFLA.ADDRESS, macBytes(peer.mac)),
+              ...size,
+              u32(IFLA.NET_NS_FD, peer.namespace),
+            ]),
+          ),
+        ),
+      ),
+    ]),
+    about: `create the veth pair ${name} – ${peer.name}`,
+  };
+}
+
+/** Changes of an existing link, found by name. */
+export interface LinkChange {
+  isUp?: boolean;
+  alias?: string;
+  group?: number;
+  /** No link-local address, and with it no router solicitations: the link is not ours to speak IPv6 on. */
+  isWithoutLinkLocal?: boolean;
+}
+
+/** The kernel sets the link up before it reads the address mode: send `isUp` in a message of its own, after. */
+export function setLink(name: string, change: LinkChange): Request {
+  const parts = [ifinfo(0, change.isUp ?? false), text(IFLA.IFNAME, name)];
+  if (change.alias !== undefined) parts.push(attribute(IFLA.IFALIAS, Buffer.from(change.alias)));
+  if (change.group !== undefined) parts.push(u32(IFLA.GROUP, change.group));
+  if (change.isWithoutLinkLocal) {
+    parts.push(nested(IFLA.AF_SPEC, nested(AF_INET6, u8(INET6_ADDR_GEN_MODE, GEN_MODE_NONE))));
+  }
+  return { type: RTM_SETLINK, flags: 0, body: Buffer.concat(parts), about: `configure the link ${name}` };
+}
+
+/** Lets a bridge send a frame back through the port it came by. */
+export function setHairpin(name: string): Request {
+  return {
+    type: RTM_NEWLINK,
+    flags: 0,
+    body: Buffer.concat([
+      ifinfo(),
+      text(IFLA.IFNAME, name),
+      nested(IFLA.LINKINFO, text(INFO.SLAVE_KIND, 'bridge'), nested(INFO.SLAVE_DATA, u8(BRPORT_MODE, 1))),
+    ]),
+    about: `configure the bridge port ${name}`,
+  };
+}
+
+export function removeLink(name: string): Request {
+  return {
+    type: RTM_DELLINK,
+    flags: 0,
+    body: Buffer.concat([ifinfo(), text(IFLA.IFNAME, name)]),
+    about: `remove the link ${name}`,
+    tolerate: ['ENODEV'],
+  };
+}
+
+/**
+ * Removes any number of links for the price of one: each removal of its own waits for an RCU grace period, the
+ * removal of a group waits once.
+ */
+export function removeLinks(names: string[], scratchGroup: number): Request[] {
+  if (names.length === 1) return [removeLink(names[0]!)];
+  return [
+    ...names.map((name) => ({ ...setLink(name, { group: scratchGroup }), tolerate: ['ENODEV'] })),
+    removeGroup(scratchGroup),
+  ];
+}
+
+export function removeGroup(group: number): Request {
+  return {
+    type: RTM_DELLINK,
+    flags: 0,
+    body: Buffer.concat([ifinfo(), u32(IFLA.GROUP, group)]),
+    about: `remove the links of group ${group}`,
+    tolerate: ['ENODEV'],
+  };
+}
+
+export function getLink(name: string): Request {
+  return {
+    type: RTM_GETLINK,
+    flags: 0,
+    body: Buffer.concat([ifinfo(), text(IFLA.IFNAME, name)]),
+    about: `find the link ${name}`,
+  };
+}
+
+export function getLinks(): Request {
+  return { type: RTM_GETLINK, flags: flag.dump, body: ifinfo(), about: 'list the links' };
+}
+
+export function readLink({ body }: Answer): Link {
+  const found = readAttributes(body.subarray(16));
+  const number = (type: number) => found.get(type)?.readUInt32LE(0) ?? 0;
+  const index = body.readInt32LE(4);
+  const info = found.get(IFLA.LINKINFO);
+  return {
+    index,
+    name: readText(found.get(IFLA.IFNAME)) ?? '',
+    isUp: (body.readUInt32LE(8) & IFF_UP) !== 0,
+    kind: (info && readText(readAttributes(info).get(INFO.KIND))) ?? '',
+    alias: readText(found.get(IFLA.IFALIAS)) ?? '',
+    mtu: number(IFLA.MTU),
+    group: number(IFLA.GROUP),
+    master: number(IFLA.MASTER),
+    // Left out by the kernel where it equals the link's own index.
+    peer: number(IFLA.LINK) || index,
+    mac:
+      found
+        .get(IFLA.ADDRESS)
+        ?.toString('hex')
+        .replace(/(..)(?=.)/g, '$1:') ?? '',
+  };
+}

@@ -1,0 +1,54 @@
+/** Sends batches through the kernel port and turns refusals into errors a user can act on. */
+import { getSystemErrorName } from 'node:util';
+import { StackError } from '../../../schemas/errors.ts';
+import type { Fd, KernelError, NetworkVerbs } from '../../../schemas/kernel.ts';
+import { type Answer, decode, encode, type Refusal, type Request } from './message.ts';
+
+/** include/uapi/linux/netlink.h */
+export const protocol = { route: 0, netfilter: 12 };
+
+/**
+ * Sends `requests` as one batch into `namespace` (null: the caller's) and answers what came back. rtnetlink carries
+ * out the rest of a batch after a refusal, nfnetlink none of it.
+ * @throws StackError network.kernel with the first refusal that its request does not tolerate
+ */
+export async function send(
+  kernel: NetworkVerbs,
+  family: number,
+  namespace: Fd | null,
+  requests: Request[],
+): Promise<Answer[]> {
+  if (requests.length === 0) return [];
+  let bytes: Uint8Array;
+  try {
+    bytes = await kernel.netlink(family, namespace, encode(requests));
+  } catch (thrown) {
+    const { code, message } = thrown as KernelError;
+    throw new StackError('network.kernel', { message, operation: 'netlink', errno: code, cause: thrown });
+  }
+  const { answers, refusals } = decode(bytes);
+  for (const refusal of refusals) {
+    const request = requests[refusal.index];
+    if (!request?.tolerate?.includes(errnoName(refusal))) throw refused(refusal, request);
+  }
+  return answers;
+}
+
+const errnoName = ({ errno }: Refusal): string => getSystemErrorName(-errno);
+
+function refused(refusal: Refusal, request: Request | undefined): StackError {
+  const errno = errnoName(refusal);
+  const about = request?.about ?? 'a netlink request';
+  return new StackError('network.kernel', {
+    message: `The kernel refused to ${about}: ${errno}${refusal.text ? ` (${refusal.text})` : ''}.`,
+    hint: hints[errno],
+    operation: about,
+    errno,
+  });
+}
+
+const hints: Record<string, string> = {
+  EPERM: 'Run as root, or with CAP_NET_ADMIN in this network namespace.',
+  EOPNOTSUPP: 'The kernel was built without this part of networking, or its module cannot be loaded.',
+  EAFNOSUPPORT: 'The kernel was built without this part of networking, or its module cannot be loaded.',
+};

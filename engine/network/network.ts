@@ -1,0 +1,177 @@
+/**
+ * Networks of this machine: bridges, endpoints, rules, published ports and names, all by netlink.
+ *
+ * A container's way through here: `allocate` (addresses, before its record is written) → `attach` (its namespace joins
+ * the bridges) → `sync` (rules for everything the stack publishes) → `release` once its record is gone.
+ */
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ContainerRecord, Endpoint, NetworkRecord } from '../../schemas/container.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Fd } from '../../schemas/kernel.ts';
+import type { Network } from '../../schemas/project.ts';
+import type { Host } from '../host.ts';
+import { attach, scratchGroup } from './attach.ts';
+import { findBridges, makeBridge } from './bridges.ts';
+import { type EndpointRequest, makeEndpoints, type Use, useOf } from './endpoints.ts';
+import { bridgeName } from './identity.ts';
+import { type Link, removeLinks } from './netlink/link.ts';
+import { protocol, send } from './netlink/netlink.ts';
+import { loadRecord, loadRecords, removeRecord, saveRecord } from './records.ts';
+import { chooseSubnets, defaultPools } from './subnets.ts';
+import { takenSubnets } from './taken.ts';
+
+export interface Networks {
+  /**
+   * Makes network `key` of a stack, or what is missing of it: record and bridge.
+   * @throws StackError network.overlap, network.address, network.address-exhausted, network.kernel, config.not-supported
+   */
+  create(stack: string, key: string, config: Network): Promise<NetworkRecord>;
+  /** Every network of the machine, or those of one stack. */
+  list(stack?: string): NetworkRecord[];
+  /** By its name on the machine. */
+  find(name: string): NetworkRecord | undefined;
+  /** Names of the bridges among those of `records` that the kernel has. */
+  existing(records: NetworkRecord[]): Promise<Set<string>>;
+  /** Bridges and records go; whatever is already gone is no error. */
+  remove(records: NetworkRecord[]): Promise<void>;
+  /**
+   * Addresses and interface names for a container to be made; nobody else gets them until `release`.
+   * @throws StackError network.not-found, network.address, network.address-exhausted
+   */
+  allocate(request: EndpointRequest, siblings: ContainerRecord[]): Endpoint[];
+  release(id: string): void;
+  /** Joins `namespace` to the bridges of `endpoints`. With none, only its loopback comes up. */
+  attach(namespace: Fd, container: { stack: string; id: string; endpoints: Endpoint[] }): Promise<void>;
+  /** Removes the links of endpoints, all at once. Needless where their namespaces have gone. */
+  detach(endpoints: Endpoint[]): Promise<void>;
+}
+
+export function createNetworks(host: Host): Networks {
+  const { kernel, layout } = host;
+  const verbs = kernel.network;
+  const bridges = new Map<string, Link>();
+  /** Endpoints handed out by this process, by container id. */
+  const reserved = new Map<string, Endpoint[]>();
+
+  /** One command at a time chooses subnets or changes what the host forwards: those are the machine's, not a stack's. */
+  async function exclusively<T>(work: () => Promise<T>): Promise<T> {
+    mkdirSync(layout.locks, { recursive: true, mode: 0o700 });
+    const fd = openSync(join(layout.locks, '.networks'), 'a', 0o600);
+    try {
+      await kernel.filesystem.flock(fd, 'exclusive', true);
+      return await work();
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  async function makeRecord(stack: string, key: string, config: Network): Promise<NetworkRecord> {
+    const bridge = bridgeName(config.name);
+    const records = loadRecords(layout).filter((record) => record.name !== config.name);
+    const subnets = chooseSubnets(
+      config,
+      host.settings.network?.pools ?? defaultPools,
+      await takenSubnets(verbs, records, bridge),
+    );
+    const mtu = Number(config.driver_opts?.['com.docker.network.driver.mtu'] ?? 0);
+    const record: NetworkRecord = {
+      key,
+      name: config.name,
+      stack,
+      driver: 'bridge',
+      bridge,
+      isInternal: config.internal ?? false,
+      ...subnets,
+      ...(mtu > 0 ? { mtu } : {}),
+      labels: config.labels ?? {},
+      config,
+    };
+    saveRecord(layout, record);
+    return record;
+  }
+
+  async function create(stack: string, key: string, config: Network): Promise<NetworkRecord> {
+    if (config.driver && config.driver !== 'bridge') {
+      throw new StackError('config.not-supported', {
+        message: `Not supported yet: networks.${key}.driver ${config.driver}.`,
+        hint: 'Use the driver bridge.',
+        resource: `network ${config.name}`,
+      });
+    }
+    const record = await exclusively(
+      async () => loadRecord(layout, config.name) ?? (await makeRecord(stack, key, config)),
+    );
+    if (record.stack !== stack) throw foreign(record);
+    bridges.set(record.bridge, await makeBridge(verbs, record));
+    return record;
+  }
+
+  async function remove(records: NetworkRecord[]): Promise<void> {
+    if (records.length === 0) return;
+    const names = records.map((record) => record.bridge);
+    await send(verbs, protocol.route, null, removeLinks(names, scratchGroup()));
+    for (const record of records) {
+      bridges.delete(record.bridge);
+      removeRecord(layout, record.name);
+    }
+  }
+
+  function use(record: NetworkRecord, siblings: ContainerRecord[]): Use {
+    const promised = [...reserved].map(([id, endpoints]) => ({ id, endpoints }));
+    return useOf(record.name, [...siblings, ...promised]);
+  }
+
+  async function attachContainer(
+    namespace: Fd,
+    { stack, id, endpoints }: { stack: string; id: string; endpoints: Endpoint[] },
+  ): Promise<void> {
+    const unknown = endpoints.map((endpoint) => endpoint.bridge).filter((bridge) => !bridges.has(bridge));
+    if (unknown.length > 0) {
+      for (const [name, link] of await findBridges(verbs, unknown)) bridges.set(name, link);
+    }
+    await attach(verbs, { namespace, stack, id, endpoints, bridges, isBridgeFiltered: isBridgeFiltered() });
+  }
+
+  return {
+    create,
+    list: (stack) => loadRecords(layout).filter((record) => stack === undefined || record.stack === stack),
+    find: (name) => loadRecord(layout, name),
+    existing: async (records) => {
+      const found = await findBridges(
+        verbs,
+        records.map((record) => record.bridge),
+      );
+      return new Set(found.keys());
+    },
+    remove,
+    allocate(request, siblings) {
+      const endpoints = makeEndpoints(request, (record) => use(record, siblings));
+      reserved.set(request.id, endpoints);
+      return endpoints;
+    },
+    release: (id) => void reserved.delete(id),
+    attach: attachContainer,
+    detach: async (endpoints) => {
+      const names = endpoints.map((endpoint) => endpoint.hostInterface);
+      if (names.length > 0) await send(verbs, protocol.route, null, removeLinks(names, scratchGroup()));
+    },
+  };
+}
+
+/** Whether bridged packets pass the IP hooks (br_netfilter): off where the module is not there. */
+function isBridgeFiltered(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/bridge/bridge-nf-call-iptables', 'utf8').trim() === '1';
+  } catch {
+    return false;
+  }
+}
+
+function foreign(record: NetworkRecord): StackError {
+  return new StackError('network.overlap', {
+    message: `A network named ${record.name} exists already: it belongs to the stack ${record.stack}.`,
+    hint: 'Mark the network `external: true` to share it, or give it another name.',
+    resource: `network ${record.name}`,
+  });
+}

@@ -1,0 +1,148 @@
+/** Which subnet a network gets: the one its definition asks for, or the first free one of the pools. */
+import { createHash } from 'node:crypto';
+import { StackError } from '../../schemas/errors.ts';
+import type { IpamPool, Network } from '../../schemas/project.ts';
+import {
+  type Address,
+  contains,
+  formatAddress,
+  formatSubnet,
+  network,
+  offset,
+  overlaps,
+  parseAddress,
+  parseSubnet,
+  type Subnet,
+  size,
+} from './address.ts';
+
+export interface Pool {
+  base: string;
+  /** Prefix length of the subnets taken from it. */
+  size: number;
+}
+
+/** The pools docker starts from, without 172.17.0.0/16, which is docker's own first bridge. */
+export const defaultPools: Pool[] = [
+  ...Array.from({ length: 14 }, (_, i) => ({ base: `172.${18 + i}.0.0/16`, size: 16 })),
+  { base: '192.168.0.0/16', size: 20 },
+];
+
+/** A subnet in use, and by what: `network demo_default`, `the host's route …`. */
+export interface Taken {
+  subnet: Subnet;
+  by: string;
+}
+
+export interface Chosen {
+  subnet: string;
+  gateway: string;
+}
+
+/**
+ * The subnets and gateways of network `config`, none of which overlaps one of `taken`.
+ * @throws StackError network.address (malformed, gateway outside), network.overlap (asked for and taken),
+ *   network.address-exhausted (nothing left in the pools), config.not-supported (two subnets of one family)
+ */
+export function chooseSubnets(config: Network, pools: Pool[], taken: Taken[]): { ipv4?: Chosen; ipv6?: Chosen } {
+  const resource = `network ${config.name}`;
+  const asked = askedPools(config, resource);
+  const choice: { ipv4?: Chosen; ipv6?: Chosen } = {};
+  if (config.enable_ipv4 !== false) {
+    const subnet = asked[4]?.subnet ?? firstFree(pools, taken, resource);
+    choice.ipv4 = finish(subnet, asked[4]?.pool, taken, resource);
+  }
+  if (config.enable_ipv6 || asked[6]) {
+    const subnet = asked[6]?.subnet ?? uniqueLocal(config.name, taken);
+    choice.ipv6 = finish(subnet, asked[6]?.pool, taken, resource);
+  }
+  return choice;
+}
+
+type Asked = Partial<Record<4 | 6, { subnet: Subnet; pool: IpamPool }>>;
+
+function askedPools(config: Network, resource: string): Asked {
+  const asked: Asked = {};
+  for (const pool of config.ipam.config ?? []) {
+    if (!pool.subnet) continue;
+    const parsed = parseSubnet(pool.subnet);
+    if (!parsed) throw invalid(`${pool.subnet} is not a subnet`, 'Write it as 172.28.0.0/16 or fd00:1::/64.', resource);
+    const { family } = parsed.address;
+    if (asked[family]) {
+      throw new StackError('config.not-supported', {
+        message: `${resource}: several IPv${family} subnets for one network are not supported yet.`,
+        hint: 'Keep one subnet for each family.',
+        resource,
+      });
+    }
+    asked[family] = { subnet: { address: network(parsed), prefix: parsed.prefix }, pool };
+  }
+  return asked;
+}
+
+function finish(subnet: Subnet, pool: IpamPool | undefined, taken: Taken[], resource: string): Chosen {
+  const text = formatSubnet(subnet);
+  const rival = taken.find((one) => overlaps(one.subnet, subnet));
+  if (rival) {
+    throw new StackError('network.overlap', {
+      message: `${resource}: the subnet ${text} overlaps ${formatSubnet(rival.subnet)} of ${rival.by}.`,
+      hint: 'Choose another subnet under ipam.config, or leave it out to get a free one.',
+      resource,
+    });
+  }
+  // The smallest subnet has a gateway and one more address.
+  if (size(subnet) < 4n) throw invalid(`${text} has no room for a gateway and a container`, undefined, resource);
+  const gateway = pool?.gateway ? parseAddress(pool.gateway) : offset(network(subnet), 1);
+  if (!gateway || !contains(subnet, gateway)) {
+    throw invalid(`the gateway ${pool?.gateway} is not in the subnet ${text}`, undefined, resource);
+  }
+  const range = pool?.ip_range ? parseSubnet(pool.ip_range) : undefined;
+  if (pool?.ip_range && !(range && range.prefix >= subnet.prefix && contains(subnet, range.address))) {
+    throw invalid(`the ip_range ${pool.ip_range} is not inside the subnet ${text}`, undefined, resource);
+  }
+  for (const [name, address] of Object.entries(pool?.aux_addresses ?? {})) {
+    const parsed = parseAddress(address);
+    if (!parsed || !contains(subnet, parsed)) {
+      throw invalid(`aux_addresses.${name} ${address} is not in the subnet ${text}`, undefined, resource);
+    }
+  }
+  return { subnet: text, gateway: formatAddress(gateway) };
+}
+
+function firstFree(pools: Pool[], taken: Taken[], resource: string): Subnet {
+  for (const pool of pools) {
+    const base = parseSubnet(pool.base);
+    if (!base || pool.size < base.prefix) {
+      throw invalid(`the pool ${pool.base} with size ${pool.size} of the settings is not valid`, undefined, resource);
+    }
+    const end = network(base).value + size(base);
+    let address: Address = network(base);
+    while (address.value < end) {
+      const subnet = { address, prefix: pool.size };
+      const rival = taken.find((one) => overlaps(one.subnet, subnet));
+      if (!rival) return subnet;
+      // Past whichever of the two is larger: a wide route costs one step.
+      const wider = rival.subnet.prefix < subnet.prefix ? rival.subnet : subnet;
+      address = offset(network(wider), size(wider));
+    }
+  }
+  throw new StackError('network.address-exhausted', {
+    message: `${resource}: every subnet of the pools is taken (${taken.length} in use on this machine).`,
+    hint: 'Remove networks that are no longer needed, or add pools under `network.pools` of the settings.',
+    resource,
+  });
+}
+
+/** An RFC 4193 /64 that follows from the network's name, so that it stays the same when the network is made anew. */
+function uniqueLocal(name: string, taken: Taken[]): Subnet {
+  for (let attempt = 0; ; attempt++) {
+    const bytes = createHash('sha256').update(`ula ${name} ${attempt}`).digest().subarray(0, 7);
+    const value = (0xfdn << 120n) | (BigInt(`0x${bytes.toString('hex')}`) << 64n);
+    const subnet: Subnet = { address: { family: 6, value }, prefix: 64 };
+    if (!taken.some((one) => overlaps(one.subnet, subnet))) return subnet;
+  }
+}
+
+function invalid(what: string, hint: string | undefined, resource: string): StackError {
+  return new StackError('network.address', { message: `${resource}: ${what}.`, hint, resource });
+}

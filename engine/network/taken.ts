@@ -1,0 +1,55 @@
+/** Subnets that a new network must keep clear of. */
+import { readFileSync } from 'node:fs';
+import type { NetworkRecord } from '../../schemas/container.ts';
+import type { NetworkVerbs } from '../../schemas/kernel.ts';
+import { network, parseAddress, parseSubnet } from './address.ts';
+import { getAddresses, RTM_NEWADDR, readAddress } from './netlink/address.ts';
+import { getLinks, RTM_NEWLINK, readLink } from './netlink/link.ts';
+import { protocol, send } from './netlink/netlink.ts';
+import { getRoutes, RTM_NEWROUTE, readRoute } from './netlink/route.ts';
+import type { Taken } from './subnets.ts';
+
+/**
+ * Subnets of `records`, of the host's routes and addresses, and the resolvers of /etc/resolv.conf (a VPN's resolver is
+ * often reached by the default route alone). What link `own` has does not count.
+ */
+export async function takenSubnets(kernel: NetworkVerbs, records: NetworkRecord[], own: string): Promise<Taken[]> {
+  const taken: Taken[] = [];
+  for (const { name, ipv4, ipv6 } of records) {
+    for (const family of [ipv4, ipv6]) {
+      if (family) taken.push({ subnet: parseSubnet(family.subnet)!, by: `network ${name}` });
+    }
+  }
+  const answers = await send(kernel, protocol.route, null, [getLinks(), getAddresses(), getRoutes()]);
+  const names = new Map<number, string>();
+  for (const answer of answers) {
+    if (answer.type === RTM_NEWLINK) {
+      const { index, name } = readLink(answer);
+      names.set(index, name);
+      continue;
+    }
+    const isAddress = answer.type === RTM_NEWADDR;
+    if (!isAddress && answer.type !== RTM_NEWROUTE) continue;
+    const found = isAddress ? readAddress(answer) : readRoute(answer);
+    const link = found && names.get(found.index);
+    if (!found || link === own) continue;
+    const subnet = { address: network(found.subnet), prefix: found.subnet.prefix };
+    taken.push({ subnet, by: isAddress ? `the host's interface ${link}` : `the host's route through ${link}` });
+  }
+  for (const address of nameservers()) {
+    taken.push({ subnet: { address, prefix: address.family === 4 ? 32 : 128 }, by: 'a resolver of /etc/resolv.conf' });
+  }
+  return taken;
+}
+
+function nameservers() {
+  let content: string;
+  try {
+    content = readFileSync('/etc/resolv.conf', 'utf8');
+  } catch {
+    return [];
+  }
+  return [...content.matchAll(/^\s*nameserver\s+(\S+)/gm)]
+    .map((match) => parseAddress(match[1]!))
+    .filter((address) => address !== undefined);
+}
