@@ -1,1 +1,41 @@
-int main() { return 0; }
+// The shim: one for each container. It gets descriptor 3, a socket to who made it; 4, the sealed program; from 5 on,
+// the descriptors the program names by index. argv[1] is how many those are.
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shim/monitor.h"
+
+int main(int argc, char** argv) {
+  using namespace stack::shim;
+  constexpr int kSocket = 3, kProgram = 4, kFirst = 5;
+  prctl(PR_SET_NAME, "stack-shim");
+  prctl(PR_SET_DUMPABLE, 0);
+  for (int signal = 1; signal < NSIG; signal++) ::signal(signal, SIG_DFL);
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  int null = open("/dev/null", O_RDWR);
+  for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+  if (null > 2) close(null);
+  if (chdir("/") != 0) return 1;
+  int count = argc > 1 ? atoi(argv[1]) : 0;
+  std::vector<int> fds;
+  for (int i = 0; i < count; i++) fds.push_back(kFirst + i);
+  for (int fd = kSocket; fd < kFirst + count; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
+
+  struct stat info{};
+  if (fstat(kProgram, &info) != 0 || info.st_size <= 0) return 1;
+  auto size = static_cast<size_t>(info.st_size);
+  void* program = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, kProgram, 0);
+  if (program == MAP_FAILED) return 1;
+  close(kProgram);
+  Settings settings;
+  Reader steps = open_program(static_cast<const uint8_t*>(program), size);
+  if (steps.bad() || !read_settings(steps, settings)) return 1;
+  return Monitor(std::move(settings), std::move(fds)).run(kSocket);
+}

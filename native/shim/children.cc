@@ -1,0 +1,169 @@
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "shim/monitor.h"
+
+namespace stack::shim {
+
+namespace {
+
+// What the monitor holds must not be open in a container, not even before its exec: a copy of a client's socket or
+// pipe would keep its other end from seeing the end.
+void close_all_except(std::vector<int> keep) {
+  std::sort(keep.begin(), keep.end());
+  unsigned from = 3;
+  for (int fd : keep) {
+    if (fd < static_cast<int>(from)) continue;
+    if (fd > static_cast<int>(from)) syscall(SYS_close_range, from, fd - 1, 0);
+    from = fd + 1;
+  }
+  syscall(SYS_close_range, from, ~0U, 0);
+}
+
+}  // namespace
+
+// Index of the new child, or -1 with errno set.
+int Monitor::spawn(Child::Kind kind, Reader steps, const int (&stdio)[3], int client) {
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) return -1;
+  Fd ours(sockets[0]), theirs(sockets[1]);
+  uint64_t flags = 0;
+  Reader peek = steps;
+  Step step;
+  if (next(peek, step) && step.code == Code::kClone) {
+    flags = step.body.u64();
+    steps = peek;
+  }
+  int pidfd = -1;
+  clone_args args{.flags = flags | CLONE_PIDFD, .pidfd = reinterpret_cast<uint64_t>(&pidfd), .exit_signal = SIGCHLD};
+  long pid = syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0) return -1;
+  if (pid == 0) {
+    Process process;
+    process.report = theirs.get();
+    process.fds = &fds_;
+    std::copy(std::begin(stdio), std::end(stdio), process.stdio);
+    std::vector<int> keep(fds_);
+    keep.insert(keep.end(), {theirs.get(), stdio[0], stdio[1], stdio[2]});
+    if (kind != Child::kContainer && container_ >= 0) {
+      process.container = children_[container_]->pidfd.get();
+      keep.push_back(process.container);
+    }
+    close_all_except(std::move(keep));
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    shim::run(process, steps);
+    _exit(127);
+  }
+  auto child = std::make_unique<Child>();
+  child->kind = kind;
+  child->pid = static_cast<pid_t>(pid);
+  child->pidfd = Fd(pidfd);
+  child->report = std::move(ours);
+  child->client = client;
+  child->forks = kind != Child::kContainer;
+  size_t index = 0;
+  while (index < children_.size() && children_[index]) index++;
+  if (index == children_.size()) children_.emplace_back();
+  watch(child->report.get(), Source::kReport, static_cast<uint32_t>(index), EPOLLIN);
+  children_[index] = std::move(child);
+  return static_cast<int>(index);
+}
+
+void Monitor::on_report(uint32_t index) {
+  while (index < children_.size() && children_[index] && children_[index]->report) {
+    Child& child = *children_[index];
+    Report report{};
+    iovec part{.iov_base = &report, .iov_len = sizeof report};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    msghdr message{.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t size = recvmsg(child.report.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (size != sizeof report) {  // every copy was closed: execve, or an exit
+      child.report.reset();
+      if (!child.has_failed) on_executed(child);
+      return;
+    }
+    report.step[sizeof report.step - 1] = report.subject[sizeof report.subject - 1] = '\0';
+    switch (report.kind) {
+      case Report::kCreated: on_created(); break;
+      case Report::kWarning:
+        if (warnings_.size() < 16) warnings_.push_back(report);
+        break;
+      case Report::kTerminal:
+        if (cmsghdr* header = CMSG_FIRSTHDR(&message); header && header->cmsg_type == SCM_RIGHTS) {
+          int fd;
+          memcpy(&fd, CMSG_DATA(header), sizeof fd);
+          child.terminal = Fd(fd);
+        }
+        break;
+      case Report::kChild: {
+        child.pid = report.number;
+        child.pidfd = Fd(static_cast<int>(syscall(SYS_pidfd_open, child.pid, 0)));
+        child.forks = false;
+        auto early = std::find_if(early_exits_.begin(), early_exits_.end(), [&](auto& e) { return e.first == child.pid; });
+        if (early != early_exits_.end()) {
+          int status = early->second;
+          early_exits_.erase(early);
+          return reaped(child.pid, status);
+        }
+        break;
+      }
+      default:
+        child.has_failed = true;
+        child.failure = report;
+    }
+  }
+}
+
+void Monitor::on_child_signal() {
+  signalfd_siginfo info;
+  while (read(signals_.get(), &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGTERM) request_stop(settings_.stop_signal, settings_.grace_ms);
+  }
+  int status;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) reaped(pid, status);
+}
+
+void Monitor::reaped(pid_t pid, int status) {
+  for (uint32_t i = 0; i < children_.size(); i++) {
+    if (children_[i] && children_[i]->pid == pid) {
+      on_report(i);  // what it had to say comes first
+      if (!children_[i]) return;
+      Child& child = *children_[i];
+      if (child.pid != pid || (child.forks && !child.has_failed && WIFEXITED(status) && WEXITSTATUS(status) == 0)) return;
+      if (child.report) {  // only a grandchild could still hold it
+        child.report.reset();
+        if (!child.has_failed) on_executed(child);
+      }
+      int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      if (child.kind == Child::kContainer) return on_exit(code);
+      if (child.kind == Child::kProbe) {
+        release(i);
+        return on_probe_exit(code);
+      }
+      if (child.has_failed) {
+        reply_error(child.client, child.failure);
+      } else {
+        uint32_t answer[2] = {static_cast<uint32_t>(code), 0};
+        reply(child.client, frame::kExit, answer, sizeof answer);
+      }
+      return release(i);
+    }
+  }
+  if (early_exits_.size() > 64) early_exits_.erase(early_exits_.begin());
+  early_exits_.emplace_back(pid, status);
+}
+
+void Monitor::release(uint32_t index) { children_[index].reset(); }
+
+}  // namespace stack::shim
