@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StackError } from '../schemas/errors.ts';
-import type { KernelPort } from '../schemas/kernel.ts';
+import type { Fd, KernelPort, ProcessVerbs, SpawnShim } from '../schemas/kernel.ts';
 
 /** Folder of the built parts: `build/Release` at the top of the package, whether run from the bundle or from source. */
 function buildFolder(): string {
@@ -25,10 +25,21 @@ export function loadKernel(): KernelPort {
       hint: 'Run `npm install` (it needs g++, make and python3) in the folder of Stack.',
     });
   }
-  return Object.assign(createRequire(import.meta.url)(file) as Omit<KernelPort, 'addon'>, { addon: file });
+  const addon = createRequire(import.meta.url)(file) as Addon;
+  let executable: Fd | undefined;
+  const spawnShim = ({ program, fds }: SpawnShim) => {
+    // One sealed copy for all the shims of this process: they share its pages.
+    executable ??= addon.process.sealedCopy(join(buildFolder(), 'stack_shim'));
+    return addon.process.spawnShim(executable, program, fds);
+  };
+  const { filesystem, network } = addon;
+  return { addon: file, filesystem, network, process: { ...addon.process, spawnShim } };
 }
 
-/** Path of the monitor executable. */
-export function shimPath(): string {
-  return join(buildFolder(), 'stack_shim');
+/** The addon as it is: starting the shim takes the descriptor of its executable. */
+interface Addon extends Omit<KernelPort, 'process' | 'addon'> {
+  process: Omit<ProcessVerbs, 'spawnShim'> & {
+    sealedCopy(path: string): Fd;
+    spawnShim(executable: Fd, program: Uint8Array, fds: Fd[]): ReturnType<ProcessVerbs['spawnShim']>;
+  };
 }

@@ -101,10 +101,8 @@ export interface ProcessVerbs {
   /** Reads one length-prefixed frame and the descriptors that came with it, on a worker thread. Null at end of stream. */
   receive(socket: Fd): Promise<{ frame: Uint8Array; fds: Fd[] } | null>;
   pipe(): [read: Fd, write: Fd];
-  pidfdOpen(pid: number): Fd;
-  pidfdSendSignal(pidfd: Fd, signal: number): void;
-  /** Resolves when the process ends; at once if it has. Waits by poll(2) in the event loop, not on a thread. */
-  pidfdWait(pidfd: Fd): Promise<void>;
+  /** O_NONBLOCK on the open file description. */
+  setNonBlocking(fd: Fd): void;
   /** Window size of a terminal: rows, columns. */
   setWindowSize(tty: Fd, rows: number, columns: number): void;
 }

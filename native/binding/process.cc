@@ -1,7 +1,79 @@
+#include <sys/ioctl.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "binding/binding.h"
+#include "core/spawn.h"
 
 namespace stack::binding {
 
-void add_process(Napi::Env, Napi::Object) {}
+static Napi::Value spawn_shim(const Napi::CallbackInfo& info) {
+  int executable = as_int(info, 0);
+  auto program = as_bytes(info[1]);
+  auto fds = as_fds(info[2]);
+  return Work<Spawned>::run(
+      info.Env(), [=] { return stack::spawn_shim(executable, program, fds); },
+      [](Napi::Env env, Spawned& spawned) -> Napi::Value {
+        auto out = Napi::Object::New(env);
+        out.Set("pid", Napi::Number::New(env, spawned.pid));
+        out.Set("socket", Napi::Number::New(env, spawned.socket.release()));
+        return out;
+      });
+}
+
+static Napi::Value receive(const Napi::CallbackInfo& info) {
+  int socket = as_int(info, 0);
+  return Work<Received>::run(
+      info.Env(), [=] { return receive_frame(socket); },
+      [](Napi::Env env, Received& received) -> Napi::Value {
+        if (received.is_end) return env.Null();
+        auto fds = Napi::Array::New(env, received.fds.size());
+        for (uint32_t i = 0; i < received.fds.size(); i++) fds.Set(i, Napi::Number::New(env, received.fds[i]));
+        auto out = Napi::Object::New(env);
+        out.Set("frame", give(env, received.frame));
+        out.Set("fds", fds);
+        return out;
+      });
+}
+
+static Result<std::vector<int>> make_pipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return fail("pipe2");
+  return std::vector<int>{ends[0], ends[1]};
+}
+
+void add_process(Napi::Env env, Napi::Object group) {
+  auto add = [&](const char* name, Napi::Value (*verb)(const Napi::CallbackInfo&)) {
+    group.Set(name, Napi::Function::New(env, verb, name));
+  };
+  add("spawnShim", spawn_shim);
+  add("receive", receive);
+  add("sealedCopy", [](const Napi::CallbackInfo& info) { return answer(info.Env(), sealed_copy(as_string(info, 0))); });
+  add("connect", [](const Napi::CallbackInfo& info) {
+    return answer(info.Env(), connect_in(as_int(info, 0), as_string(info, 1)));
+  });
+  add("send", [](const Napi::CallbackInfo& info) {
+    return answer(info.Env(), send_frame(as_int(info, 0), as_bytes(info[1]), as_fds(info[2])));
+  });
+  add("pipe", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    auto made = make_pipe();
+    if (!made.ok()) return throw_error(info.Env(), made.error()), info.Env().Undefined();
+    auto ends = Napi::Array::New(info.Env(), 2);
+    for (uint32_t i = 0; i < 2; i++) ends.Set(i, Napi::Number::New(info.Env(), made.value()[i]));
+    return ends;
+  });
+  add("setNonBlocking", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    int fd = as_int(info, 0);
+    Result<Nothing> done = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0 ? Result<Nothing>(Nothing{}) : fail("fcntl");
+    return answer(info.Env(), std::move(done));
+  });
+  add("setWindowSize", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    winsize size{};
+    size.ws_row = static_cast<unsigned short>(as_int(info, 1));
+    size.ws_col = static_cast<unsigned short>(as_int(info, 2));
+    Result<Nothing> done = ioctl(as_int(info, 0), TIOCSWINSZ, &size) == 0 ? Result<Nothing>(Nothing{}) : fail("TIOCSWINSZ");
+    return answer(info.Env(), std::move(done));
+  });
+}
 
 }  // namespace stack::binding

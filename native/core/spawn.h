@@ -1,0 +1,37 @@
+// Starting the shim, and talking to it: unix stream sockets, length-prefixed frames, descriptors by SCM_RIGHTS.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/fd.h"
+#include "core/result.h"
+
+namespace stack {
+
+// A copy of an executable in memory that nobody can write to any more (F_SEAL_*): a container that reaches it through
+// /proc/self/exe has nothing to overwrite.
+Result<int> sealed_copy(const std::string& path);
+
+struct Spawned {
+  pid_t pid;
+  Fd socket;
+};
+// Runs `executable` with the socket at 3, the sealed program at 4 and `fds` from 5 on, in a session of its own and
+// reparented to init.
+Result<Spawned> spawn_shim(int executable, const std::vector<uint8_t>& program, const std::vector<int>& fds);
+
+Result<int> connect_in(int dirfd, const std::string& name);
+Result<Nothing> send_frame(int socket, const std::vector<uint8_t>& frame, const std::vector<int>& fds);
+
+struct Received {
+  bool is_end = false;
+  std::vector<uint8_t> frame;
+  std::vector<int> fds;
+};
+Result<Received> receive_frame(int socket);
+
+}  // namespace stack
