@@ -1,0 +1,301 @@
+import { expect, test } from 'vitest';
+import type { Seccomp, SeccompArgument } from '../../../schemas/oci-runtime.ts';
+import { architectures, nativeArchitectures, numbers } from './architectures.ts';
+import { compile } from './compile.ts';
+import { defaultPolicy } from './policy.ts';
+
+const ALLOW = 0x7fff0000;
+const KILL_PROCESS = 0x80000000;
+const errno = (number: number) => 0x50000 | number;
+const X86_64 = 0xc000003e;
+const I386 = 0x40000003;
+const AARCH64 = 0xc00000b7;
+const x64 = nativeArchitectures('x64');
+
+/** Runs a filter as the kernel's interpreter does (net/core/filter.c) over one `struct seccomp_data`. */
+function run(filter: Uint8Array, arch: number, nr: number, args: (number | bigint)[] = []): number {
+  const data = new DataView(new ArrayBuffer(64));
+  data.setUint32(0, nr, true);
+  data.setUint32(4, arch, true);
+  args.forEach((value, at) => {
+    data.setBigUint64(16 + at * 8, BigInt.asUintN(64, BigInt(value)), true);
+  });
+  const view = new DataView(filter.buffer, filter.byteOffset, filter.byteLength);
+  let a = 0;
+  for (let pc = 0; pc < filter.byteLength / 8; pc++) {
+    const code = view.getUint16(pc * 8, true);
+    const jt = view.getUint8(pc * 8 + 2);
+    const jf = view.getUint8(pc * 8 + 3);
+    const k = view.getUint32(pc * 8 + 4, true);
+    if (code === 0x20) a = data.getUint32(k, true);
+    else if (code === 0x54) a = (a & k) >>> 0;
+    else if (code === 0x05) pc += k;
+    else if (code === 0x15) pc += a === k ? jt : jf;
+    else if (code === 0x25) pc += a > k ? jt : jf;
+    else if (code === 0x35) pc += a >= k ? jt : jf;
+    else if (code === 0x06) return k;
+    else throw new Error(`instruction ${pc}: unknown code ${code}`);
+  }
+  throw new Error('the filter ends without a return');
+}
+
+const docker = ['CAP_CHOWN', 'CAP_NET_RAW', 'CAP_SYS_CHROOT'];
+const nr = (name: string, arch = 'SCMP_ARCH_X86_64') => numbers(arch).get(name)! + architectures[arch]!.base;
+
+test('numbers are those of the kernel headers', () => {
+  const cases: [string, string, number][] = [
+    ['SCMP_ARCH_X86_64', 'read', 0],
+    ['SCMP_ARCH_X86_64', 'execve', 59],
+    ['SCMP_ARCH_X86_64', 'pidfd_send_signal', 424],
+    ['SCMP_ARCH_X86_64', 'mseal', 462],
+    ['SCMP_ARCH_X86', 'exit', 1],
+    ['SCMP_ARCH_X86', 'socketcall', 102],
+    ['SCMP_ARCH_X86', 'clone3', 435],
+    ['SCMP_ARCH_X32', 'execve', 520],
+    ['SCMP_ARCH_AARCH64', 'openat', 56],
+    ['SCMP_ARCH_AARCH64', 'clone', 220],
+    ['SCMP_ARCH_AARCH64', 'faccessat2', 439],
+  ];
+  for (const [arch, name, number] of cases) expect(numbers(arch).get(name), `${arch} ${name}`).toBe(number);
+});
+
+test.each([
+  ['read', [], ALLOW],
+  ['execve', [], ALLOW],
+  ['ptrace', [], ALLOW],
+  ['chroot', [], ALLOW],
+  ['mount', [], errno(1)],
+  ['umount2', [], errno(1)],
+  ['unshare', [], errno(1)],
+  ['setns', [], errno(1)],
+  ['bpf', [], errno(1)],
+  ['keyctl', [], errno(1)],
+  ['add_key', [], errno(1)],
+  ['userfaultfd', [], errno(1)],
+  ['io_uring_setup', [], errno(1)],
+  ['kexec_load', [], errno(1)],
+  ['init_module', [], errno(1)],
+  ['open_by_handle_at', [], errno(1)],
+  ['perf_event_open', [], errno(1)],
+  ['syslog', [], errno(1)],
+  ['reboot', [], errno(1)],
+  ['settimeofday', [], errno(1)],
+  ['mbind', [], errno(1)],
+  ['clone3', [], errno(38)],
+  ['clone', [0x11], ALLOW],
+  ['clone', [0x10000000], errno(1)],
+  ['clone', [0x00020011], errno(1)],
+  ['clone', [0x40000011n], errno(1)],
+  ['clone', [0x1_0000_0011n], ALLOW],
+  ['socket', [1], ALLOW],
+  ['socket', [16], ALLOW],
+  ['socket', [37], ALLOW],
+  ['socket', [38], errno(1)],
+  ['socket', [39], ALLOW],
+  ['socket', [40], errno(1)],
+  ['socket', [41], ALLOW],
+  ['socket', [42], ALLOW],
+  ['socket', [45], ALLOW],
+  ['socket', [0x1_0000_0001n], ALLOW],
+  ['socket', [0x1_0000_0028n], errno(1)],
+  ['personality', [0], ALLOW],
+  ['personality', [8], ALLOW],
+  ['personality', [0xffffffff], ALLOW],
+  ['personality', [0x0040000], errno(1)],
+  ['personality', [0x1_0000_0008n], errno(1)],
+] as [string, (number | bigint)[], number][])('default policy on x86_64: %s %s', (name, args, expected) => {
+  expect(run(compile(defaultPolicy(docker, x64), 'x64').filter, X86_64, nr(name), args)).toBe(expected);
+});
+
+test('default policy on the other ABIs of the machine', () => {
+  const filter = compile(defaultPolicy(docker, x64), 'x64').filter;
+  expect(run(filter, I386, nr('read', 'SCMP_ARCH_X86'))).toBe(ALLOW);
+  expect(run(filter, I386, nr('mount', 'SCMP_ARCH_X86'))).toBe(errno(1));
+  expect(run(filter, I386, nr('clone3', 'SCMP_ARCH_X86'))).toBe(errno(38));
+  expect(run(filter, X86_64, nr('read', 'SCMP_ARCH_X32'))).toBe(ALLOW);
+  expect(run(filter, X86_64, nr('mount', 'SCMP_ARCH_X32'))).toBe(errno(1));
+  expect(run(filter, AARCH64, 0), 'a foreign architecture').toBe(KILL_PROCESS);
+  expect(run(filter, X86_64, 1000), 'a call newer than the policy').toBe(errno(38));
+  expect(run(filter, I386, 1000)).toBe(errno(38));
+  expect(run(filter, X86_64, 0x40000000 + 1000)).toBe(errno(38));
+});
+
+test('default policy on arm64', () => {
+  const filter = compile(defaultPolicy(docker, nativeArchitectures('arm64')), 'arm64').filter;
+  const on = (name: string, args: number[] = []) => run(filter, AARCH64, nr(name, 'SCMP_ARCH_AARCH64'), args);
+  expect([on('read'), on('mount'), on('clone3'), on('clone', [0x11]), on('clone', [0x10000000])]).toEqual([
+    ALLOW,
+    errno(1),
+    errno(38),
+    ALLOW,
+    errno(1),
+  ]);
+  expect(run(filter, X86_64, 0)).toBe(KILL_PROCESS);
+});
+
+test('a capability brings its calls', () => {
+  const filter = compile(defaultPolicy(['CAP_SYS_ADMIN', 'CAP_SYS_TIME'], x64), 'x64').filter;
+  const on = (name: string, args: number[] = []) => run(filter, X86_64, nr(name), args);
+  expect([on('mount'), on('clone3'), on('clone', [0x10000000]), on('settimeofday')]).toEqual(Array(4).fill(ALLOW));
+  expect([on('chroot'), on('reboot'), on('init_module')]).toEqual(Array(3).fill(errno(1)));
+});
+
+test('without x32 in the profile its calls are killed, and 32-bit programs without x86', () => {
+  const filter = compile(defaultPolicy(docker, ['SCMP_ARCH_X86_64']), 'x64').filter;
+  expect(run(filter, X86_64, nr('read'))).toBe(ALLOW);
+  expect(run(filter, X86_64, nr('read', 'SCMP_ARCH_X32'))).toBe(KILL_PROCESS);
+  expect(run(filter, I386, nr('read', 'SCMP_ARCH_X86'))).toBe(KILL_PROCESS);
+});
+
+test('the default filter stays small', () => {
+  expect(compile(defaultPolicy(docker, x64), 'x64').filter.length / 8).toBeLessThan(500);
+});
+
+const operators: [SeccompArgument['op'], (a: bigint, v: bigint, two: bigint) => boolean][] = [
+  ['SCMP_CMP_EQ', (a, v) => a === v],
+  ['SCMP_CMP_NE', (a, v) => a !== v],
+  ['SCMP_CMP_LT', (a, v) => a < v],
+  ['SCMP_CMP_LE', (a, v) => a <= v],
+  ['SCMP_CMP_GT', (a, v) => a > v],
+  ['SCMP_CMP_GE', (a, v) => a >= v],
+  ['SCMP_CMP_MASKED_EQ', (a, v, two) => (a & v) === (two & v)],
+];
+const numbersToTry = [0n, 1n, 0xffff_ffffn, 0x1_0000_0000n, 0x1_0000_0001n, 0x8000_0000_0000_0000n, (1n << 64n) - 1n];
+
+test.each(operators)('%s compares 64 bits', (op, holds) => {
+  for (const value of numbersToTry) {
+    for (const valueTwo of op === 'SCMP_CMP_MASKED_EQ' ? numbersToTry : [0n]) {
+      const profile: Seccomp = {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: [
+          { names: ['ioctl'], action: 'SCMP_ACT_ERRNO', errnoRet: 7, args: [{ index: 2, value, valueTwo, op }] },
+        ],
+      };
+      const { filter } = compile(profile, 'x64');
+      for (const given of numbersToTry) {
+        const expected = holds(given, value, valueTwo) ? errno(7) : ALLOW;
+        expect(run(filter, X86_64, nr('ioctl'), [9, 9, given]), `${given} ${op} ${value} ${valueTwo}`).toBe(expected);
+      }
+    }
+  }
+});
+
+test('a 32-bit ABI compares the low halves alone', () => {
+  const { filter } = compile(
+    {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      architectures: ['SCMP_ARCH_X86'],
+      syscalls: [
+        {
+          names: ['personality'],
+          action: 'SCMP_ACT_ERRNO',
+          args: [{ index: 0, value: 0xffff_ffff_0000_0008n, op: 'SCMP_CMP_EQ' }],
+        },
+      ],
+    },
+    'x64',
+  );
+  expect(run(filter, I386, nr('personality', 'SCMP_ARCH_X86'), [8])).toBe(errno(1));
+  expect(run(filter, X86_64, nr('personality'), [8])).toBe(ALLOW);
+});
+
+test('several arguments must all hold; a repeated one is an alternative', () => {
+  const rule = (args: SeccompArgument[]): Seccomp => ({
+    defaultAction: 'SCMP_ACT_ERRNO',
+    syscalls: [{ names: ['fcntl'], action: 'SCMP_ACT_ALLOW', args }],
+  });
+  const both = compile(
+    rule([
+      { index: 0, value: 3, op: 'SCMP_CMP_EQ' },
+      { index: 1, value: 4, op: 'SCMP_CMP_EQ' },
+    ]),
+    'x64',
+  ).filter;
+  expect(
+    [
+      [3, 4],
+      [3, 5],
+      [2, 4],
+    ].map((args) => run(both, X86_64, nr('fcntl'), args)),
+  ).toEqual([ALLOW, errno(1), errno(1)]);
+  const either = compile(
+    rule([
+      { index: 1, value: 3, op: 'SCMP_CMP_EQ' },
+      { index: 1, value: 4, op: 'SCMP_CMP_EQ' },
+    ]),
+    'x64',
+  ).filter;
+  expect([3, 4, 5].map((value) => run(either, X86_64, nr('fcntl'), [0, value]))).toEqual([ALLOW, ALLOW, errno(1)]);
+});
+
+test('every action and flag of the specification', () => {
+  const actions = {
+    SCMP_ACT_KILL: 0,
+    SCMP_ACT_KILL_THREAD: 0,
+    SCMP_ACT_KILL_PROCESS: 0x80000000,
+    SCMP_ACT_TRAP: 0x30000,
+    SCMP_ACT_ERRNO: 0x50005,
+    SCMP_ACT_TRACE: 0x7ff00005,
+    SCMP_ACT_LOG: 0x7ffc0000,
+    SCMP_ACT_NOTIFY: 0x7fc00000,
+    SCMP_ACT_ALLOW: 0x7fff0000,
+  } as const;
+  for (const [action, value] of Object.entries(actions)) {
+    const { filter } = compile(
+      {
+        defaultAction: 'SCMP_ACT_LOG',
+        syscalls: [{ names: ['read'], action: action as keyof typeof actions, errnoRet: 5 }],
+      },
+      'x64',
+    );
+    expect(run(filter, X86_64, 0), action).toBe(value);
+    expect(run(filter, X86_64, 1)).toBe(0x7ffc0000);
+    expect(run(filter, X86_64, 5000), 'an allowing default says yes to new calls').toBe(0x7ffc0000);
+  }
+  const { flags } = compile(
+    {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      flags: ['SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_SPEC_ALLOW', 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'],
+    },
+    'x64',
+  );
+  expect(flags).toBe(2 | 4 | 32);
+});
+
+test('far jumps: hundreds of conditions on one call, every call with its own error', () => {
+  const args = Array.from({ length: 300 }, (_, at) => at * 3);
+  const { filter } = compile(
+    {
+      defaultAction: 'SCMP_ACT_ERRNO',
+      syscalls: [
+        ...args.map((value) => ({
+          names: ['prctl'],
+          action: 'SCMP_ACT_ALLOW' as const,
+          args: [{ index: 0, value, op: 'SCMP_CMP_EQ' as const }],
+        })),
+        ...[...numbers('SCMP_ARCH_X86_64').keys()]
+          .filter((name) => name !== 'prctl')
+          .map((name, at) => ({ names: [name], action: 'SCMP_ACT_ERRNO' as const, errnoRet: at + 100 })),
+      ],
+    },
+    'x64',
+  );
+  for (let value = 0; value < 1000; value++) {
+    expect(run(filter, X86_64, nr('prctl'), [value])).toBe(args.includes(value) ? ALLOW : errno(1));
+  }
+  const names = [...numbers('SCMP_ARCH_X86_64').keys()].filter((name) => name !== 'prctl');
+  for (const [at, name] of names.entries()) expect(run(filter, X86_64, nr(name)), name).toBe(errno(at + 100));
+});
+
+test('more instructions than the kernel takes are refused with a code', () => {
+  const args = Array.from({ length: 1500 }, (_, value) => value);
+  const profile: Seccomp = {
+    defaultAction: 'SCMP_ACT_ERRNO',
+    syscalls: args.map((value) => ({
+      names: ['prctl'],
+      action: 'SCMP_ACT_ALLOW',
+      args: [{ index: 0, value, op: 'SCMP_CMP_EQ' }],
+    })),
+  };
+  expect(() => compile(profile, 'x64')).toThrow(/the kernel takes 4096/);
+});
