@@ -22,6 +22,7 @@ import {
 import type { Request } from './netlink/message.ts';
 import { protocol, send } from './netlink/netlink.ts';
 import { addDefaultRoute } from './netlink/route.ts';
+import { redirectResolver } from './resolver-redirect.ts';
 
 const DEFAULT_MTU = 1500;
 
@@ -38,11 +39,14 @@ export interface Attachment {
 }
 
 /**
- * The namespace's loopback comes up, and each endpoint with its addresses and the default routes.
+ * The namespace's loopback comes up, and each endpoint with its addresses and the default routes; 127.0.0.11:53 leads
+ * to the container's resolver.
  * @throws StackError network.kernel
  */
 export async function attach(kernel: NetworkVerbs, attachment: Attachment): Promise<void> {
-  const peers = await join(kernel, attachment);
+  const isAlone = attachment.endpoints.length === 0;
+  const redirected = isAlone ? undefined : redirectResolver(kernel, attachment.namespace);
+  const [peers] = await Promise.all([join(kernel, attachment), redirected]);
   await send(kernel, protocol.route, attachment.namespace, insideRequests(attachment.endpoints, peers));
 }
 
