@@ -60,7 +60,7 @@ export interface Service {
   memswap_limit?: string;
   mem_reservation?: string;
   cpus?: number;
-  cpu_shares?: string;
+  cpu_shares?: number;
   cpuset?: string;
   pids_limit?: number;
   oom_score_adj?: number;

@@ -1,0 +1,108 @@
+/** Phase 9: what the file leaves unsaid. Source: compose-spec 05-services.md, 06-networks.md; docker compose. */
+import type { Project } from '../../schemas/project.ts';
+import type { Model } from './normalise.ts';
+import type { Places } from './places.ts';
+
+type Service = Record<string, unknown>;
+
+/** Changes `service` in place. */
+export function completeService(service: Service): void {
+  service.command ??= null;
+  service.entrypoint ??= null;
+  if (service.build) {
+    const build = service.build as Record<string, unknown>;
+    if (build.dockerfile === undefined && build.dockerfile_inline === undefined) build.dockerfile = 'Dockerfile';
+  }
+  const hasNoNetworks = service.networks === undefined || Object.keys(service.networks as object).length === 0;
+  if (service.network_mode === undefined && service.provider === undefined && hasNoNetworks)
+    service.networks = { default: null };
+  for (const port of (service.ports ?? []) as Record<string, unknown>[]) {
+    port.mode ??= 'ingress';
+    port.protocol ??= 'tcp';
+  }
+  if (service.deploy) (service.deploy as Record<string, unknown>).placement ??= {};
+  for (const [name, restart] of impliedDependencies(service)) {
+    const dependencies = (service.depends_on ?? {}) as Record<string, unknown>;
+    dependencies[name] ??= { condition: 'service_started', ...(restart ? { restart } : {}), required: true };
+    service.depends_on = dependencies;
+  }
+}
+
+/** Services this one needs without saying so: it shares their namespaces, their volumes or links to them. */
+function impliedDependencies(service: Service): [name: string, restart: boolean][] {
+  const implied: [string, boolean][] = [];
+  for (const attribute of ['network_mode', 'ipc', 'pid', 'uts', 'cgroup']) {
+    const value = service[attribute];
+    if (typeof value === 'string' && value.startsWith('service:')) implied.push([value.slice('service:'.length), true]);
+  }
+  for (const link of (service.links ?? []) as string[]) implied.push([link.split(':')[0]!, true]);
+  for (const from of (service.volumes_from ?? []) as string[]) {
+    if (!from.startsWith('container:')) implied.push([from.split(':')[0]!, false]);
+  }
+  return implied;
+}
+
+/** Names, the default network, and only those networks, volumes, configs and secrets that `services` use. */
+export function completeProject(
+  name: string,
+  model: Model,
+  services: Record<string, Service>,
+  places: Places,
+): Project {
+  const used = usedResources(services);
+  const pick = (section: 'networks' | 'volumes' | 'configs' | 'secrets', complete: (definition: Service) => void) => {
+    const result: Record<string, Service> = {};
+    for (const key of Object.keys(model[section])) {
+      if (!used[section].has(key)) continue;
+      const definition = model[section][key]!;
+      definition.name ??= definition.external ? key : `${name}_${key}`;
+      complete(definition);
+      result[key] = definition;
+      places.set(result, key, places.get(model[section], key));
+    }
+    return result;
+  };
+  if (used.networks.has('default')) model.networks.default ??= {};
+  const networks = pick('networks', (network) => {
+    const { driver, config } = (network.ipam ?? {}) as Record<string, unknown>;
+    network.ipam = { ...(driver === undefined ? {} : { driver }), ...(config === undefined ? {} : { config }) };
+  });
+  const volumes = pick('volumes', () => {});
+  const configs = pick('configs', () => {});
+  const secrets = pick('secrets', () => {});
+  const project: Record<string, unknown> = { name, services, networks, volumes };
+  if (Object.keys(configs).length > 0) project.configs = configs;
+  if (Object.keys(secrets).length > 0) project.secrets = secrets;
+  if (Object.keys(model.models).length > 0) project.models = model.models;
+  for (const key of Object.keys(model)) {
+    if (!key.startsWith('x-')) continue;
+    project[key] = model[key as `x-${string}`];
+    places.set(project, key, places.get(model, key));
+  }
+  for (const section of ['services', 'networks', 'volumes', 'configs', 'secrets', 'models', 'name']) {
+    places.set(project, section, places.get(model, section));
+  }
+  return project as unknown as Project;
+}
+
+function usedResources(
+  services: Record<string, Service>,
+): Record<'networks' | 'volumes' | 'configs' | 'secrets', Set<string>> {
+  const used = {
+    networks: new Set<string>(),
+    volumes: new Set<string>(),
+    configs: new Set<string>(),
+    secrets: new Set<string>(),
+  };
+  for (const service of Object.values(services)) {
+    for (const network of Object.keys((service.networks ?? {}) as object)) used.networks.add(network);
+    for (const mount of (service.volumes ?? []) as { type?: string; source?: string }[]) {
+      if (mount.type === 'volume' && mount.source !== undefined) used.volumes.add(mount.source);
+    }
+    for (const section of ['configs', 'secrets'] as const) {
+      const grants = [service[section], section === 'secrets' && (service.build as Service | undefined)?.secrets];
+      for (const grant of grants.flatMap((list) => (Array.isArray(list) ? list : []))) used[section].add(grant.source);
+    }
+  }
+  return used;
+}

@@ -1,0 +1,91 @@
+/** Phase 8: `env_file` and `label_file` are read into `environment` and `labels`; names without a value get the project's. */
+
+import type { Io } from './discover.ts';
+import { parseDotenv } from './dotenv.ts';
+import { type Place, type Places, positionOf } from './places.ts';
+import type { Problems } from './problems.ts';
+
+export interface EnvironmentTask {
+  io: Io;
+  places: Places;
+  problems: Problems;
+  environment: Record<string, string>;
+  show: (path: string) => string;
+}
+
+interface FileEntry {
+  path?: string;
+  required?: boolean;
+  format?: string;
+}
+
+type Service = Record<string, unknown>;
+
+/** Changes `service` in place. Values of `environment` go over those of the files, later files over earlier ones. */
+export function resolveEnvironment(name: string, service: Service, task: EnvironmentTask): void {
+  const { places } = task;
+  const lookup = (variable: string) => task.environment[variable];
+  const own = service.environment as Record<string, string | null> | undefined;
+  if (Array.isArray(service.env_file)) {
+    const result: Record<string, string | null> = {};
+    for (const [index, entry] of (service.env_file as FileEntry[]).entries()) {
+      const place = places.get(service.env_file, index);
+      const values = readEntry(
+        `services.${name}.env_file`,
+        entry,
+        place,
+        task,
+        (variable) => result[variable] ?? undefined,
+      );
+      for (const [key, value] of Object.entries(values)) {
+        if (value === null) continue;
+        result[key] = value;
+        places.set(result, key, place);
+      }
+    }
+    for (const key of Object.keys(own ?? {})) places.set(result, key, places.get(own!, key));
+    Object.assign(result, own);
+    if (Object.keys(result).length > 0) service.environment = result;
+    delete service.env_file;
+  }
+  const environment = service.environment as Record<string, string | null> | undefined;
+  for (const key of Object.keys(environment ?? {})) environment![key] ??= lookup(key) ?? null;
+
+  if (Array.isArray(service.label_file)) {
+    const result: Record<string, string> = {};
+    for (const [index, file] of (service.label_file as string[]).entries()) {
+      const place = places.get(service.label_file, index);
+      const values = readEntry(`services.${name}.label_file`, { path: file }, place, task, () => undefined);
+      for (const [key, value] of Object.entries(values)) result[key] = value ?? '';
+    }
+    const labels = (service.labels ?? {}) as Record<string, string>;
+    for (const key of Object.keys(labels)) places.set(result, key, places.get(labels, key));
+    service.labels = Object.assign(result, labels);
+    delete service.label_file;
+  }
+}
+
+function readEntry(
+  attribute: string,
+  entry: FileEntry,
+  place: Place | undefined,
+  task: EnvironmentTask,
+  earlier: (name: string) => string | undefined,
+): Record<string, string | null> {
+  if (entry.path === undefined) return {};
+  const text = task.io.kind(entry.path) === 'directory' ? undefined : task.io.read(entry.path);
+  if (text === undefined) {
+    if (entry.required === false) return {};
+    task.problems.error('config.unreadable', {
+      message: `${attribute}: ${task.show(entry.path)}: no such file`,
+      hint: 'Create it, or write the entry as {path: …, required: false}.',
+      where: positionOf(place),
+      resource: attribute,
+    });
+    return {};
+  }
+  const lookup = (name: string) => task.environment[name] ?? earlier(name);
+  const parsed = parseDotenv(text, task.show(entry.path), lookup, entry.format === 'raw');
+  task.problems.errors.push(...parsed.errors);
+  return parsed.values;
+}

@@ -1,0 +1,72 @@
+/** Phase 2: variables in every value (never in keys). Hands out a new tree, so that later phases may not meet shared values. */
+import { formatPath, type Path, type Place, type Places } from './places.ts';
+import type { Problems } from './problems.ts';
+import { define } from './read.ts';
+import { type Expansion, expand } from './template.ts';
+
+export interface Interpolation {
+  lookup: (name: string) => string | undefined;
+  places: Places;
+  problems: Problems;
+}
+
+export function interpolate(value: unknown, task: Interpolation, path: Path = [], place?: Place): unknown {
+  if (typeof value === 'string') {
+    if (!value.includes('$')) return value;
+    const expansion = expand(value, task.lookup);
+    report(expansion, value, task, path, place);
+    return expansion.value;
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const { places } = task;
+  if (Array.isArray(value)) {
+    const list: unknown[] = [];
+    for (const [index, item] of value.entries()) {
+      const itemPlace = places.get(value, index);
+      places.set(list, index, itemPlace);
+      list.push(interpolate(item, task, [...path, index], itemPlace ?? place));
+    }
+    return list;
+  }
+  const map: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) {
+    const itemPlace = places.get(value, key);
+    places.set(map, key, itemPlace);
+    define(map, key, interpolate(item, task, [...path, key], itemPlace ?? place));
+  }
+  return map;
+}
+
+function report(
+  expansion: Expansion,
+  template: string,
+  task: Interpolation,
+  path: Path,
+  place: Place | undefined,
+): void {
+  const where = (start: number, length: number) => {
+    if (!place) return undefined;
+    // The template's characters can be pointed at where the file has them as they are: no escapes, no folding.
+    const { source } = place;
+    const text = source.text.slice(place.start, place.end);
+    const at = text.indexOf(template);
+    if (at === -1) return source.position(place.start, place.end);
+    return source.position(place.start + at + start, place.start + at + start + length);
+  };
+  for (const problem of expansion.problems) {
+    task.problems.error('config.interpolation', {
+      message: `${formatPath(path)}: ${problem.message}`,
+      hint:
+        problem.kind === 'required'
+          ? 'Set it in the environment or in the .env file.'
+          : 'A dollar sign that is meant literally is written $$.',
+      where: where(problem.start, problem.length),
+    });
+  }
+  for (const missing of expansion.unset) {
+    task.problems.warn('config.interpolation', {
+      message: `The "${missing.name}" variable is not set. Defaulting to a blank string.`,
+      where: where(missing.start, missing.length),
+    });
+  }
+}

@@ -1,0 +1,88 @@
+/** `volumes` and `devices` of a service. Source: compose-spec 05-services.md "volumes": `[source:]target[:options]`. */
+import { posix } from 'node:path';
+import { absolutePath, asIs, bytes, flag, formatScalar, labels, record, text } from './convert.ts';
+import { type Converter, collect, convertEntries, type Spot } from './spot.ts';
+
+const propagations = new Set(['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']);
+const consistencies = new Set(['consistent', 'cached', 'delegated']);
+
+const mode: Converter = (spot) => {
+  if (typeof spot.value === 'number') return spot.value;
+  const written = String(spot.value);
+  return /^0?o?[0-7]+$/.test(written)
+    ? Number.parseInt(written.replace('o', ''), 8)
+    : spot.fail(`${JSON.stringify(written)} is no octal mode`);
+};
+
+export { mode as fileMode };
+
+const longForm = {
+  target: (spot: Spot) => cleanPath(formatScalar(spot.value)),
+  read_only: flag,
+  bind: record({ create_host_path: (spot: Spot) => flag(spot) || undefined, selinux: text, recursive: asIs }),
+  volume: record({ nocopy: (spot: Spot) => flag(spot) || undefined, labels }),
+  tmpfs: record({ size: bytes, mode }),
+};
+
+export const volumes: Converter = (spot) =>
+  spot.value === null
+    ? undefined
+    : collect(spot, (item) => [typeof item.value === 'string' ? short(item, item.value) : long(item)]);
+
+function long(spot: Spot): object | undefined {
+  const mount = convertEntries(spot, longForm);
+  const { type, source, target } = mount as { type?: string; source?: string; target?: string };
+  if (type === undefined) return spot.fail('the attribute type is missing', 'Add type: bind, volume or tmpfs.');
+  if (target === undefined) return spot.fail('the attribute target is missing');
+  if (type === 'bind') {
+    if (source === undefined) return spot.fail('a bind mount needs a source');
+    mount.source = absolutePath(spot, source);
+  }
+  return mount;
+}
+
+/** `/a//b/` → `/a/b` */
+function cleanPath(path: string): string {
+  if (path === '') return path;
+  const clean = posix.normalize(path);
+  return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean;
+}
+
+function short(spot: Spot, written: string): object | undefined {
+  const hint = 'Write [SOURCE:]TARGET[:OPTIONS], like ./data:/var/lib/data:ro.';
+  const parts = written.split(':');
+  if (written === '' || parts.length > 3 || parts.some((part) => part === '')) {
+    return spot.fail(`${JSON.stringify(written)} is no mount`, hint);
+  }
+  if (parts.length === 1) return { type: 'volume', target: cleanPath(written), volume: {} };
+  const [source, target, options = ''] = parts as [string, string, string?];
+  if (!target.startsWith('/')) return spot.fail(`the target ${JSON.stringify(target)} is no absolute path`, hint);
+  const isBind = /^[./~]/.test(source);
+  const bind: Record<string, unknown> = { create_host_path: true };
+  const volume: Record<string, unknown> = {};
+  const mount: Record<string, unknown> = {
+    type: isBind ? 'bind' : 'volume',
+    source: isBind ? absolutePath(spot, source) : source,
+    target: cleanPath(target),
+    ...(isBind ? { bind } : { volume }),
+  };
+  for (const option of options === '' ? [] : options.split(',')) {
+    if (option === 'ro') mount.read_only = true;
+    else if (option === 'rw' || consistencies.has(option)) continue;
+    else if (option === 'nocopy') volume.nocopy = true;
+    else if (option === 'z' || option === 'Z') bind.selinux = option;
+    else if (propagations.has(option)) bind.propagation = option;
+    else return spot.fail(`unknown mount option ${JSON.stringify(option)}`, hint);
+  }
+  return mount;
+}
+
+/** `/dev/source[:/dev/target[:rwm]]` */
+export const devices: Converter = (spot) =>
+  spot.value === null
+    ? undefined
+    : collect(spot, (item) => {
+        if (typeof item.value !== 'string') return [{ permissions: 'rwm', ...(item.value as object) }];
+        const [source, target, permissions] = item.value.split(':');
+        return [{ source, target: target ?? source, permissions: permissions ?? 'rwm' }];
+      });

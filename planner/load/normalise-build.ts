@@ -1,0 +1,71 @@
+/** Phase 4 for `build` and `develop`. Source: compose-spec build.md, develop.md. */
+import {
+  absolutePath,
+  bytes,
+  command,
+  flag,
+  formatScalar,
+  labels,
+  pairs,
+  path,
+  record,
+  recordList,
+  texts,
+} from './convert.ts';
+import { extraHosts, grants, ulimits } from './entries.ts';
+import { type Converter, collect, convertEntries, type Spot } from './spot.ts';
+
+/** A context is a directory, or something a builder fetches: a URL, a git address, `service:`, `docker-image://`. */
+function resolveContext(spot: Spot, written: string): string {
+  const isRemote = /^[a-z][a-z0-9+.-]*:\/\//.test(written) || /^(?:github\.com\/|git@|service:)/.test(written);
+  return isRemote ? written : absolutePath(spot, written);
+}
+
+const context: Converter = (spot) => resolveContext(spot, formatScalar(spot.value));
+
+const contexts: Converter = (spot) => {
+  const byName = labels(spot) as Record<string, string> | undefined;
+  if (!byName) return undefined;
+  const result: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(byName)) {
+    spot.put(result, name, resolveContext(spot, value));
+  }
+  return result;
+};
+
+const ssh: Converter = (spot) => {
+  if (Array.isArray(spot.value)) return texts(spot);
+  return collect(spot, (item) => [item.value === null ? item.key : `${item.key}=${formatScalar(item.value)}`]);
+};
+
+export const build: Converter = (spot) => {
+  if (typeof spot.value === 'string') return { context: context(spot) };
+  return convertEntries(spot, {
+    context,
+    args: pairs(null),
+    additional_contexts: contexts,
+    labels,
+    ssh,
+    no_cache: flag,
+    pull: flag,
+    privileged: flag,
+    shm_size: bytes,
+    extra_hosts: extraHosts,
+    secrets: grants(),
+    ulimits,
+    cache_from: texts,
+    cache_to: texts,
+    tags: texts,
+    platforms: texts,
+  });
+};
+
+export const develop: Converter = record({
+  watch: recordList({
+    path,
+    ignore: texts,
+    include: texts,
+    initial_sync: flag,
+    exec: record({ command, privileged: flag }),
+  }),
+});

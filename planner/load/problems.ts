@@ -1,0 +1,32 @@
+/** Collects what is wrong with the stack files, so that one run reports everything at once. */
+import { type ErrorCode, type Position, StackError, type StackErrorFields } from '../../schemas/errors.ts';
+
+export class Problems {
+  readonly errors: StackError[] = [];
+  readonly warnings: StackError[] = [];
+  #order = new Map<string, number>();
+
+  error(code: ErrorCode, fields: StackErrorFields): void {
+    this.errors.push(new StackError(code, fields));
+  }
+
+  /** The same warning of the same place is kept once. */
+  warn(code: ErrorCode, fields: StackErrorFields): void {
+    if (this.warnings.some((known) => known.message === fields.message)) return;
+    this.warnings.push(new StackError(code, fields));
+  }
+
+  /** Files sort in the order they were read, not by name. */
+  noteFile(file: string): void {
+    if (!this.#order.has(file)) this.#order.set(file, this.#order.size);
+  }
+
+  sorted(): { errors: StackError[]; warnings: StackError[] } {
+    const rank = (where: Position | undefined) => (where ? (this.#order.get(where.file) ?? 1e6) : -1);
+    const compare = (a: StackError, b: StackError) =>
+      rank(a.where) - rank(b.where) ||
+      (a.where?.line ?? 0) - (b.where?.line ?? 0) ||
+      (a.where?.column ?? 0) - (b.where?.column ?? 0);
+    return { errors: this.errors.toSorted(compare), warnings: this.warnings.toSorted(compare) };
+  }
+}

@@ -1,0 +1,198 @@
+/** Phase 1: text → plain values with their places. Anchors, merge keys, `!reset` and `!override` are resolved here. */
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type ParsedNode,
+  parseAllDocuments,
+  type YAMLMap,
+} from 'yaml';
+import { type Key, type Path, type Place, type Places, positionOf, type Source } from './places.ts';
+import type { Problems } from './problems.ts';
+import { resolvePlain } from './scalar.ts';
+
+/** One YAML document. `cleared` are the paths under `!reset` or `!override`: what earlier files say there is dropped. */
+export interface Document {
+  root: Record<string, unknown>;
+  cleared: Path[];
+}
+
+/** Aliases may repeat at most this many values: enough for any real file, far too few for an exponential one. */
+const aliasLimit = 200_000;
+const str = 'tag:yaml.org,2002:str';
+
+export function read(source: Source, places: Places, problems: Problems): Document[] {
+  const parsed = parseAllDocuments(source.text, {
+    schema: 'failsafe',
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+    stringKeys: false,
+  });
+  if (!Array.isArray(parsed)) return [];
+  const documents: Document[] = [];
+  for (const document of parsed) {
+    for (const error of document.errors) {
+      problems.error('config.yaml', {
+        message: error.message.replace(/\.?$/, ''),
+        where: source.position(error.pos[0], error.pos[1]),
+      });
+    }
+    if (document.errors.length > 0 || document.contents === null) continue;
+    const reader = new Reader(source, places, problems);
+    const value = reader.value(document.contents, []);
+    if (value === null) continue;
+    if (typeof value !== 'object' || Array.isArray(value)) {
+      const [start, end] = document.contents.range;
+      problems.error('config.type', {
+        message: `a stack file is a mapping of services, networks and volumes, not ${kindOf(value)}`,
+        where: source.position(start, end),
+      });
+      continue;
+    }
+    documents.push({ root: value as Record<string, unknown>, cleared: reader.cleared });
+  }
+  return documents;
+}
+
+/** `a string`, `a list`: how an error names what it found. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  return `a ${typeof value}`;
+}
+
+class Reader {
+  readonly cleared: Path[] = [];
+  readonly #source: Source;
+  readonly #places: Places;
+  readonly #problems: Problems;
+  readonly #anchors = new Map<string, { value: unknown; size: number }>();
+  #size = 0;
+  #repeated = 0;
+
+  constructor(source: Source, places: Places, problems: Problems) {
+    this.#source = source;
+    this.#places = places;
+    this.#problems = problems;
+  }
+
+  value(node: Node | null, path: Key[]): unknown {
+    if (node === null) return null;
+    if (isAlias(node)) return this.#alias(node);
+    const before = this.#size++;
+    let value: unknown = null;
+    if (isScalar(node)) {
+      const isPlain = node.type === 'PLAIN' && node.tag !== str;
+      value = isPlain ? resolvePlain(node.source ?? '') : node.value;
+    } else if (isMap(node)) value = this.#map(node as YAMLMap.Parsed, path);
+    else if (isSeq(node)) {
+      const list: unknown[] = [];
+      for (const item of node.items as ParsedNode[]) {
+        this.#places.set(list, list.length, this.#place(item));
+        list.push(this.value(item, [...path, list.length]));
+      }
+      value = list;
+    }
+    const anchor = (node as { anchor?: string }).anchor;
+    if (anchor) this.#anchors.set(anchor, { value, size: this.#size - before });
+    return value;
+  }
+
+  #alias(node: Alias): unknown {
+    const target = this.#anchors.get(node.source);
+    const where = this.#source.position(node.range![0], node.range![1]);
+    if (!target) {
+      this.#problems.error('config.yaml', { message: `alias *${node.source} stands for no earlier anchor`, where });
+      return null;
+    }
+    const before = this.#repeated;
+    this.#size += target.size;
+    this.#repeated += target.size;
+    if (this.#repeated <= aliasLimit) return target.value;
+    if (before <= aliasLimit) {
+      this.#problems.error('config.yaml', {
+        message: `aliases repeat more than ${aliasLimit} values`,
+        hint: 'Nested aliases grow exponentially: write the values out or split the file.',
+        where,
+      });
+    }
+    return null;
+  }
+
+  #map(node: YAMLMap.Parsed, path: Key[]): Record<string, unknown> {
+    const map: Record<string, unknown> = {};
+    const merged: unknown[] = [];
+    const seen = new Map<string, Place | undefined>();
+    for (const pair of node.items) {
+      const key = this.#key(pair.key);
+      if (key === undefined) continue;
+      const isMergeKey = key === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN';
+      if (isMergeKey) {
+        const value = this.value(pair.value, path);
+        for (const one of Array.isArray(value) ? value : [value]) {
+          if (typeof one === 'object' && one !== null && !Array.isArray(one)) merged.push(one);
+          else if (one !== null) this.#wrong(pair.value ?? pair.key, `<< takes a mapping, not ${kindOf(one)}`);
+        }
+        continue;
+      }
+      const place = this.#place(pair.value ?? pair.key, pair.key);
+      if (seen.has(key)) {
+        this.#problems.error('config.yaml', {
+          message: `${[...path, key].join('.')} is given twice`,
+          where: positionOf(place, 'key'),
+          other: positionOf(seen.get(key), 'key'),
+        });
+        continue;
+      }
+      seen.set(key, place);
+      const tag = pair.value?.tag;
+      if (tag === '!reset' || tag === '!override') this.cleared.push([...path, key]);
+      if (tag === '!reset') continue;
+      define(map, key, this.value(pair.value, [...path, key]));
+      this.#places.set(map, key, place);
+    }
+    for (const one of merged as Record<string, unknown>[]) {
+      for (const key of Object.keys(one)) {
+        if (Object.hasOwn(map, key) || seen.has(key)) continue;
+        define(map, key, one[key]);
+        this.#places.set(map, key, this.#places.get(one, key));
+      }
+    }
+    return map;
+  }
+
+  #key(node: ParsedNode): string | undefined {
+    if (isScalar(node)) return String(node.value ?? node.source ?? '');
+    if (isAlias(node)) {
+      const value = this.#alias(node);
+      if (typeof value === 'string') return value;
+    }
+    this.#wrong(node, 'a key is a plain word, not a list or a mapping');
+    return undefined;
+  }
+
+  #wrong(node: ParsedNode, message: string): void {
+    this.#problems.error('config.type', { message, where: this.#source.position(node.range[0], node.range[1]) });
+  }
+
+  #place(node: ParsedNode, key?: ParsedNode): Place {
+    const place: Place = { source: this.#source, start: node.range[0], end: node.range[1] };
+    if (key) {
+      place.keyStart = key.range[0];
+      place.keyEnd = key.range[1];
+    }
+    return place;
+  }
+}
+
+/** Sets an own property, `__proto__` included. */
+export function define(holder: object, key: string, value: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(holder, key, { value, enumerable: true, writable: true, configurable: true });
+  else (holder as Record<string, unknown>)[key] = value;
+}

@@ -1,0 +1,169 @@
+/**
+ * What the engine cannot do yet, told before anything is touched. `config` prints such a stack all the same; commands
+ * that change the machine refuse it.
+ */
+import { type ErrorCode, StackError } from '../../schemas/errors.ts';
+import type { Service } from '../../schemas/project.ts';
+import type { Loaded } from './load.ts';
+
+type Path = (string | number)[];
+type Refuse = (path: Path, hint?: string) => void;
+
+/** Attributes the engine carries out, and those that mean nothing to it. The rest of the specification is refused. */
+const supported = new Set([
+  ...[
+    'image',
+    'command',
+    'entrypoint',
+    'environment',
+    'env_file',
+    'label_file',
+    'ports',
+    'expose',
+    'volumes',
+    'networks',
+  ],
+  ...['network_mode', 'depends_on', 'healthcheck', 'restart', 'user', 'group_add', 'working_dir', 'tty', 'stdin_open'],
+  ...[
+    'init',
+    'read_only',
+    'tmpfs',
+    'shm_size',
+    'cap_add',
+    'cap_drop',
+    'security_opt',
+    'ulimits',
+    'sysctls',
+    'mem_limit',
+  ],
+  ...['memswap_limit', 'mem_reservation', 'cpus', 'cpu_shares', 'cpuset', 'pids_limit', 'oom_score_adj', 'deploy'],
+  ...[
+    'labels',
+    'annotations',
+    'container_name',
+    'hostname',
+    'domainname',
+    'extra_hosts',
+    'dns',
+    'dns_search',
+    'dns_opt',
+  ],
+  ...[
+    'stop_signal',
+    'stop_grace_period',
+    'scale',
+    'profiles',
+    'platform',
+    'pull_policy',
+    'logging',
+    'build',
+    'develop',
+  ],
+]);
+
+/** Errors for everything in the enabled services (and what they use) that is not supported yet. Warnings are not made here. */
+export function checkSupported(loaded: Loaded): StackError[] {
+  const errors: StackError[] = [];
+  const refuse: Refuse = (path, hint) => {
+    const code: ErrorCode = 'config.not-supported';
+    const resource = path.join('.');
+    errors.push(
+      new StackError(code, { message: `not supported yet: ${resource}`, hint, where: loaded.position(path), resource }),
+    );
+  };
+  const { services, networks, volumes } = loaded.project;
+  for (const [name, service] of Object.entries(services)) checkService(['services', name], service, refuse);
+  for (const [key, network] of Object.entries(networks)) {
+    if (network.external) continue;
+    const at = ['networks', key];
+    if (network.driver !== undefined && !['bridge', 'default', ''].includes(network.driver))
+      refuse([...at, 'driver'], 'Supported: bridge.');
+    const { driver } = network.ipam;
+    if (driver !== undefined && driver !== 'default') refuse([...at, 'ipam', 'driver'], 'Supported: default.');
+    if (network.enable_ipv4 === false) refuse([...at, 'enable_ipv4']);
+    for (const option of Object.keys(network.driver_opts ?? {})) {
+      if (option !== 'mtu' && option !== 'com.docker.network.driver.mtu')
+        refuse([...at, 'driver_opts', option], 'Supported: mtu.');
+    }
+  }
+  for (const [key, volume] of Object.entries(volumes)) {
+    if (volume.external) continue;
+    if (volume.driver !== undefined && volume.driver !== 'local')
+      refuse(['volumes', key, 'driver'], 'Supported: local.');
+    if (Object.keys(volume.driver_opts ?? {}).length > 0) refuse(['volumes', key, 'driver_opts']);
+  }
+  return errors;
+}
+
+/** Notes on what is taken otherwise than the file may suggest: an image instead of its build. */
+export function supportWarnings(loaded: Loaded): StackError[] {
+  return Object.entries(loaded.project.services)
+    .filter(([, service]) => service.build !== undefined && service.image !== undefined)
+    .map(([name, service]) => {
+      const resource = `services.${name}.build`;
+      const message = `${resource}: building is not supported yet, the image ${service.image} is used as it is`;
+      return new StackError('config.not-supported', {
+        message,
+        where: loaded.position(['services', name, 'build']),
+        resource,
+      });
+    });
+}
+
+function checkService(at: Path, service: Service, refuse: Refuse): void {
+  for (const key of Object.keys(service)) if (!supported.has(key) && !key.startsWith('x-')) refuse([...at, key]);
+  if (service.build !== undefined && service.image === undefined)
+    refuse([...at, 'build'], 'Name an image that exists with image:.');
+  checkNetworkMode(at, service, refuse);
+  for (const [index, mount] of (service.volumes ?? []).entries()) {
+    const path = [...at, 'volumes', index];
+    if (!['bind', 'volume', 'tmpfs'].includes(mount.type)) refuse([...path, 'type'], 'Supported: bind, volume, tmpfs.');
+    if (mount.volume?.subpath) refuse([...path, 'volume', 'subpath']);
+    if (mount.bind?.recursive && mount.bind.recursive !== 'enabled') refuse([...path, 'bind', 'recursive']);
+  }
+  for (const [index, port] of (service.ports ?? []).entries()) {
+    if (port.protocol !== 'tcp' && port.protocol !== 'udp') refuse([...at, 'ports', index], 'Supported: tcp, udp.');
+  }
+  for (const [key, endpoint] of Object.entries(service.networks ?? {})) {
+    for (const attribute of Object.keys(endpoint ?? {})) {
+      if (['aliases', 'ipv4_address', 'ipv6_address', 'priority', 'gw_priority'].includes(attribute)) continue;
+      if (!attribute.startsWith('x-')) refuse([...at, 'networks', key, attribute]);
+    }
+  }
+  checkDeploy(at, service, refuse);
+  checkLogging(at, service, refuse);
+  for (const [index, option] of (service.security_opt ?? []).entries()) {
+    if (!/^(?:no-new-privileges(?:[:=](?:true|false))?|seccomp[:=].+)$/.test(option)) {
+      refuse([...at, 'security_opt', index], 'Supported: no-new-privileges, seccomp=unconfined, seccomp=FILE.');
+    }
+  }
+}
+
+function checkNetworkMode(at: Path, service: Service, refuse: Refuse): void {
+  const mode = service.network_mode;
+  if (mode === undefined || ['none', 'host', 'bridge', 'default'].includes(mode) || mode.startsWith('service:')) return;
+  refuse([...at, 'network_mode'], 'Supported: none, host, bridge, service:NAME.');
+}
+
+function checkDeploy(at: Path, service: Service, refuse: Refuse): void {
+  const deploy = service.deploy;
+  if (!deploy) return;
+  const path = [...at, 'deploy'];
+  if (deploy.mode !== undefined && deploy.mode !== 'replicated') refuse([...path, 'mode'], 'Supported: replicated.');
+  for (const attribute of Object.keys(deploy.resources?.reservations ?? {})) {
+    if (attribute !== 'memory' && attribute !== 'cpus') refuse([...path, 'resources', 'reservations', attribute]);
+  }
+}
+
+function checkLogging(at: Path, service: Service, refuse: Refuse): void {
+  const { driver, options = {} } = service.logging ?? {};
+  const path = [...at, 'logging'];
+  if (driver !== undefined && driver !== 'json-file' && driver !== 'local') {
+    refuse([...path, 'driver'], 'Supported: json-file, local.');
+    return;
+  }
+  for (const option of Object.keys(options)) {
+    if (option !== 'max-size' && option !== 'max-file')
+      refuse([...path, 'options', option], 'Supported: max-size, max-file.');
+  }
+}
