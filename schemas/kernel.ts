@@ -90,10 +90,10 @@ export interface NetworkVerbs {
 
 export interface ProcessVerbs {
   /**
-   * Starts the shim from a sealed memfd, in a session of its own, reparented to init. Answers its pid and this side of
-   * the stream socket it talks on.
+   * Starts the shim from a sealed memfd, in a session of its own, reparented to init. Answers this side of the stream
+   * socket it talks on.
    */
-  spawnShim(args: SpawnShim): Promise<{ pid: number; socket: Fd }>;
+  spawnShim(args: SpawnShim): Promise<Fd>;
   /** Connects to a unix stream socket named `name` in the directory `dirfd` (no sun_path length limit). */
   connect(dirfd: Fd, name: string): Fd;
   /** sendmsg(2) with SCM_RIGHTS, whole frame. Blocking socket. */

@@ -11,14 +11,7 @@ static Napi::Value spawn_shim(const Napi::CallbackInfo& info) {
   int executable = as_int(info, 0);
   auto program = as_bytes(info[1]);
   auto fds = as_fds(info[2]);
-  return Work<Spawned>::run(
-      info.Env(), [=] { return stack::spawn_shim(executable, program, fds); },
-      [](Napi::Env env, Spawned& spawned) -> Napi::Value {
-        auto out = Napi::Object::New(env);
-        out.Set("pid", Napi::Number::New(env, spawned.pid));
-        out.Set("socket", Napi::Number::New(env, spawned.socket.release()));
-        return out;
-      });
+  return Work<int>::run(info.Env(), [=] { return stack::spawn_shim(executable, program, fds); });
 }
 
 static Napi::Value receive(const Napi::CallbackInfo& info) {

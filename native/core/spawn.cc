@@ -31,14 +31,11 @@ struct Launch {
   int executable;
   const int* sources;
   int count;
-  pid_t pid;
-  char* stack;
   char** argv;
 };
 
 int execute(void* argument) {
   auto* launch = static_cast<Launch*>(argument);
-  setsid();
   // First out of the way, then into place: a source may lie where another has to go.
   int base = 3 + launch->count;
   int executable = fcntl(launch->executable, F_DUPFD_CLOEXEC, base);
@@ -51,13 +48,6 @@ int execute(void* argument) {
   char* environment[] = {nullptr};
   syscall(SYS_execveat, executable, "", launch->argv, environment, AT_EMPTY_PATH);
   _exit(127);
-}
-
-// The one in between ends at once, which gives the shim to init.
-int fork_away(void* argument) {
-  auto* launch = static_cast<Launch*>(argument);
-  launch->pid = clone(execute, launch->stack, CLONE_VM | CLONE_VFORK, launch);
-  _exit(launch->pid < 0 ? 1 : 0);
 }
 
 }  // namespace
@@ -76,7 +66,7 @@ Result<int> sealed_copy(const std::string& path) {
   return sealed(std::move(memory), "stack-shim");
 }
 
-Result<Spawned> spawn_shim(int executable, const std::vector<uint8_t>& program, const std::vector<int>& fds) {
+Result<int> spawn_shim(int executable, const std::vector<uint8_t>& program, const std::vector<int>& fds) {
   if (fds.size() > 250) return Error{"spawn", E2BIG, "descriptors"};
   Fd memory(memfd_create("stack-program", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memory) return fail("memfd_create", "program");
@@ -97,19 +87,20 @@ Result<Spawned> spawn_shim(int executable, const std::vector<uint8_t>& program, 
   snprintf(count, sizeof count, "%zu", fds.size());
   char* argv[] = {name, count, nullptr};
   constexpr size_t kStack = 64 * 1024;
-  std::vector<char> stacks(2 * kStack);
-  Launch launch{executable, sources.data(), static_cast<int>(sources.size()), -1, stacks.data() + kStack, argv};
+  std::vector<char> stack(kStack);
+  Launch launch{executable, sources.data(), static_cast<int>(sources.size()), argv};
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  pid_t between = clone(fork_away, stacks.data() + 2 * kStack, CLONE_VM | CLONE_VFORK, &launch);
+  pid_t launcher = clone(execute, stack.data() + kStack, CLONE_VM | CLONE_VFORK, &launch);
   int number = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (between < 0) return Error{"clone", number, "shim"};
+  if (launcher < 0) return Error{"clone", number, "shim"};
   int status = 0;
-  retry([&] { return waitpid(between, &status, __WALL); });
-  if (launch.pid < 0) return Error{"clone", EAGAIN, "shim"};
-  return Spawned{launch.pid, std::move(ours)};
+  // It forks the monitor proper and ends, which gives that one to init.
+  retry([&] { return waitpid(launcher, &status, __WALL); });
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return Error{"exec", ENOEXEC, "stack_shim"};
+  return ours.release();
 }
 
 Result<int> connect_in(int dirfd, const std::string& name) {

@@ -16,13 +16,8 @@ namespace stack {
 // /proc/self/exe has nothing to overwrite.
 Result<int> sealed_copy(const std::string& path);
 
-struct Spawned {
-  pid_t pid;
-  Fd socket;
-};
-// Runs `executable` with the socket at 3, the sealed program at 4 and `fds` from 5 on, in a session of its own and
-// reparented to init.
-Result<Spawned> spawn_shim(int executable, const std::vector<uint8_t>& program, const std::vector<int>& fds);
+// Runs `executable` with a socket at 3, the sealed program at 4 and `fds` from 5 on. Answers this side of the socket.
+Result<int> spawn_shim(int executable, const std::vector<uint8_t>& program, const std::vector<int>& fds);
 
 Result<int> connect_in(int dirfd, const std::string& name);
 Result<Nothing> send_frame(int socket, const std::vector<uint8_t>& frame, const std::vector<int>& fds);

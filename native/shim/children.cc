@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -36,14 +37,22 @@ int Monitor::spawn(Child::Kind kind, Reader steps, const int (&stdio)[3], int cl
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) return -1;
   Fd ours(sockets[0]), theirs(sockets[1]);
   uint64_t flags = 0;
+  Fd cgroup;
   Reader peek = steps;
   Step step;
   if (next(peek, step) && step.code == Code::kClone) {
     flags = step.body.u64();
+    const char* directory = step.body.string();
+    if (*directory) {
+      cgroup = Fd(open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
+      if (!cgroup) return -1;
+      flags |= CLONE_INTO_CGROUP;
+    }
     steps = peek;
   }
   int pidfd = -1;
   clone_args args{.flags = flags | CLONE_PIDFD, .pidfd = reinterpret_cast<uint64_t>(&pidfd), .exit_signal = SIGCHLD};
+  args.cgroup = cgroup ? static_cast<uint64_t>(cgroup.get()) : 0;
   long pid = syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) return -1;
   if (pid == 0) {

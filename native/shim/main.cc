@@ -1,14 +1,38 @@
 // The shim: one for each container. It gets descriptor 3, a socket to who made it; 4, the sealed program; from 5 on,
 // the descriptors the program names by index. argv[1] is how many those are.
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shim/monitor.h"
+
+namespace {
+
+// Leaves the caller's session and cgroups, and becomes init's child. Being born in a cgroup (clone3 CLONE_INTO_CGROUP)
+// and writing to cgroup v1 `tasks` while single-threaded take no lock; cgroup.procs waits for an RCU grace period.
+bool fork_away(const stack::shim::Settings& settings) {
+  stack::Fd directory(*settings.monitor_cgroup ? open(settings.monitor_cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1);
+  clone_args args{.flags = directory ? CLONE_INTO_CGROUP : 0, .exit_signal = SIGCHLD};
+  args.cgroup = directory ? static_cast<uint64_t>(directory.get()) : 0;
+  long child = syscall(SYS_clone3, &args, sizeof args);
+  if (child > 0) _exit(0);
+  if (child < 0) return false;
+  setsid();
+  for (const char* file : settings.monitor_tasks) {
+    if (!file) break;
+    stack::Fd tasks(open(file, O_WRONLY | O_CLOEXEC));
+    if (!tasks || write(tasks.get(), "0", 1) != 1) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace stack::shim;
@@ -37,5 +61,6 @@ int main(int argc, char** argv) {
   Settings settings;
   Reader steps = open_program(static_cast<const uint8_t*>(program), size);
   if (steps.bad() || !read_settings(steps, settings)) return 1;
+  if (!fork_away(settings)) return 1;
   return Monitor(std::move(settings), std::move(fds)).run(kSocket);
 }

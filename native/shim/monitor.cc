@@ -43,11 +43,6 @@ bool Monitor::watch(int fd, Source source, uint32_t index, uint32_t events, bool
 }
 
 bool Monitor::prepare() {
-  for (const char* file : settings_.monitor_cgroups) {
-    if (!file) break;
-    Fd procs(open(file, O_WRONLY | O_CLOEXEC));
-    if (!procs || write(procs.get(), "0", 1) != 1) return false;
-  }
   run_dir_ = Fd(open(settings_.run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   log_dir_ = Fd(open(settings_.log_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // Held for as long as this process lives: how everybody else knows that it does.

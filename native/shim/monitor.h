@@ -39,7 +39,8 @@ struct Settings {
   uint32_t stop_signal = 15;
   int64_t grace_ms = 10'000;
   int network = -1;  // index of the network namespace's descriptor
-  std::vector<const char*> monitor_cgroups;
+  std::vector<const char*> monitor_tasks;  // v1 files to write "0" into
+  const char* monitor_cgroup = "";         // v2 directory to be born in
   std::vector<const char*> kill_files;  // cgroup.kill, or cgroup.procs files to signal from
   const char* oom_file = "";
   struct Endpoint {

@@ -50,7 +50,10 @@ bool read_settings(Reader steps, Settings& settings) {
         settings.kill_files = body.strings();
         settings.oom_file = body.string();
         break;
-      case Code::kMonitorCgroup: settings.monitor_cgroups = body.strings(); break;
+      case Code::kMonitorCgroup:
+        settings.monitor_tasks = body.strings();
+        settings.monitor_cgroup = body.string();
+        break;
       case Code::kHold: break;  // the descriptors are held by being open
       case Code::kProcess: settings.process = body.bytes(); break;
       default: return false;

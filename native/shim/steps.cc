@@ -60,7 +60,7 @@ bool join_container(Process& process, uint32_t flags) {
   process.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (process.root < 0) return failed(process, "open", "/");
   if (!(flags & CLONE_NEWPID)) return true;
-  clone_args args{.flags = CLONE_PARENT};
+  clone_args args{.flags = CLONE_PARENT};  // born in this one's cgroups
   long pid = syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) return failed(process, "clone", "exec");
   if (pid > 0) {
