@@ -82,11 +82,10 @@ volatile sig_atomic_t forward_to = 0;
 
 // pid 1 for `init: true`: reaps orphans, forwards signals, ends as its child does.
 bool become_init(Process& process) {
-  clone_args args{.exit_signal = SIGCHLD};
-  long child = syscall(SYS_clone3, &args, sizeof args);
-  if (child < 0) return failed(process, "clone", "init");
+  pid_t child = fork();  // a filter may already refuse clone3
+  if (child < 0) return failed(process, "fork", "init");
   if (child == 0) return true;
-  forward_to = static_cast<sig_atomic_t>(child);
+  forward_to = child;
   syscall(SYS_close_range, 3, ~0U, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_NAME, "init");

@@ -159,8 +159,8 @@ export function execSteps({ process, membership, namespaces, seccomp }: ExecProc
   return [
     ['clone', { u64: 0 }, membership.unified ?? ''],
     ...(membership.tasks.length > 0 ? ([['joinCgroup', membership.tasks]] satisfies Step[]) : []),
-    ['joinContainer', flags],
     ...limitSteps(process),
+    ['joinContainer', flags],
     process.terminal ? (['terminal', 0, ...windowSize(process)] satisfies Step) : (['session'] satisfies Step),
     ...credentialSteps(process, seccomp, false),
     execStep(process),
