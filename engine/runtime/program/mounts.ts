@@ -72,7 +72,15 @@ interface Options {
 }
 
 function parse(mount: Mount): Options {
-  const out: Options = { bits: 0, set: 0, clear: 0, data: [], propagation: undefined, isBind: false, isRecursive: false };
+  const out: Options = {
+    bits: 0,
+    set: 0,
+    clear: 0,
+    data: [],
+    propagation: undefined,
+    isBind: false,
+    isRecursive: false,
+  };
   for (const option of mount.options ?? []) {
     const flag = flags[option];
     if (flag) {
@@ -102,16 +110,22 @@ export function mountSteps(mount: Mount, cgroups: CgroupMount[]): Step[] {
     if (!mount.source) throw invalid(mount, 'a bind mount needs a source');
     const spread = options.propagation ?? propagation.rprivate!;
     return [
-      ['bind', mount.source, target, Number(options.isRecursive), { u64: set }, { u64: clear }, { u64: spread & ~recursive }],
+      [
+        'bind',
+        mount.source,
+        target,
+        Number(options.isRecursive),
+        { u64: set },
+        { u64: clear },
+        { u64: spread & ~recursive },
+      ],
     ];
   }
   if (mount.type === 'cgroup') return cgroupSteps(target, options.bits, cgroups);
   // A symlink of the image must not lead these elsewhere (CVE-2019-16884 and its kind).
   const isKernel = mount.type === 'proc' || mount.type === 'sysfs';
   const source = mount.source ?? mount.type ?? 'none';
-  return [
-    ['mount', source, target, mount.type ?? '', { u64: options.bits }, options.data.join(','), Number(isKernel)],
-  ];
+  return [['mount', source, target, mount.type ?? '', { u64: options.bits }, options.data.join(','), Number(isKernel)]];
 }
 
 const remount = 32;
