@@ -1,16 +1,18 @@
 /** The flags every command shares, and the environment variables that stand in for them. Source: docker compose's reference. */
 import { type Command, Option } from 'commander';
 
-export type ProgressMode = 'auto' | 'tty' | 'plain' | 'json' | 'quiet';
-export type AnsiMode = 'auto' | 'never' | 'always';
+const progressModes = ['auto', 'tty', 'plain', 'json', 'quiet'] as const;
+const ansiModes = ['auto', 'never', 'always'] as const;
+export type ProgressMode = (typeof progressModes)[number];
+export type AnsiMode = (typeof ansiModes)[number];
 
 export interface Globals {
   /** Stack files in the order given; empty: looked for from the project directory upwards. `-` is standard input. */
   file: string[];
-  projectName?: string;
+  projectName: string | undefined;
   envFile: string[];
   profile: string[];
-  projectDirectory?: string;
+  projectDirectory: string | undefined;
   progress: ProgressMode;
   ansi: AnsiMode;
 }
@@ -26,8 +28,8 @@ function options(taken: string[]): Option[] {
     new Option('--env-file <file>', 'file of variables (repeatable; also COMPOSE_ENV_FILES)').argParser(collect),
     new Option('--profile <profile>', 'profile to enable (repeatable; also COMPOSE_PROFILES)').argParser(collect),
     new Option('--project-directory <dir>', 'folder that relative paths start from'),
-    new Option('--progress <mode>', 'how to report progress').choices(['auto', 'tty', 'plain', 'json', 'quiet']),
-    new Option('--ansi <mode>', 'when to use colours and cursor control').choices(['auto', 'never', 'always']),
+    new Option('--progress <mode>', 'how to report progress').choices(progressModes),
+    new Option('--ansi <mode>', 'when to use colours and cursor control').choices(ansiModes),
   ];
 }
 
@@ -43,23 +45,23 @@ export function acceptGlobalOptions(command: Command): void {
   }
 }
 
-/** Flags before and behind the command's name, then the environment. */
+/**
+ * Flags before and behind the command's name. The variables that stand in for files, name and profiles are the loader's
+ * to read (planner/load): they may come from `.env` as well.
+ */
 export function readGlobals(before: Partial<Globals>, behind: Partial<Globals>, env: NodeJS.ProcessEnv): Globals {
-  const list = (flags: string[] | undefined, more: string[] | undefined, value: string | undefined, by: string) => {
-    const given = [...(flags ?? []), ...(more ?? [])];
-    return given.length > 0 ? given : (value ?? '').split(by).filter(Boolean);
-  };
-  const projectName = behind.projectName ?? before.projectName ?? (env.COMPOSE_PROJECT_NAME || undefined);
-  const projectDirectory = behind.projectDirectory ?? before.projectDirectory;
-  const progress = behind.progress ?? before.progress ?? (env.COMPOSE_PROGRESS as ProgressMode | undefined);
-  const ansi = behind.ansi ?? before.ansi ?? (env.COMPOSE_ANSI as AnsiMode | undefined);
+  const both = { ...before, ...behind };
   return {
-    file: list(before.file, behind.file, env.COMPOSE_FILE, env.COMPOSE_PATH_SEPARATOR || ':'),
-    ...(projectName === undefined ? {} : { projectName }),
-    envFile: list(before.envFile, behind.envFile, env.COMPOSE_ENV_FILES, ','),
-    profile: list(before.profile, behind.profile, env.COMPOSE_PROFILES, ','),
-    ...(projectDirectory === undefined ? {} : { projectDirectory }),
-    progress: progress ?? 'auto',
-    ansi: ansi ?? 'auto',
+    file: [...(before.file ?? []), ...(behind.file ?? [])],
+    projectName: both.projectName,
+    envFile: [...(before.envFile ?? []), ...(behind.envFile ?? [])],
+    profile: [...(before.profile ?? []), ...(behind.profile ?? [])],
+    projectDirectory: both.projectDirectory,
+    progress: both.progress ?? oneOf(progressModes, env.COMPOSE_PROGRESS) ?? 'auto',
+    ansi: both.ansi ?? oneOf(ansiModes, env.COMPOSE_ANSI) ?? 'auto',
   };
+}
+
+function oneOf<Mode extends string>(modes: readonly Mode[], value: string | undefined): Mode | undefined {
+  return modes.find((mode) => mode === value);
 }

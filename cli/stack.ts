@@ -13,12 +13,12 @@ const exitCode = await main({
   stdout: process.stdout,
   stderr: process.stderr,
   async host() {
-    const [{ loadKernel }, { layout }, { loadSettings }] = await Promise.all([
+    const [{ loadKernel }, { layout }, { readSettings }] = await Promise.all([
       import('../native/index.ts'),
       import('../engine/state/layout.ts'),
-      import('./settings.ts'),
+      import('../engine/settings.ts'),
     ]);
-    return { kernel: loadKernel(), layout: layout(process.env), settings: await loadSettings(process.env) };
+    return { kernel: loadKernel(), layout: layout(process.env), settings: await readSettings(process.env) };
   },
 });
 // Not left to the event loop: a watcher or a connection kept alive would hold the process.

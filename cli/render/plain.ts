@@ -1,0 +1,50 @@
+/** One line for each thing that begins or ends: for pipes, files and CI. */
+import type { EngineEvent } from '../../schemas/events.ts';
+import type { Renderer } from './render.ts';
+import type { Style } from './style.ts';
+import { color } from './style.ts';
+import { capital, doing, done, seconds } from './words.ts';
+
+export function plainRenderer(write: (text: string) => void, style: Style): Renderer {
+  /** The last detail printed of a pull: a line for each phase, not for each byte. */
+  const details = new Map<string, string>();
+  return {
+    emit(event) {
+      if (event.type === 'progress') {
+        if (event.detail === '' || details.get(event.id) === event.detail) return;
+        details.set(event.id, event.detail);
+      }
+      const line = plainLine(event, style);
+      if (line !== null) write(`${line}\n`);
+    },
+    async close() {},
+  };
+}
+
+/** Null for what a reader of a log does not need. */
+function plainLine(event: EngineEvent, { paint }: Style): string | null {
+  switch (event.type) {
+    case 'plan':
+      return null;
+    case 'started':
+      return ` ${capital(event.resource)}  ${doing(event.kind)}`;
+    case 'progress':
+      return ` ${capital(event.resource)}  ${event.detail}`;
+    case 'done':
+      return ` ${capital(event.resource)}  ${paint(color.green, done(event.kind))}  ${seconds(event.ms)}${event.detail ? `  ${event.detail}` : ''}`;
+    case 'failed':
+      return ` ${capital(event.resource)}  ${paint(color.red, 'Error')}  ${event.error.message}`;
+    case 'skipped':
+      return ` ${capital(event.resource)}  ${paint(color.yellow, 'Skipped')}  ${event.because}`;
+    case 'undone':
+      return ` ${capital(event.resource)}  Undone`;
+    case 'waiting':
+      return ` ${capital(event.resource)}  Waiting  ${event.because}`;
+    case 'warning':
+      return warningLine(event.error, paint);
+  }
+}
+
+export function warningLine(error: { message: string; hint?: string | undefined }, paint: Style['paint']): string {
+  return `${paint(color.yellow, 'warning:')} ${error.message}${error.hint ? ` ${error.hint}` : ''}`;
+}

@@ -1,0 +1,47 @@
+/** Operations in docker compose's words: ` Container demo-web-1  Started`. */
+import type { OperationKind } from '../../schemas/plan.ts';
+
+const words: Record<OperationKind, [doing: string, done: string]> = {
+  'image.pull': ['Pulling', 'Pulled'],
+  'network.create': ['Creating', 'Created'],
+  'network.remove': ['Removing', 'Removed'],
+  'volume.create': ['Creating', 'Created'],
+  'volume.remove': ['Removing', 'Removed'],
+  'container.create': ['Creating', 'Created'],
+  'container.start': ['Starting', 'Started'],
+  'container.stop': ['Stopping', 'Stopped'],
+  'container.remove': ['Removing', 'Removed'],
+  'dependency.await': ['Waiting', 'Ready'],
+  'stray.remove': ['Removing', 'Removed'],
+};
+
+export function doing(kind: OperationKind): string {
+  return words[kind][0];
+}
+
+export function done(kind: OperationKind): string {
+  return words[kind][1];
+}
+
+/** `container demo-web-1` → `Container demo-web-1`. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** `1.2s`, `350ms`. */
+export function seconds(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)}ms` : `${(ms / 1000).toFixed(1)}s`;
+}
+
+const sizes = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** Bytes in powers of 1000, three digits, as docker prints them: `12.3MB`. */
+export function size(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < sizes.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toPrecision(value >= 999.5 ? 4 : 3)}${sizes[unit]}`;
+}
