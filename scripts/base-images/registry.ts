@@ -11,18 +11,14 @@ export interface Registry {
   stop(): Promise<void>;
 }
 
-/** Writes the file docker-registry reads (distribution, docs/configuration.md) and gives its place. */
-export function writeRegistryConfig(at: Places, port: number): string {
-  const file = `${at.root}/registry-${port}.yml`;
-  mkdirSync(at.registry, { recursive: true });
-  const config = {
+/** The file docker-registry reads (distribution, docs/configuration.md). JSON is YAML. */
+export function registryConfig(at: Places, port: number, isReadOnly: boolean): string {
+  return JSON.stringify({
     version: '0.1',
     log: { level: 'warn' },
-    storage: { filesystem: { rootdirectory: at.registry } },
+    storage: { filesystem: { rootdirectory: at.registry }, maintenance: { readonly: { enabled: isReadOnly } } },
     http: { addr: `127.0.0.1:${port}`, secret: 'loopback only' },
-  };
-  writeFileSync(file, JSON.stringify(config));
-  return file;
+  });
 }
 
 async function freePort(): Promise<number> {
@@ -36,7 +32,9 @@ async function freePort(): Promise<number> {
 /** Starts the registry on a free port of 127.0.0.1 and resolves once it answers. */
 export async function startRegistry(at: Places): Promise<Registry> {
   const port = await freePort();
-  const config = writeRegistryConfig(at, port);
+  const config = `${at.root}/registry-${port}.yml`;
+  mkdirSync(at.registry, { recursive: true });
+  writeFileSync(config, registryConfig(at, port, false));
   const log = openSync(`${at.root}/registry.log`, 'a');
   const child: ChildProcess = spawn(at.registryBinary, ['serve', config], { stdio: ['ignore', log, log] });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
