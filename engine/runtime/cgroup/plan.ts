@@ -1,0 +1,86 @@
+/** What must be made and written for one container's cgroups. Pure: `linux.resources` in, files and values out. */
+import type { Resources } from '../../../schemas/oci-runtime.ts';
+import type { Hierarchies } from './hierarchies.ts';
+import { v1Writes } from './v1.ts';
+import { v2Writes } from './v2.ts';
+
+export interface Write {
+  file: string;
+  value: string;
+  /** A kernel without this file, or one that refuses it, is no failure. */
+  isOptional?: boolean;
+}
+
+export interface CgroupPlan {
+  /** The container's own directory in each hierarchy. */
+  directories: string[];
+  /** Directories above them, parents first, with what each needs before it can have children. */
+  parents: { path: string; writes: Write[] }[];
+  /** In this order, once the directories exist. */
+  writes: Write[];
+  /**
+   * v1 files the container's first process writes `0` into, itself and still single-threaded. `tasks` and not
+   * cgroup.procs: for its own single thread the kernel skips the lock whose RCU grace period costs some 10 ms
+   * (kernel/cgroup/cgroup.c, cgroup_procs_write_start; Linux ≥ 5.9).
+   */
+  tasks: string[];
+  /** The v2 directory, for clone3(2) CLONE_INTO_CGROUP, which takes no such lock either. Null where there is none. */
+  unified: string | null;
+}
+
+/**
+ * The device rules need eBPF on v2, where they are left out: the container's devices are then only guarded by
+ * /dev holding nothing else and by mounts without device nodes.
+ * @param path `linux.cgroupsPath`, absolute below the top of each hierarchy.
+ */
+export function cgroupPlan(resources: Resources, all: Hierarchies, path: string): CgroupPlan {
+  const plan: CgroupPlan = { directories: [], parents: [], writes: [], tasks: [], unified: null };
+  for (const hierarchy of all.v1) {
+    const directory = hierarchy.path + path;
+    const isCpuset = hierarchy.controllers.includes('cpuset');
+    plan.directories.push(directory);
+    plan.tasks.push(`${directory}/tasks`);
+    for (const parent of ancestors(path)) {
+      plan.parents.push({ path: hierarchy.path + parent, writes: isCpuset ? sets(hierarchy.path + parent) : [] });
+    }
+    if (isCpuset) {
+      plan.writes.push(...sets(directory).filter((one) => !isSet(one.file)));
+    }
+    plan.writes.push(...v1Writes(resources, hierarchy.controllers, directory));
+  }
+  if (all.v2) {
+    const directory = all.v2.path + path;
+    const enabled = all.v2.controllers.filter((name) => wanted.has(name) || name in resources);
+    plan.directories.push(directory);
+    plan.unified = directory;
+    for (const parent of ['', ...ancestors(path)]) {
+      const file = `${all.v2.path}${parent}/cgroup.subtree_control`;
+      // One by one: a controller that cannot be enabled must not keep back the others.
+      const writes = enabled.map((name) => ({ file, value: `+${name}`, isOptional: true }));
+      plan.parents.push({ path: all.v2.path + parent, writes });
+    }
+    plan.writes.push(...v2Writes(resources, enabled, directory));
+  }
+  return plan;
+
+  function sets(directory: string): Write[] {
+    return [
+      { file: `${directory}/cpuset.cpus`, value: all.cpuset.cpus },
+      { file: `${directory}/cpuset.mems`, value: all.cpuset.mems },
+    ].filter((one) => one.value !== '');
+  }
+
+  /** The resources say it themselves. */
+  function isSet(file: string): boolean {
+    return Boolean(file.endsWith('cpus') ? resources.cpu?.cpus : resources.cpu?.mems);
+  }
+}
+
+/** Controllers of v2 that a container always has, for its limits and for its figures. */
+const wanted = new Set(['cpuset', 'cpu', 'io', 'memory', 'pids']);
+
+/** `/stack/demo/1f` → `/stack`, `/stack/demo`. */
+function ancestors(path: string): string[] {
+  const parts = path.split('/').filter(Boolean);
+  return parts.slice(0, -1).map((_, at) => `/${parts.slice(0, at + 1).join('/')}`);
+}
