@@ -11,13 +11,17 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { Network } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
+import { applyRules } from './apply-rules.ts';
 import { attach, scratchGroup } from './attach.ts';
 import { findBridges, makeBridge } from './bridges.ts';
+import { coalesce } from './coalesce.ts';
 import { type EndpointRequest, makeEndpoints, type Use, useOf } from './endpoints.ts';
+import { closeForwarding, openForwarding } from './forwarding.ts';
 import { bridgeName } from './identity.ts';
 import { type Link, removeLinks } from './netlink/link.ts';
 import { protocol, send } from './netlink/netlink.ts';
 import { loadRecord, loadRecords, removeRecord, saveRecord } from './records.ts';
+import type { RuleInput } from './rules.ts';
 import { chooseSubnets, defaultPools } from './subnets.ts';
 import { takenSubnets } from './taken.ts';
 
@@ -33,7 +37,10 @@ export interface Networks {
   find(name: string): NetworkRecord | undefined;
   /** Names of the bridges among those of `records` that the kernel has. */
   existing(records: NetworkRecord[]): Promise<Set<string>>;
-  /** Bridges and records go; whatever is already gone is no error. */
+  /**
+   * Bridges and records go, with a stack's last network its rules, with the machine's last what was changed to forward.
+   * Whatever is already gone is no error.
+   */
   remove(records: NetworkRecord[]): Promise<void>;
   /**
    * Addresses and interface names for a container to be made; nobody else gets them until `release`.
@@ -43,6 +50,11 @@ export interface Networks {
   release(id: string): void;
   /** Joins `namespace` to the bridges of `endpoints`. With none, only its loopback comes up. */
   attach(namespace: Fd, container: { stack: string; id: string; endpoints: Endpoint[] }): Promise<void>;
+  /**
+   * Makes the rules of a stack what `containers` (created or running, with their endpoints and ports) need. One
+   * transaction; concurrent calls for a stack share one. Without networks the stack's rules go.
+   */
+  sync(stack: string, networks: NetworkRecord[], containers: RuleInput['containers']): Promise<void>;
   /** Removes the links of endpoints, all at once. Needless where their namespaces have gone. */
   detach(endpoints: Endpoint[]): Promise<void>;
 }
@@ -99,22 +111,45 @@ export function createNetworks(host: Host): Networks {
         resource: `network ${config.name}`,
       });
     }
-    const record = await exclusively(
-      async () => loadRecord(layout, config.name) ?? (await makeRecord(stack, key, config)),
-    );
-    if (record.stack !== stack) throw foreign(record);
+    const record = await exclusively(async () => {
+      const known = loadRecord(layout, config.name) ?? (await makeRecord(stack, key, config));
+      if (known.stack !== stack) throw foreign(known);
+      await openForwarding(verbs, needsForwarding([known]));
+      return known;
+    });
     bridges.set(record.bridge, await makeBridge(verbs, record));
     return record;
+  }
+
+  const syncs = new Map<string, (input: RuleInput) => Promise<void>>();
+  function sync(stack: string, networks: NetworkRecord[], containers: RuleInput['containers']): Promise<void> {
+    let run = syncs.get(stack);
+    if (!run) {
+      run = coalesce((input) => applyRules(verbs, input));
+      syncs.set(stack, run);
+    }
+    return run({ stack, networks, containers });
+  }
+
+  function needsForwarding(records: NetworkRecord[]): { ipv4: boolean; ipv6: boolean } {
+    const open = records.filter((record) => !record.isInternal);
+    return { ipv4: open.some((record) => record.ipv4), ipv6: open.some((record) => record.ipv6) };
   }
 
   async function remove(records: NetworkRecord[]): Promise<void> {
     if (records.length === 0) return;
     const names = records.map((record) => record.bridge);
     await send(verbs, protocol.route, null, removeLinks(names, scratchGroup()));
-    for (const record of records) {
-      bridges.delete(record.bridge);
-      removeRecord(layout, record.name);
-    }
+    for (const record of records) bridges.delete(record.bridge);
+    await exclusively(async () => {
+      for (const record of records) removeRecord(layout, record.name);
+      const left = loadRecords(layout);
+      const lost = [...new Set(records.map((record) => record.stack))].filter(
+        (stack) => !left.some((record) => record.stack === stack),
+      );
+      for (const stack of lost) await sync(stack, [], []);
+      await closeForwarding(verbs, needsForwarding(left));
+    });
   }
 
   function use(record: NetworkRecord, siblings: ContainerRecord[]): Use {
@@ -152,6 +187,7 @@ export function createNetworks(host: Host): Networks {
     },
     release: (id) => void reserved.delete(id),
     attach: attachContainer,
+    sync,
     detach: async (endpoints) => {
       const names = endpoints.map((endpoint) => endpoint.hostInterface);
       if (names.length > 0) await send(verbs, protocol.route, null, removeLinks(names, scratchGroup()));

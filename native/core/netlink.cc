@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
 #include "core/fd.h"
 #include "core/namespace.h"
@@ -15,7 +16,7 @@ namespace stack::net {
 
 namespace {
 
-constexpr size_t kReceive = 256 * 1024;
+constexpr size_t kReceive = 64 * 1024;
 
 void set_option(int fd, int level, int name, int value) { (void)setsockopt(fd, level, name, &value, sizeof value); }
 
@@ -72,9 +73,7 @@ Result<> exchange_all(int fd, const std::vector<uint8_t>& batch, std::vector<uin
   return exchange(fd, batch.data() + start, at - start, answers);
 }
 
-}  // namespace
-
-Result<std::vector<uint8_t>> netlink(int protocol, int fd, const std::vector<uint8_t>& batch) {
+Result<Fd> open_socket(int protocol, int fd) {
   Fd opened;
   auto entered = in_namespace(fd, [&]() -> Result<> {
     opened = Fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
@@ -82,15 +81,42 @@ Result<std::vector<uint8_t>> netlink(int protocol, int fd, const std::vector<uin
     return Nothing{};
   });
   if (!entered.ok()) return entered.error();
-  // Past the socket's buffer a batch is refused (EMSGSIZE) and acknowledgements are lost (ENOBUFS), netlink(7).
-  int room = static_cast<int>(std::max<size_t>(batch.size() * 2, 1 << 20));
-  set_option(opened.get(), SOL_SOCKET, SO_SNDBUFFORCE, room);
-  set_option(opened.get(), SOL_SOCKET, SO_RCVBUFFORCE, 8 * room);
   set_option(opened.get(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
   set_option(opened.get(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
+  return opened;
+}
+
+Result<std::vector<uint8_t>> converse(const Fd& socket, const std::vector<uint8_t>& batch) {
+  // Past the socket's buffer a batch is refused (EMSGSIZE) and acknowledgements are lost (ENOBUFS), netlink(7).
+  int room = static_cast<int>(std::max<size_t>(batch.size() * 2, 1 << 20));
+  set_option(socket.get(), SOL_SOCKET, SO_SNDBUFFORCE, room);
+  set_option(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, 8 * room);
   std::vector<uint8_t> answers;
-  auto result = exchange_all(opened.get(), batch, answers);
+  auto result = exchange_all(socket.get(), batch, answers);
   if (!result.ok()) return result.error();
+  return answers;
+}
+
+}  // namespace
+
+Result<std::vector<uint8_t>> netlink(int protocol, int fd, const std::vector<uint8_t>& batch) {
+  if (protocol != NETLINK_NETFILTER || fd >= 0) {
+    auto opened = open_socket(protocol, fd);
+    if (!opened.ok()) return opened.error();
+    return converse(opened.value(), batch);
+  }
+  // Closing a socket of nfnetlink waits until what any transaction deleted has passed an RCU grace period (tens of
+  // milliseconds, nft_rcv_nl_event in net/netfilter/nf_tables_api.c): so the one of this namespace stays open.
+  static std::mutex one_at_a_time;
+  static Fd kept;
+  std::lock_guard lock(one_at_a_time);
+  if (!kept) {
+    auto opened = open_socket(protocol, fd);
+    if (!opened.ok()) return opened.error();
+    kept = std::move(opened.value());
+  }
+  auto answers = converse(kept, batch);
+  if (!answers.ok()) kept.reset();
   return answers;
 }
 

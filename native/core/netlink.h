@@ -9,7 +9,7 @@
 
 namespace stack::net {
 
-// Sends `batch` on a new socket of `protocol` in the namespace `fd` (-1: the caller's) and answers every message that
+// Sends `batch` on a socket of `protocol` in the namespace `fd` (-1: the caller's) and answers every message that
 // came back. Messages asking for a dump travel alone, as a socket has room for one dump at a time.
 Result<std::vector<uint8_t>> netlink(int protocol, int fd, const std::vector<uint8_t>& batch);
 

@@ -2,7 +2,7 @@
  * Tables, chains, sets and rules of nftables as netlink messages, and the batch that makes them one transaction.
  * Source: include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h.
  */
-import { be32, nested, readAttributes, readText, text } from '../netlink/attributes.ts';
+import { attribute, be32, nested, readAttributes, readText, text } from '../netlink/attributes.ts';
 import { type Answer, flag, type Request } from '../netlink/message.ts';
 import { value } from './expressions.ts';
 
@@ -95,7 +95,7 @@ export const type = {
 };
 type FieldType = (typeof type)[keyof typeof type];
 
-export interface Set {
+export interface NamedSet {
   name: string;
   key: FieldType[];
   /** Present for a map. */
@@ -108,8 +108,11 @@ const flags = { interval: 4, map: 8 };
 const typeNumber = (fields: FieldType[]): number => fields.reduce((number, field) => (number << 6) | field.id, 0);
 const keyLength = (fields: FieldType[]): number => fields.reduce((length, field) => length + field.length, 0);
 
+/** User data for nft(8) alone, which prints names of interfaces as nothing where it does not know their byte order. */
+const HOST_ORDER_KEY = Buffer.of(0, 4, 1, 0, 0, 0);
+
 /** `id` tells the sets of one transaction apart. */
-export const addSet = (table: Table, set: Set, id: number): Request =>
+export const addSet = (table: Table, set: NamedSet, id: number): Request =>
   request(
     table,
     message.newSet,
@@ -122,6 +125,7 @@ export const addSet = (table: Table, set: Set, id: number): Request =>
     be32(5, keyLength(set.key)),
     ...(set.data ? [be32(6, typeNumber(set.data)), be32(7, keyLength(set.data))] : []),
     be32(10, id),
+    ...(set.key.length === 1 && set.key[0] === type.interface ? [attribute(13, HOST_ORDER_KEY)] : []),
   );
 
 export interface Element {

@@ -1,0 +1,68 @@
+/**
+ * The host's forwarding switch. Where it was off and we need it on, a table of our own keeps everything closed that is
+ * not to or from one of our bridges; the table is also the sign that the switch is ours to put back.
+ */
+import { readFileSync } from 'node:fs';
+import type { NetworkVerbs } from '../../schemas/kernel.ts';
+import type { Request } from './netlink/message.ts';
+import { protocol, send } from './netlink/netlink.ts';
+import { compare, meta, metaKey, nfproto, register, verdict } from './nft/expressions.ts';
+import {
+  addChain,
+  addRule,
+  addTable,
+  getTables,
+  hook,
+  readTable,
+  type Table,
+  transaction,
+  withoutTable,
+} from './nft/messages.ts';
+
+const BRIDGE_PREFIX = Buffer.from('st-');
+
+const switches = [
+  { table: { family: nfproto.ip, name: 'stack-forwarding' }, sysctl: 'net/ipv4/ip_forward' },
+  { table: { family: nfproto.ip6, name: 'stack-forwarding' }, sysctl: 'net/ipv6/conf/all/forwarding' },
+];
+
+function isOn(sysctl: string): boolean {
+  try {
+    return readFileSync(`/proc/sys/${sysctl}`, 'utf8').trim() !== '0';
+  } catch {
+    return true;
+  }
+}
+
+function closedTable(table: Table): Request[] {
+  const ours = (key: number) => [meta(key, register(0)), compare(register(0), BRIDGE_PREFIX), verdict('accept')];
+  return [
+    ...withoutTable(table),
+    addTable(table),
+    addChain(table, { name: 'forward', type: 'filter', hook: hook.forward, priority: 0, policy: 'drop' }),
+    addRule(table, 'forward', ...ours(metaKey.iifname)),
+    addRule(table, 'forward', ...ours(metaKey.oifname)),
+  ];
+}
+
+/** Turns forwarding on, closed for others first. Costs a read of /proc where it is on already. */
+export async function openForwarding(kernel: NetworkVerbs, families: { ipv4: boolean; ipv6: boolean }): Promise<void> {
+  const needed = [families.ipv4, families.ipv6];
+  for (const [index, { table, sysctl }] of switches.entries()) {
+    if (!needed[index] || isOn(sysctl)) continue;
+    await send(kernel, protocol.netfilter, null, transaction(closedTable(table)));
+    await kernel.writeSysctl(null, sysctl, '1');
+  }
+}
+
+/** Puts back what {@link openForwarding} changed, for the families no network needs any more. */
+export async function closeForwarding(kernel: NetworkVerbs, needed: { ipv4: boolean; ipv6: boolean }): Promise<void> {
+  const tables = (await send(kernel, protocol.netfilter, null, [getTables()])).map(readTable);
+  const stillNeeded = [needed.ipv4, needed.ipv6];
+  for (const [index, { table, sysctl }] of switches.entries()) {
+    const isOurs = tables.some(({ family, name }) => family === table.family && name === table.name);
+    if (stillNeeded[index] || !isOurs) continue;
+    await kernel.writeSysctl(null, sysctl, '0');
+    await send(kernel, protocol.netfilter, null, transaction(withoutTable(table)));
+  }
+}
