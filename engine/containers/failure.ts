@@ -1,0 +1,75 @@
+/** What a shim reports of a failed step, as an error a user can act on. */
+
+import type { ContainerRecord } from '../../schemas/container.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { ShimFailure } from '../runtime/control.ts';
+
+type Subject = Pick<ContainerRecord, 'name' | 'service'>;
+
+export function stepError(container: Subject, { step, errno, subject }: ShimFailure): StackError {
+  const fields = {
+    resource: `container ${container.name}`,
+    operation: subject ? `${step} ${subject}` : step,
+    errno,
+  };
+  if (step === 'exec') return execError(container, errno, subject, fields);
+  if (errno === 'ENOSPC') {
+    return new StackError('host.disk-full', {
+      ...fields,
+      message: `${container.name}: ${step} ${subject} failed: no space left on device.`,
+      hint: 'Free space, then run the command again.',
+    });
+  }
+  if (step === 'mount target' && (errno === 'ENOTDIR' || errno === 'EISDIR')) {
+    return new StackError('volume.bind-kind', {
+      ...fields,
+      message: `${container.name}: the mount target ${subject} passes through something that is not a directory.`,
+      hint: 'Correct the target of the volume in the stack file.',
+    });
+  }
+  if (step === 'bind' && errno === 'ENOTDIR') {
+    return new StackError('volume.bind-kind', {
+      ...fields,
+      message: `${container.name}: cannot mount a directory on a file, or a file on a directory, at ${subject}.`,
+      hint: 'Make the source of the volume the same kind as its target in the image.',
+    });
+  }
+  return new StackError('runtime.step', {
+    ...fields,
+    message: `${container.name}: ${step}${subject ? ` ${subject}` : ''} failed: ${errno}.`,
+    hint: hintFor(step, errno),
+  });
+}
+
+function execError(container: Subject, errno: string, command: string, fields: object): StackError {
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') {
+    return new StackError('runtime.not-found', {
+      ...fields,
+      message: `${container.name}: command not found: ${command}.`,
+      hint: 'Check `command` and `entrypoint`; a script also needs the interpreter of its first line in the image.',
+      exitCode: 127,
+    });
+  }
+  const why =
+    errno === 'ENOEXEC'
+      ? 'it is no program this kernel can run (wrong architecture or no #! line)'
+      : 'permission denied';
+  return new StackError('runtime.not-executable', {
+    ...fields,
+    message: `${container.name}: cannot execute ${command}: ${errno === 'EACCES' || errno === 'ENOEXEC' ? why : errno}.`,
+    hint: 'Make it executable in the image (chmod +x), or run it through its interpreter.',
+    exitCode: 126,
+  });
+}
+
+function hintFor(step: string, errno: string): string {
+  if (errno === 'ENOSYS' || errno === 'EOPNOTSUPP' || (errno === 'ENODEV' && step.startsWith('mount'))) {
+    return 'This kernel lacks a feature the container needs; Linux 5.12 or newer with overlayfs is required.';
+  }
+  if (errno === 'EPERM' || errno === 'EACCES') {
+    return 'Stack needs full root rights on this machine; inside another container it needs to be privileged.';
+  }
+  if (step === 'sysctl') return 'Check the name and value of the sysctl against this kernel.';
+  if (step.startsWith('bind')) return 'Check that the source of the volume still exists.';
+  return 'The step is what the kernel refused; `stack logs` shows what the container wrote before.';
+}
