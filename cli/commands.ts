@@ -7,6 +7,10 @@ interface Entry {
 }
 
 export const commands: Record<string, Entry> = {
+  config: {
+    summary: 'Print the stack file as Stack understands it',
+    load: async () => (await import('./config.ts')).config,
+  },
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 

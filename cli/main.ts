@@ -32,7 +32,8 @@ export async function main(process: Process): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const { reportError } = await import('./render/error.ts');
-    const globals = readGlobals(program.opts<Partial<Globals>>(), {}, process.environment);
+    const behind = program.commands.find((command) => command.name() === name)?.opts<Partial<Globals>>() ?? {};
+    const globals = readGlobals(program.opts<Partial<Globals>>(), behind, process.environment);
     return reportError(asUsage(error, name), { ...process, globals });
   }
   return exitCode;

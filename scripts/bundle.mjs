@@ -15,6 +15,8 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node22',
+  // Its CommonJS build has no named exports behind `await import('yaml')`.
+  alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
   minifySyntax: true,
   sourcemap: 'linked',
   banner: {

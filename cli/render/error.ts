@@ -1,21 +1,33 @@
 /** An error as the user sees it. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { formatError } from '../../planner/diagnose.ts';
 import { asStackError, type StackError } from '../../schemas/errors.ts';
 import type { Context } from '../command.ts';
-import { style } from './style.ts';
+import { color, type Style, style } from './style.ts';
 
 /** Prints what a command threw to standard error and answers the exit code. */
 export function reportError(thrown: unknown, { stderr, globals, environment }: Context): number {
   const error = asStackError(thrown);
   if (globals.progress === 'json') stderr.write(`${JSON.stringify({ type: 'error', error })}\n`);
-  else stderr.write(formatError(error, style(stderr, globals.ansi, environment).isColored));
-  if (error.code === 'internal' && environment.STACK_DEBUG) stderr.write(`${(error.cause as Error)?.stack}\n`);
+  else stderr.write(errorText(error, style(stderr, globals.ansi, environment)));
+  const isOurs = error.code === 'internal';
+  if (isOurs && environment.STACK_DEBUG) stderr.write(`${(thrown as Error)?.stack ?? thrown}\n`);
   return error.exitCode;
 }
 
-export function formatError(error: StackError, isColored: boolean): string {
-  const red = (text: string) => (isColored ? `\x1b[31m${text}\x1b[39m` : text);
-  const lines = [`${red('error:')} ${error.message} [${error.code}]`];
-  if (error.hint) lines.push(`  ${error.hint}`);
-  for (const other of error.also) lines.push(formatError(other, isColored).trimEnd());
-  return `${lines.join('\n')}\n`;
+/** The error and every further one, each as planner/diagnose words it. Errors of cleaning up come last and indented. */
+export function errorText(error: StackError, { paint }: Style): string {
+  const one = (each: StackError) => `${paint(color.red, 'error:')} ${formatError(each, source)}\n`;
+  const lines = [one(error), ...error.also.map(one)];
+  if (error.code === 'internal') lines.push('  Set STACK_DEBUG=1 to see where it happened.\n');
+  return lines.join('');
+}
+
+function source(file: string): string | undefined {
+  try {
+    return readFileSync(resolve(file), 'utf8');
+  } catch {
+    return undefined;
+  }
 }

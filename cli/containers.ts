@@ -1,0 +1,59 @@
+/** Containers of a stack as commands name them. */
+import type { Engine } from '../engine/engine.ts';
+import { StackError } from '../schemas/errors.ts';
+import type { ObservedContainer } from '../schemas/snapshot.ts';
+
+/**
+ * Containers of the services named, of all where none is; one-off containers only where `run` made what is asked for.
+ * @throws StackError `config.no-service`
+ */
+export async function findContainers(
+  engine: Engine,
+  stack: string,
+  services: string[],
+  { withOneOff = false }: { withOneOff?: boolean } = {},
+): Promise<ObservedContainer[]> {
+  const { containers } = await engine.observe(stack);
+  checkServices(services, new Set(containers.map(({ record }) => record.service)), stack);
+  return containers
+    .filter(({ record }) => withOneOff || !record.isOneOff)
+    .filter(({ record }) => services.length === 0 || services.includes(record.service))
+    .sort(inOrder);
+}
+
+/** @throws StackError `config.no-service` for the first of `services` that is not known */
+export function checkServices(services: string[], known: Set<string>, stack: string): void {
+  const unknown = services.find((service) => !known.has(service));
+  if (unknown === undefined) return;
+  const names = [...known].sort();
+  throw new StackError('config.no-service', {
+    message: `Stack ${stack} has no service "${unknown}" with a container.`,
+    hint: names.length > 0 ? `Its services: ${names.join(', ')}.` : 'Start it with `stack up -d`.',
+  });
+}
+
+function inOrder(a: ObservedContainer, b: ObservedContainer): number {
+  if (a.record.service !== b.record.service) return a.record.service < b.record.service ? -1 : 1;
+  return a.record.number - b.record.number;
+}
+
+/**
+ * The container of a service that a command enters: the one with number `index`, else the first that runs.
+ * @throws StackError `config.no-service`, `runtime.not-running`
+ */
+export async function oneContainer(
+  engine: Engine,
+  stack: string,
+  service: string,
+  index: number | undefined,
+): Promise<ObservedContainer> {
+  const all = await findContainers(engine, stack, [service]);
+  const running = all.filter(({ status }) => status.state === 'running' || status.state === 'paused');
+  const found = index === undefined ? running[0] : running.find(({ record }) => record.number === index);
+  if (found) return found;
+  const which = index === undefined ? `Service "${service}"` : `Container ${index} of service "${service}"`;
+  throw new StackError('runtime.not-running', {
+    message: `${which} is not running.`,
+    hint: `Start it with \`stack up -d ${service}\`.`,
+  });
+}

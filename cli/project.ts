@@ -1,0 +1,83 @@
+/** The stack a command works on: its files loaded, or its records where there are no files. */
+import { readFileSync, statSync } from 'node:fs';
+import type { Engine } from '../engine/engine.ts';
+import type { Loaded } from '../planner/load/load.ts';
+import { type Result, StackError } from '../schemas/errors.ts';
+import type { Emit } from '../schemas/events.ts';
+import type { Project } from '../schemas/project.ts';
+import type { Context } from './command.ts';
+
+/**
+ * Loads the stack files. `services`: named on the command line, which enables their profiles.
+ * @throws the first problem as StackError, the others in `also`
+ */
+export async function loadProject(context: Context, emit: Emit, services: string[] = []): Promise<Loaded> {
+  const result = await tryLoad(context, services);
+  for (const error of result.warnings) emit({ type: 'warning', error });
+  if (result.ok) return result.value;
+  const [first, ...rest] = result.errors;
+  if (!first) throw new StackError('internal', { message: 'The stack files were refused without a reason.' });
+  first.also.push(...rest);
+  throw first;
+}
+
+async function tryLoad({ globals, environment }: Context, services: string[]): Promise<Result<Loaded>> {
+  const { load } = await import('../planner/load/load.ts');
+  return load({
+    files: globals.file,
+    workingDir: process.cwd(),
+    projectDirectory: globals.projectDirectory,
+    projectName: globals.projectName,
+    envFiles: globals.envFile.length > 0 ? globals.envFile : undefined,
+    profiles: globals.profile,
+    services,
+    environment: environment as Record<string, string>,
+    io: { read, kind },
+  });
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'EISDIR') return undefined;
+    throw error;
+  }
+}
+
+function kind(path: string): 'file' | 'directory' | undefined {
+  if (path === '-') return 'file';
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat?.isDirectory() ? 'directory' : stat ? 'file' : undefined;
+}
+
+/** Name given on the command line or in the environment, which stands without a stack file. */
+function givenName({ globals, environment }: Context): string | undefined {
+  return globals.projectName ?? (environment.COMPOSE_PROJECT_NAME || undefined);
+}
+
+/** The stack's project: from its files, or as its records tell it where it was named and no file is found. */
+export async function projectOrRecords(
+  context: Context,
+  engine: Engine,
+  emit: Emit,
+  services: string[] = [],
+): Promise<{ project: Project; disabledServices: string[] }> {
+  const name = givenName(context);
+  try {
+    const { project, disabled } = await loadProject(context, emit, services);
+    return { project, disabledServices: Object.keys(disabled) };
+  } catch (error) {
+    const isMissing = error instanceof StackError && error.code === 'config.not-found';
+    if (!isMissing || name === undefined || context.globals.file.length > 0) throw error;
+    return { project: await engine.recorded(name), disabledServices: [] };
+  }
+}
+
+/**
+ * The stack's name, for commands that only look at what is there; a name that was given is taken without reading a file.
+ */
+export async function stackName(context: Context, emit: Emit): Promise<string> {
+  return givenName(context) ?? (await loadProject(context, emit)).project.name;
+}
