@@ -6,8 +6,10 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -109,14 +111,16 @@ void default_signals() {
 int bound_socket(int type) {
   Fd fd(socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return -1;
-  int one = 1;
-  // ip(7) IP_FREEBIND: the address is local only once the loopback link is up.
-  if (setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &one, sizeof one) != 0) return -1;
+  // The address is local once the loopback link is up. IP_FREEBIND is no way around: in a namespace without any address
+  // yet Linux (6.18) binds the receiving side only, and answers leave from 127.0.0.1.
+  ifreq link{.ifr_ifrn = {"lo"}, .ifr_ifru = {.ifru_flags = IFF_UP | IFF_RUNNING}};
+  if (ioctl(fd.get(), SIOCSIFFLAGS, &link) != 0) return -1;
   sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(resolver_port), .sin_addr = {htonl(resolver_address)}};
   if (type == SOCK_STREAM) {
     // Taken over by accepted sockets: a whole answer fits, so that none is ever written in two goes.
     int room = 2 * 65536;
     setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    int one = 1;
     setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   }
   if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return -1;

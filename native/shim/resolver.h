@@ -93,7 +93,7 @@ bool name_table_set_live(int fd, uint16_t slot, bool is_live);
 bool upstream_parse(const char* text, uint16_t port, Upstream& upstream);
 
 // Binds UDP and listens on TCP at 127.0.0.11:61053 in the namespace `netns_fd`, then returns to the caller's own. The
-// caller must be single-threaded. The loopback link need not be up yet. False with errno set and nothing left open.
+// caller must be single-threaded. Sets the namespace's loopback link up. False with errno set and nothing left open.
 bool resolver_listen(int netns_fd, int& udp_fd, int& tcp_fd);
 
 // Forks the child. `broker_fd`: the shim's end (SOCK_SEQPACKET, non-blocking, close-on-exec), to poll for POLLIN.
