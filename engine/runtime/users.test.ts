@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadKernel } from '../../native/index.ts';
 
-import { parseAccounts, readAccounts, resolveUser } from './users.ts';
+import type { StoredImage } from '../../schemas/oci-image.ts';
+import { imageAccounts, parseAccounts, readAccounts, resolveUser } from './users.ts';
 
 const alpine = parseAccounts(
   [
@@ -108,4 +109,25 @@ test('a file beyond all measure is refused', () => {
     writeFileSync(join(root, 'etc/passwd'), Buffer.alloc(4 * 1024 * 1024 + 1, 'x'));
     expect(read).toThrow(/larger than/);
   });
+});
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.log('skipped: a view over image layers needs root');
+
+test.skipIf(!isRoot)('an image is read over all its layers, and once', () => {
+  const root = mkdtempSync(join(tmpdir(), 'stack-users-'));
+  try {
+    const layers = ['top', 'base'].map((name) => join(root, name));
+    for (const layer of layers) mkdirSync(join(layer, 'etc'), { recursive: true });
+    writeFileSync(join(root, 'base/etc/passwd'), 'app:x:7:8::/app:/bin/sh\n');
+    writeFileSync(join(root, 'base/etc/group'), 'gone:x:9:app\n');
+    execFileSync('mknod', [join(root, 'top/etc/group'), 'c', '0', '0']);
+    const image = { id: `sha256:${root}`, layers } as StoredImage;
+    const expected = { users: [{ name: 'app', uid: 7, gid: 8, home: '/app' }], groups: [] };
+    expect(imageAccounts(loadKernel(), image)).toEqual(expected);
+    rmSync(join(root, 'base/etc/passwd'));
+    expect(imageAccounts(loadKernel(), image)).toEqual(expected);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
