@@ -29,7 +29,10 @@ export async function connectRedis({ host, port = 6379 }) {
   const open = () =>
     new Promise((resolve, reject) => {
       const next = connect(port, host, () => resolve(next));
-      next.on('error', (error) => (reject(error), fail(error)));
+      next.on('error', (error) => {
+        reject(error);
+        fail(error);
+      });
       next.on('close', () => fail(new Error('the cache closed the connection')));
       next.on('data', (chunk) => {
         buffer = Buffer.concat([buffer, chunk]);
