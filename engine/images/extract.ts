@@ -1,0 +1,379 @@
+/**
+ * Turns the entries of a layer into files below one directory descriptor. Every name is walked by the kernel from that
+ * descriptor (openat2 RESOLVE_BENEATH, then calls on single components), so that no entry can reach outside, whatever links the
+ * archive made before. Source: image-spec layer.md; overlayfs "whiteouts and opaque directories".
+ */
+import { closeSync, constants, writeSync } from 'node:fs';
+import { StackError } from '../../schemas/errors.ts';
+import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
+import type { TarEntry, TarSink } from './tar.ts';
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
+const O_PATH = 0o10000000;
+const S_ISGID = 0o2000;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_BENEATH = 0x08;
+const beneath = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+
+/** Bounds of one layer: far above any image in use, far below what fills a machine by a small download. */
+export const limits = {
+  entries: 4_000_000,
+  /** Longest path: PATH_MAX of Linux. */
+  path: 4096,
+  /** Directories in each other. */
+  depth: 256,
+  /** Bytes of content. */
+  expanded: 256 * 1024 ** 3,
+};
+
+const whiteoutPrefix = '.wh.';
+const opaqueMarker = '.wh..wh..opq';
+
+export class Extractor implements TarSink {
+  readonly #verbs: FilesystemVerbs;
+  readonly #root: Fd;
+  readonly #umask: number;
+  /** The directory of the last entry: archives list a directory's children one after the other. */
+  #parentPath = '';
+  #parent: Fd;
+  #file: { fd: Fd; entry: TarEntry } | null = null;
+  /** Directories to finish when nothing is made in them any more: times, and modes whose setgid bit children would inherit. */
+  readonly #directories = new Map<string, TarEntry>();
+  /** Whiteouts made here: a directory that replaces one must hide what lies below it. */
+  readonly #whiteouts = new Set<string>();
+  entries = 0;
+  bytes = 0;
+
+  /** `root` stays the caller's. `umask` is the process's, which openat2 applies. */
+  constructor(verbs: FilesystemVerbs, root: Fd, umask: number) {
+    this.#verbs = verbs;
+    this.#root = root;
+    this.#parent = root;
+    this.#umask = umask;
+  }
+
+  entry(entry: TarEntry): void {
+    if (++this.entries > limits.entries) {
+      throw new StackError('image.limit', { message: `The layer has more than ${limits.entries} entries.` });
+    }
+    this.bytes += entry.size;
+    if (this.bytes > limits.expanded) {
+      throw new StackError('image.limit', { message: `The layer expands to more than ${limits.expanded} bytes.` });
+    }
+    const path = safePath(entry.name, entry.name);
+    if (path === '') {
+      if (entry.type === 'directory') this.#finishDirectory(this.#root, '', entry);
+      return;
+    }
+    const slash = path.lastIndexOf('/');
+    const name = path.slice(slash + 1);
+    const parent = this.#openParent(slash < 0 ? '' : path.slice(0, slash), entry.name);
+    if (name.startsWith(whiteoutPrefix)) this.#whiteout(parent, path, name, entry.name);
+    else this.#create(parent, path, name, entry);
+  }
+
+  data(chunk: Uint8Array): void {
+    if (!this.#file) return;
+    for (let at = 0; at < chunk.length; ) at += writeSync(this.#file.fd, chunk, at);
+  }
+
+  end(): void {
+    if (!this.#file) return;
+    const { fd, entry } = this.#file;
+    this.#file = null;
+    try {
+      this.#metadata(fd, '', entry, entry.mode & ~this.#umask & 0o777);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Sets what had to wait of directories, deepest first. */
+  finish(): void {
+    const paths = [...this.#directories.keys()].sort((a, b) => b.length - a.length);
+    for (const path of paths) {
+      const entry = this.#directories.get(path)!;
+      let fd = this.#root;
+      try {
+        if (path !== '')
+          fd = this.#verbs.openat2(this.#root, path, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve: beneath });
+      } catch {
+        // A later entry replaced the directory.
+        continue;
+      }
+      if (entry.mode & S_ISGID) this.#verbs.fchmod(fd, entry.mode);
+      this.#verbs.utimensat(fd, '', entry.atimeNs ?? entry.mtimeNs, entry.mtimeNs);
+      if (fd !== this.#root) closeSync(fd);
+    }
+  }
+
+  close(): void {
+    if (this.#file) closeSync(this.#file.fd);
+    if (this.#parent !== this.#root) closeSync(this.#parent);
+    this.#file = null;
+    this.#parent = this.#root;
+    this.#parentPath = '';
+  }
+
+  #openDirectory(path: string): Fd {
+    return this.#verbs.openat2(this.#root, path, { flags: O_PATH | O_DIRECTORY, resolve: beneath });
+  }
+
+  /** Descriptor of the directory at `path`, made where it is missing. It belongs to this object. */
+  #openParent(path: string, entryName: string): Fd {
+    if (path === this.#parentPath) return this.#parent;
+    if (this.#parent !== this.#root) closeSync(this.#parent);
+    this.#parent = this.#root;
+    this.#parentPath = '';
+    if (path === '') return this.#root;
+    try {
+      this.#parent = this.#openDirectory(path);
+    } catch (thrown) {
+      if ((thrown as KernelError).code !== 'ENOENT') throw refused(entryName, thrown);
+      this.#parent = this.#makeParents(path, entryName);
+    }
+    this.#parentPath = path;
+    return this.#parent;
+  }
+
+  #makeParents(path: string, entryName: string): Fd {
+    let at = this.#root;
+    let prefix = '';
+    for (const component of path.split('/')) {
+      prefix = prefix === '' ? component : `${prefix}/${component}`;
+      let next: Fd;
+      try {
+        next = this.#openOrMake(at, prefix, component);
+      } catch (thrown) {
+        throw refused(entryName, thrown);
+      } finally {
+        if (at !== this.#root) closeSync(at);
+      }
+      at = next;
+    }
+    return at;
+  }
+
+  #openOrMake(at: Fd, path: string, component: string): Fd {
+    try {
+      return this.#openDirectory(path);
+    } catch (thrown) {
+      if ((thrown as KernelError).code !== 'ENOENT') throw thrown;
+    }
+    this.#verbs.mkdirat(at, component, 0o755);
+    const fd = this.#openDirectory(path);
+    this.#verbs.fchmod(fd, 0o755);
+    return fd;
+  }
+
+  #create(parent: Fd, path: string, name: string, entry: TarEntry): void {
+    const verbs = this.#verbs;
+    const make = () => {
+      switch (entry.type) {
+        case 'directory':
+          return verbs.mkdirat(parent, name, entry.mode & 0o777);
+        case 'file': {
+          const flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
+          this.#file = {
+            fd: verbs.openat2(parent, name, { flags, mode: entry.mode & 0o777, resolve: beneath }),
+            entry,
+          };
+          return;
+        }
+        case 'symlink':
+          return verbs.symlinkat(entry.linkName, parent, name);
+        case 'link':
+          return this.#link(parent, name, entry);
+        case 'char':
+          return verbs.mknodat(parent, name, S_IFCHR | (entry.mode & 0o777), entry.major, entry.minor);
+        case 'block':
+          return verbs.mknodat(parent, name, S_IFBLK | (entry.mode & 0o777), entry.major, entry.minor);
+        case 'fifo':
+          return verbs.mknodat(parent, name, S_IFIFO | (entry.mode & 0o777), 0, 0);
+      }
+    };
+    try {
+      make();
+    } catch (thrown) {
+      if ((thrown as KernelError).code !== 'EEXIST') throw failed(entry.name, thrown);
+      // The later of two entries counts, as with tar(1) and docker; a directory stays one with its content.
+      if (entry.type === 'link' && safePath(entry.linkName, entry.name) === path) return;
+      if (entry.type !== 'directory' || !this.#isDirectory(parent, name)) {
+        removeTree(verbs, parent, name);
+        make();
+      }
+    }
+    if (entry.type === 'file' || entry.type === 'link') {
+      this.#whiteouts.delete(path);
+      return;
+    }
+    if (entry.type === 'symlink') {
+      this.#metadata(parent, name, entry, null);
+      return;
+    }
+    const fd = verbs.openat2(parent, name, { flags: O_PATH | O_NOFOLLOW, resolve: beneath });
+    try {
+      if (entry.type === 'directory') {
+        if (this.#whiteouts.delete(path)) setOpaque(verbs, fd);
+        this.#finishDirectory(fd, path, entry);
+      } else {
+        this.#metadata(fd, '', entry, entry.mode & ~this.#umask & 0o777);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #finishDirectory(fd: Fd, path: string, entry: TarEntry): void {
+    this.#metadata(fd, '', { ...entry, mode: entry.mode & ~S_ISGID }, -1);
+    this.#directories.set(path, entry);
+  }
+
+  /** `modeNow`: the permission bits it was made with, -1 where unknown, null where a mode has no meaning (symlinks). */
+  #metadata(fd: Fd, name: string, entry: TarEntry, modeNow: number | null): void {
+    // Order matters: chown(2) clears set-id bits and capabilities; and all of them change nothing about mtime.
+    if (entry.uid !== 0 || entry.gid !== 0 || modeNow === -1) this.#verbs.fchownat(fd, name, entry.uid, entry.gid);
+    if (modeNow !== null && modeNow !== entry.mode) this.#verbs.fchmod(fd, entry.mode);
+    for (const [attribute, value] of entry.xattrs) this.#setAttribute(fd, name, attribute, value);
+    this.#verbs.utimensat(fd, name, entry.atimeNs ?? entry.mtimeNs, entry.mtimeNs);
+  }
+
+  #setAttribute(fd: Fd, name: string, attribute: string, value: Uint8Array): void {
+    // Those steer overlayfs itself (redirects, metacopy): an image has no say in them.
+    if (/^(?:trusted|user)\.overlay\./.test(attribute)) return;
+    try {
+      this.#verbs.lsetxattr(fd, name, attribute, value);
+    } catch (thrown) {
+      const { code } = thrown as KernelError;
+      // File systems without an attribute class, and user.* on links and devices: docker goes on without them too.
+      const isOptional =
+        code === 'ENOTSUP' || code === 'EOPNOTSUPP' || (code === 'EPERM' && attribute.startsWith('user.'));
+      if (!isOptional || attribute === 'security.capability') throw thrown;
+    }
+  }
+
+  #link(parent: Fd, name: string, entry: TarEntry): void {
+    const target = safePath(entry.linkName, entry.name);
+    const slash = target.lastIndexOf('/');
+    if (target === '') throw new StackError('image.archive', { message: `${entry.name} is a hard link to the root.` });
+    let from: Fd | null = null;
+    try {
+      from = slash < 0 ? this.#root : this.#openDirectory(target.slice(0, slash));
+      this.#verbs.linkat(from, target.slice(slash + 1), parent, name);
+    } catch (thrown) {
+      const { code } = thrown as KernelError;
+      if (code === 'EEXIST') throw thrown;
+      if (code === 'ENOENT') {
+        throw new StackError('image.archive', {
+          message: `${entry.name} is a hard link to ${entry.linkName}, which the layer does not have.`,
+        });
+      }
+      throw refused(entry.name, thrown);
+    } finally {
+      if (from !== null && from !== this.#root) closeSync(from);
+    }
+  }
+
+  #whiteout(parent: Fd, path: string, name: string, entryName: string): void {
+    if (name === opaqueMarker) {
+      setOpaque(this.#verbs, parent);
+      return;
+    }
+    // Bookkeeping of aufs, which some old images carry.
+    if (name.startsWith('.wh..wh.')) return;
+    const hidden = name.slice(whiteoutPrefix.length);
+    if (hidden === '' || hidden === '.' || hidden === '..') throw hostile(entryName, `a whiteout of "${hidden}"`);
+    const hiddenPath = `${path.slice(0, path.length - name.length)}${hidden}`;
+    try {
+      this.#verbs.mknodat(parent, hidden, S_IFCHR, 0, 0);
+      this.#whiteouts.add(hiddenPath);
+    } catch (thrown) {
+      if ((thrown as KernelError).code !== 'EEXIST') throw failed(entryName, thrown);
+      // Whiteouts hide lower layers only: what this layer brings itself stays, alone.
+      if (!this.#isDirectory(parent, hidden)) return;
+      const fd = this.#verbs.openat2(parent, hidden, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve: beneath });
+      setOpaque(this.#verbs, fd);
+      closeSync(fd);
+    }
+  }
+
+  #isDirectory(parent: Fd, name: string): boolean {
+    try {
+      closeSync(this.#verbs.openat2(parent, name, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve: beneath }));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function setOpaque(verbs: FilesystemVerbs, fd: Fd): void {
+  verbs.lsetxattr(fd, '', 'trusted.overlay.opaque', Buffer.from('y'));
+}
+
+/** Removes `name` and everything below it, without following links. */
+export function removeTree(verbs: FilesystemVerbs, parent: Fd, name: string): void {
+  try {
+    verbs.unlinkat(parent, name, false);
+    return;
+  } catch (thrown) {
+    const { code } = thrown as KernelError;
+    if (code === 'ENOENT') return;
+    if (code !== 'EISDIR' && code !== 'EPERM') throw thrown;
+  }
+  const fd = verbs.openat2(parent, name, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve: beneath });
+  try {
+    for (const child of verbs.readdir(fd)) removeTree(verbs, fd, child);
+  } finally {
+    closeSync(fd);
+  }
+  verbs.unlinkat(parent, name, true);
+}
+
+/** `a/b` of `./a//b/`; '' for the root. Refuses what points outside. */
+function safePath(path: string, entryName: string): string {
+  if (path.length > limits.path) {
+    throw new StackError('image.limit', { message: `The archive has a path of ${path.length} characters.` });
+  }
+  // umoci and others name the root itself "/".
+  if (path === '/') return '';
+  if (path.startsWith('/')) throw hostile(entryName, 'an absolute path');
+  if (path.split('/', limits.depth + 1).length > limits.depth) {
+    throw new StackError('image.limit', { message: `The archive has directories more than ${limits.depth} deep.` });
+  }
+  if (!/(?:^|\/)\.{0,2}(?:\/|$)/.test(path)) return path;
+  const components = path.split('/').filter((component) => component !== '' && component !== '.');
+  if (components.includes('..')) throw hostile(entryName, 'a path with ".."');
+  return components.join('/');
+}
+
+function hostile(name: string, what: string): StackError {
+  return new StackError('image.hostile-archive', {
+    message: `The archive entry "${name}" has ${what}: it could write outside its root.`,
+    hint: 'Do not use this image; nothing of the layer was kept.',
+  });
+}
+
+/** A path that the kernel would not walk: through a link to outside (EXDEV), or through something that is no directory. */
+function refused(name: string, thrown: unknown): unknown {
+  const { code } = thrown as KernelError;
+  if (code === 'EXDEV' || code === 'ELOOP' || code === 'ENOTDIR') {
+    return hostile(name, 'a path through a link or a file');
+  }
+  return failed(name, thrown);
+}
+
+function failed(name: string, thrown: unknown): unknown {
+  if (thrown instanceof StackError) return thrown;
+  const { code, step } = thrown as KernelError;
+  if (code === 'ENAMETOOLONG') {
+    return new StackError('image.limit', { message: `The archive has a name longer than 255 bytes: "${name}".` });
+  }
+  if (code === 'ENOSPC' || code === 'EDQUOT') return thrown;
+  return new StackError('image.store', {
+    message: `"${name}" of the layer cannot be extracted: ${(thrown as Error).message}.`,
+    operation: step,
+    errno: code,
+    cause: thrown,
+  });
+}

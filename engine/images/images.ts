@@ -1,0 +1,156 @@
+/** Images: found, pulled, loaded, listed and removed. Only what `up` needs each time is loaded at once. */
+import { StackError } from '../../schemas/errors.ts';
+import type { Descriptor, Manifest, StoredImage } from '../../schemas/oci-image.ts';
+import type { Host } from '../host.ts';
+import type { ImageProgress } from './install.ts';
+import { fits, parsePlatform } from './platform.ts';
+import { familiar, parseReference, type Reference } from './reference.ts';
+import type { Timing } from './registry/registry.ts';
+import { refName, Store, sourceDigest } from './store.ts';
+
+export type { ImageProgress } from './install.ts';
+export { familiar, parseReference } from './reference.ts';
+
+export interface PullOptions {
+  /** `missing` takes what the store has; `always` asks the registry whether the name still means the same. */
+  policy?: 'missing' | 'always';
+  /** `linux/arm64`; absent: this machine's. */
+  platform?: string | undefined;
+  onProgress?: (progress: ImageProgress) => void;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Removed {
+  /** Names taken away. */
+  untagged: string[];
+  /** Digests of manifests and layers that are gone. */
+  deleted: string[];
+}
+
+export interface Images {
+  /**
+   * The image under a name in the store, whole, or undefined. Takes well under a millisecond: neither network nor schema.
+   * With a platform: only where the image is made for it. @throws StackError `image.reference`, `image.store`
+   */
+  find(reference: string, platform?: string): StoredImage | undefined;
+  /** As find. @throws StackError `image.not-found` where there is none */
+  get(reference: string, platform?: string): StoredImage;
+  /** @throws StackError of the image group; `plan.interrupted` after the signal */
+  pull(reference: string, options?: PullOptions): Promise<StoredImage>;
+  /** Every whole image, nameless ones too, in order of name. */
+  list(): StoredImage[];
+  /** By name, or by the start of an id (at least 4 hex digits). @throws StackError `image.not-found`, `image.reference` */
+  inspect(reference: string): StoredImage & { manifest: Manifest };
+  /**
+   * Takes a name away, and the image with its last name; by id all names. `usedBy` names the containers that use an image.
+   * @throws StackError `image.in-use`, `image.not-found`
+   */
+  remove(reference: string, usedBy: (image: StoredImage) => string[]): Promise<Removed>;
+}
+
+/** `timing` shortens waits in tests. */
+export function createImages(host: Host, timing?: Partial<Timing>): Images {
+  const store = new Store(host);
+
+  const find: Images['find'] = (text, platform) => {
+    const descriptor = describe(store, parseReference(text));
+    const image = descriptor && store.image(descriptor);
+    if (!image || (platform && !fits(parsePlatform(platform), image.config))) return undefined;
+    return image;
+  };
+
+  const get: Images['get'] = (text, platform) => {
+    const image = /^(?:sha256:)?[0-9a-f]{64}$/.test(text)
+      ? byId(store, text)
+      : (find(text, platform) ?? byId(store, text));
+    if (image) return image;
+    throw new StackError('image.not-found', {
+      message: `There is no image ${familiar(text)}${platform ? ` for ${platform}` : ''} in the store.`,
+      hint: `\`stack image pull ${text}\` brings it; \`stack image ls\` lists what there is.`,
+      resource: `image ${text}`,
+    });
+  };
+
+  return {
+    find,
+    get,
+    async pull(text, { policy = 'missing', platform, onProgress = () => {}, signal } = {}) {
+      const reference = parseReference(text);
+      const present = find(text, platform);
+      // A digest means the same forever.
+      if (present && (policy === 'missing' || reference.digest)) return present;
+      const [{ pull }, { defaultTiming }] = await Promise.all([import('./pull.ts'), import('./registry/registry.ts')]);
+      const wanted = platform === undefined ? undefined : parsePlatform(platform);
+      return pull(
+        store,
+        host.kernel.addon,
+        host.settings,
+        { ...defaultTiming, ...timing },
+        {
+          reference,
+          platform: wanted,
+          present,
+          onProgress,
+          signal: signal ?? new AbortController().signal,
+        },
+      );
+    },
+    list() {
+      const images = new Map<string, StoredImage>();
+      for (const descriptor of store.index().manifests) {
+        const image = images.has(descriptor.digest) ? undefined : store.image(descriptor);
+        if (image) images.set(descriptor.digest, image);
+      }
+      const key = ({ names, id }: StoredImage) => names[0] ?? `~${id}`;
+      return [...images.values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+    },
+    inspect(text) {
+      const image = get(text);
+      return { ...image, manifest: store.manifest(image.manifestDigest) };
+    },
+    async remove(text, usedBy) {
+      const image = get(text);
+      const name = image.names.find((candidate) => candidate === nameOf(text));
+      const { remove } = await import('./remove.ts');
+      return remove(store, image, name, usedBy);
+    },
+  };
+}
+
+/** The entry of index.json a reference means. */
+function describe(store: Store, reference: Reference): Descriptor | undefined {
+  const { manifests } = store.index();
+  const found = manifests.find(({ annotations }) => annotations?.[refName] === reference.name);
+  if (found || !reference.digest) return found;
+  // Pulled by tag, asked for by digest: the same where the repository is.
+  const repository = `${reference.registry}/${reference.repository}`;
+  return manifests.find(({ digest, annotations }) => {
+    const isIt = digest === reference.digest || annotations?.[sourceDigest] === reference.digest;
+    return isIt && annotations?.[refName]?.replace(/[:@][^/]*$/, '') === repository;
+  });
+}
+
+function byId(store: Store, text: string): StoredImage | undefined {
+  const [, hex] = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text) ?? [];
+  if (!hex) return undefined;
+  const found = new Map<string, StoredImage>();
+  for (const descriptor of store.index().manifests) {
+    const image = store.record(descriptor.digest)?.id.startsWith(`sha256:${hex}`) ? store.image(descriptor) : undefined;
+    if (image) found.set(image.id, image);
+  }
+  if (found.size > 1) {
+    throw new StackError('image.reference', {
+      message: `Image id ${text} is not unique: ${[...found.keys()].join(', ')}.`,
+      hint: 'Give more digits.',
+    });
+  }
+  return [...found.values()][0];
+}
+
+function nameOf(text: string): string | undefined {
+  try {
+    return parseReference(text).name;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,136 @@
+/** One layer into the store: its blob and its unpacked directory, in one pass over its bytes. */
+import { createHash, randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { StackError } from '../../schemas/errors.ts';
+import type { Fd } from '../../schemas/kernel.ts';
+import { BlobWriter, type Expected, mismatch } from './blob.ts';
+import { removeTree } from './extract.ts';
+import type { Extractors } from './extractors.ts';
+import type { Store } from './store.ts';
+
+export interface LayerSource extends Expected {
+  /** Digest of the plain tar, from the image's configuration. */
+  diffId: string;
+  /** Chain id in hex: names the unpacked directory. */
+  chain: string;
+  /** The bytes as they are transported. */
+  open(): AsyncIterable<Uint8Array>;
+}
+
+export type LayerState = 'waiting' | 'pulling' | 'done' | 'present';
+
+/** Chain ids in hex, lowest first. Source: image-spec config.md "Layer ChainID". */
+export function chainIds(diffIds: string[]): string[] {
+  const ids: string[] = [];
+  for (const diffId of diffIds) {
+    const below = ids.at(-1);
+    ids.push(
+      below === undefined
+        ? diffId.replace(/^.*:/, '')
+        : createHash('sha256').update(`sha256:${below} ${diffId}`).digest('hex'),
+    );
+  }
+  return ids;
+}
+
+/**
+ * Adds what is missing of a layer. Two runs that want the same one take turns, and the second finds it done.
+ * @throws StackError `image.digest-mismatch`, `image.truncated`, `image.hostile-archive`, `image.limit`, `image.archive`;
+ * then nothing of the layer is left.
+ */
+export async function addLayer(
+  store: Store,
+  extractors: Extractors,
+  source: LayerSource,
+  onProgress: (state: LayerState, bytes: number) => void,
+  signal: AbortSignal,
+): Promise<{ digest: string; size: number }> {
+  let lock = store.tryLock(source.chain);
+  if (!lock) {
+    onProgress('waiting', 0);
+    lock = await store.lock(source.chain, 'exclusive', signal);
+  }
+  using _ = lock;
+  const { digest, size } = source;
+  const hasBlob = digest !== undefined && store.hasBlob(digest, size);
+  const hasLayer = store.hasLayer(source.chain);
+  if (hasBlob && hasLayer) {
+    const bytes = fs.statSync(store.blob(digest)).size;
+    onProgress('present', bytes);
+    return { digest, size: bytes };
+  }
+  // A blob that is there already was checked when it came; the diff id is checked again below.
+  const bytes = hasBlob ? fs.createReadStream(store.blob(digest), { highWaterMark: 256 * 1024 }) : source.open();
+  using blob = hasBlob ? null : new BlobWriter(store, source);
+  using directory = hasLayer ? null : new NewDirectory(store);
+  const extraction = directory && (await extractors.start(directory.root));
+  let done = 0;
+  try {
+    for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
+      if (signal.aborted)
+        throw new StackError('plan.interrupted', { message: 'Adding a layer was interrupted.', exitCode: 130 });
+      blob?.write(chunk);
+      await extraction?.write(chunk);
+      done += chunk.length;
+      onProgress('pulling', done);
+    }
+    // Size and digest first: they tell a damaged transport from a damaged image.
+    const kept = blob ? blob.commit() : { digest: digest!, size: done };
+    if (extraction) {
+      const { diffId } = await extraction.end();
+      if (diffId !== source.diffId) throw mismatch(source.diffId, diffId);
+      directory.publish(source.chain);
+    }
+    onProgress('done', done);
+    return kept;
+  } catch (thrown) {
+    await extraction?.abort();
+    throw thrown;
+  }
+}
+
+/** A directory that becomes a layer when it is whole. */
+class NewDirectory implements Disposable {
+  readonly #store: Store;
+  readonly #name = `.new-${randomBytes(8).toString('hex')}`;
+  readonly #lock: Fd;
+  /** Descriptor of the directory to extract into. */
+  readonly root: Fd;
+  #isPublished = false;
+
+  constructor(store: Store) {
+    this.#store = store;
+    const path = join(store.layers, this.#name);
+    fs.mkdirSync(join(path, 'fs'), { recursive: true });
+    this.#lock = fs.openSync(path, fs.constants.O_DIRECTORY);
+    // Held until it is published: the sweep of another run leaves it alone.
+    store.verbs.tryFlock(this.#lock, 'exclusive');
+    this.root = fs.openSync(join(path, 'fs'), fs.constants.O_DIRECTORY);
+    store.verbs.fchmod(this.root, 0o755);
+  }
+
+  /** Its content is on disk already (syncfs): a layer that has `done` is whole even after a power cut. */
+  publish(chain: string): void {
+    const path = join(this.#store.layers, this.#name);
+    this.#store.write(join(path, 'done'), '');
+    fs.renameSync(path, this.#store.layer(chain));
+    this.#isPublished = true;
+  }
+
+  [Symbol.dispose](): void {
+    fs.closeSync(this.root);
+    if (!this.#isPublished) removeLayer(this.#store, this.#name);
+    fs.closeSync(this.#lock);
+  }
+}
+
+/** Removes a directory of the layers by name, however its content is named. */
+export function removeLayer(store: Store, name: string): void {
+  const layers = fs.openSync(store.layers, fs.constants.O_DIRECTORY);
+  try {
+    removeTree(store.verbs, layers, name);
+  } finally {
+    fs.closeSync(layers);
+  }
+}

@@ -1,0 +1,97 @@
+/** Which variant of an image fits. Source: image-spec image-index.md `platform`; containerd's variant fallbacks. */
+import { StackError } from '../../schemas/errors.ts';
+import type { Descriptor, Platform } from '../../schemas/oci-image.ts';
+
+const architectures: Record<string, string> = {
+  x64: 'amd64',
+  x86_64: 'amd64',
+  'x86-64': 'amd64',
+  aarch64: 'arm64',
+  armhf: 'arm',
+  armv7l: 'arm',
+  ia32: '386',
+  i386: '386',
+  ppc64: 'ppc64le',
+};
+
+/** Platform of this machine. */
+export function hostPlatform(): Platform {
+  return normalised({ os: 'linux', architecture: process.arch });
+}
+
+/**
+ * Reads `os[/arch[/variant]]` or `arch` as `platform:` of a service and `--platform` give it.
+ * @throws StackError `image.platform` where it has no such form
+ */
+export function parsePlatform(text: string): Platform {
+  const parts = text.toLowerCase().split('/');
+  if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part))) {
+    throw new StackError('image.platform', {
+      message: `Platform "${text}" is not valid.`,
+      hint: 'A platform reads os/architecture[/variant], as in linux/arm64.',
+    });
+  }
+  const [os, architecture, variant] = parts as [string, string?, string?];
+  if (!architecture && os !== 'linux') return normalised({ os: 'linux', architecture: os });
+  return normalised({ os, architecture: architecture ?? process.arch, ...(variant ? { variant } : {}) });
+}
+
+function normalised(platform: Platform): Platform {
+  const architecture = architectures[platform.architecture] ?? platform.architecture;
+  let variant: string | undefined = platform.variant;
+  if (architecture === 'arm') variant ??= 'v7';
+  if (architecture === 'arm64' && (variant === 'v8' || variant === '8')) variant = undefined;
+  if (architecture === 'amd64' && variant === 'v1') variant = undefined;
+  if (variant && /^[0-9]/.test(variant)) variant = `v${variant}`;
+  return { os: platform.os, architecture, ...(variant ? { variant } : {}) };
+}
+
+export function showPlatform({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter(Boolean).join('/');
+}
+
+/**
+ * How well `offered` runs on `wanted`: 0 not at all, higher is better. An older arm variant runs on a newer one; an
+ * amd64 level above the asked one does not.
+ */
+export function suitability(wanted: Platform, offered: Platform): number {
+  const a = normalised(wanted);
+  const b = normalised(offered);
+  if (a.os !== b.os || a.architecture !== b.architecture) return 0;
+  const level = (variant: string | undefined) => (variant ? Number.parseInt(variant.slice(1), 10) || 0 : 0);
+  if (a.variant === b.variant) return 100;
+  if (b.variant && level(b.variant) > level(a.variant)) return 0;
+  return 1 + level(b.variant);
+}
+
+/** Whether an image made for `offered` runs where `wanted` is asked for. */
+export function fits(wanted: Platform, offered: Platform): boolean {
+  return suitability(wanted, offered) > 0;
+}
+
+/**
+ * The best manifest of an index; the first of equals.
+ * @throws StackError `image.platform` naming what the image offers
+ */
+export function choosePlatform(image: string, manifests: Descriptor[], wanted: Platform): Descriptor {
+  let best: Descriptor | undefined;
+  let bestScore = 0;
+  for (const candidate of manifests) {
+    // buildkit's attestations are listed with platform unknown/unknown; an entry without a platform fits anything.
+    const score = candidate.platform ? suitability(wanted, candidate.platform) : 1;
+    if (score > bestScore) {
+      best = candidate;
+      bestScore = score;
+    }
+  }
+  if (best) return best;
+  const offered = manifests.flatMap(({ platform }) =>
+    platform && platform.os !== 'unknown' ? [showPlatform(platform)] : [],
+  );
+  throw new StackError('image.platform', {
+    message: `Image ${image} has no variant for ${showPlatform(wanted)}.`,
+    hint:
+      offered.length > 0 ? `It offers ${[...new Set(offered)].join(', ')}; ask for one with \`platform:\`.` : undefined,
+    resource: `image ${image}`,
+  });
+}

@@ -1,0 +1,264 @@
+/**
+ * The store on disk: an OCI image layout that other tools read as it lies, plus what we derive from it.
+ *
+ *   images/oci-layout, index.json, blobs/sha256/<hex>   image-spec image-layout.md
+ *   images/records/<manifest hex>.json                  ImageRecord: what `find` needs, checked once when it was written
+ *   images/ingest/                                      content on its way in, each file locked by who writes it
+ *   images/locks/                                       index: taken to change index.json; content: shared while content is
+ *                                                       added, exclusive while what nothing names is removed; <hex>: a layer
+ *   layers/<chain hex>/fs, layers/<chain hex>/done      an unpacked layer; layers/.new-…: one being unpacked
+ */
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import { asStackError, StackError } from '../../schemas/errors.ts';
+import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import type { Descriptor, ImageConfig, Index, Manifest, StoredImage } from '../../schemas/oci-image.ts';
+import type { Host } from '../host.ts';
+
+/** image-spec annotations.md; skopeo and umoci look names up by it. */
+export const refName = 'org.opencontainers.image.ref.name';
+/** containerd's key for the full name. */
+export const imageName = 'io.containerd.image.name';
+/** Ours: the digest the name had at the registry (the index's, where there is one). */
+export const sourceDigest = 'dev.stack.source.digest';
+
+/** A StoredImage without what depends on where the store lies and on index.json. */
+export interface ImageRecord {
+  id: string;
+  manifestDigest: string;
+  config: ImageConfig;
+  /** Chain ids in hex, lowest layer first. Source: image-spec config.md "Layer ChainID". */
+  chain: string[];
+  /** Digests of every blob of the image: manifest, configuration, layers. */
+  blobs: string[];
+  size: number;
+}
+
+export class Store {
+  readonly verbs: FilesystemVerbs;
+  readonly root: string;
+  readonly layers: string;
+  #isReady = false;
+  #index: { stamp: string; value: Index } | undefined;
+  readonly #records = new Map<string, ImageRecord>();
+
+  constructor(host: Host) {
+    this.verbs = host.kernel.filesystem;
+    this.root = host.layout.images;
+    this.layers = host.layout.layers;
+  }
+
+  /** Makes the directories, and clears what a run that was killed left half made. */
+  prepare(): void {
+    if (this.#isReady) return;
+    try {
+      for (const dir of ['blobs/sha256', 'records', 'ingest', 'locks'])
+        fs.mkdirSync(join(this.root, dir), { recursive: true, mode: 0o755 });
+      fs.mkdirSync(this.layers, { recursive: true, mode: 0o755 });
+      const marker = join(this.root, 'oci-layout');
+      if (!fs.existsSync(marker)) this.write(marker, JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+    } catch (thrown) {
+      throw asStackError(thrown, 'image.store', {
+        message: `The image store in ${this.root} cannot be made: ${(thrown as Error).message}.`,
+        hint:
+          process.getuid?.() === 0
+            ? 'Check the place, or move it with STACK_ROOT.'
+            : 'Run as root, or move the store with STACK_ROOT.',
+      });
+    }
+    this.#isReady = true;
+    this.#sweep(join(this.root, 'ingest'), () => true);
+    this.#sweep(this.layers, (name) => name.startsWith('.new-'));
+  }
+
+  /** Removes entries that nobody holds locked any more. */
+  #sweep(dir: string, isTemporary: (name: string) => boolean): void {
+    for (const name of fs.readdirSync(dir)) {
+      if (!isTemporary(name)) continue;
+      const path = join(dir, name);
+      try {
+        using lock = this.#open(path);
+        if (this.verbs.tryFlock(lock.fd, 'exclusive')) fs.rmSync(path, { recursive: true, force: true });
+      } catch {
+        // Its owner finished or removed it in between.
+      }
+    }
+  }
+
+  #open(path: string, flags: number = fs.constants.O_RDONLY): { fd: Fd } & Disposable {
+    const fd = fs.openSync(path, flags | fs.constants.O_NOFOLLOW, 0o644);
+    return { fd, [Symbol.dispose]: () => fs.closeSync(fd) };
+  }
+
+  /**
+   * Takes the lock `name`; waits for it, or until the signal. Released by dispose, or by the kernel when the process ends.
+   * @throws StackError `plan.interrupted`
+   */
+  async lock(name: string, kind: 'shared' | 'exclusive' = 'exclusive', signal?: AbortSignal): Promise<Disposable> {
+    const lock = this.#open(join(this.root, 'locks', name), fs.constants.O_RDWR | fs.constants.O_CREAT);
+    const interrupted = Promise.withResolvers<never>();
+    const onAbort = () =>
+      interrupted.reject(new StackError('plan.interrupted', { message: 'Waiting for another pull was interrupted.' }));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      // A wait given up ends with its descriptor: closing this one leaves the waiting thread's own, which it closes itself.
+      await Promise.race([this.verbs.flock(lock.fd, kind, true), interrupted.promise]);
+    } catch (thrown) {
+      lock[Symbol.dispose]();
+      throw thrown;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+    return lock;
+  }
+
+  /** Same without waiting: null where somebody holds it. */
+  tryLock(name: string, kind: 'shared' | 'exclusive' = 'exclusive'): Disposable | null {
+    const lock = this.#open(join(this.root, 'locks', name), fs.constants.O_RDWR | fs.constants.O_CREAT);
+    if (this.verbs.tryFlock(lock.fd, kind)) return lock;
+    lock[Symbol.dispose]();
+    return null;
+  }
+
+  blob(digest: string): string {
+    const [algorithm, hex] = digest.split(':') as [string, string];
+    return join(this.root, 'blobs', algorithm, hex);
+  }
+
+  hasBlob(digest: string, size?: number): boolean {
+    const stat = fs.statSync(this.blob(digest), { throwIfNoEntry: false });
+    return stat !== undefined && (size === undefined || stat.size === size);
+  }
+
+  layer(chain: string): string {
+    return join(this.layers, chain);
+  }
+
+  hasLayer(chain: string): boolean {
+    return fs.existsSync(join(this.layers, chain, 'done'));
+  }
+
+  /** index.json as it is; read again only when it changed. */
+  index(): Index {
+    const path = join(this.root, 'index.json');
+    const stat = fs.statSync(path, { throwIfNoEntry: false });
+    if (!stat) return { schemaVersion: 2, manifests: [] };
+    const stamp = `${stat.ino}:${stat.mtimeMs}:${stat.size}`;
+    if (this.#index?.stamp !== stamp) {
+      let value: Index;
+      try {
+        value = JSON.parse(fs.readFileSync(path, 'utf8'));
+        if (!Array.isArray(value.manifests)) throw new Error('it has no manifests');
+      } catch (thrown) {
+        throw new StackError('image.store', {
+          message: `${path} cannot be read: ${(thrown as Error).message}.`,
+          hint: `Repair it, or remove ${this.root} and ${this.layers} and pull again.`,
+          cause: thrown,
+        });
+      }
+      this.#index = { stamp, value };
+    }
+    return this.#index!.value;
+  }
+
+  /** Changes index.json under its lock. `change` answers the new list of manifests. */
+  async changeIndex(change: (manifests: Descriptor[]) => Descriptor[]): Promise<void> {
+    using _ = await this.lock('index');
+    const index = this.index();
+    const manifests = change(structuredClone(index.manifests));
+    const mediaType = 'application/vnd.oci.image.index.v1+json';
+    this.write(
+      join(this.root, 'index.json'),
+      JSON.stringify({ ...index, schemaVersion: 2, mediaType, manifests }, null, 1),
+    );
+  }
+
+  record(manifestDigest: string): ImageRecord | undefined {
+    let record = this.#records.get(manifestDigest);
+    if (!record) {
+      try {
+        record = JSON.parse(fs.readFileSync(this.#recordPath(manifestDigest), 'utf8')) as ImageRecord;
+      } catch {
+        return undefined;
+      }
+      this.#records.set(manifestDigest, record);
+    }
+    return record;
+  }
+
+  writeRecord(record: ImageRecord): void {
+    this.#records.set(record.manifestDigest, record);
+    this.write(this.#recordPath(record.manifestDigest), JSON.stringify(record));
+  }
+
+  removeRecord(manifestDigest: string): void {
+    this.#records.delete(manifestDigest);
+    fs.rmSync(this.#recordPath(manifestDigest), { force: true });
+  }
+
+  #recordPath(manifestDigest: string): string {
+    return join(this.root, 'records', `${manifestDigest.replace(/^.*:/, '')}.json`);
+  }
+
+  /** A manifest of the store, as it was checked when it came. @throws StackError `image.store` */
+  manifest(digest: string): Manifest {
+    try {
+      return JSON.parse(fs.readFileSync(this.blob(digest), 'utf8')) as Manifest;
+    } catch (thrown) {
+      throw new StackError('image.store', {
+        message: `Manifest ${digest} of the store cannot be read: ${(thrown as Error).message}.`,
+        hint: 'Remove the image and pull it again.',
+        cause: thrown,
+      });
+    }
+  }
+
+  /** Digests of the blobs a manifest or index names, for entries that other tools wrote; none where it is missing. */
+  blobsOf(digest: string): string[] {
+    let document: Partial<Manifest & Index>;
+    try {
+      document = this.manifest(digest);
+    } catch {
+      return [];
+    }
+    const named = [document.config, ...(document.layers ?? []), ...(document.manifests ?? [])];
+    const direct = named.flatMap((descriptor) => (descriptor ? [descriptor.digest] : []));
+    return [...direct, ...(document.manifests ?? []).flatMap((inner) => this.blobsOf(inner.digest))];
+  }
+
+  /** The image a descriptor of index.json stands for; undefined where a part of it is missing. */
+  image(descriptor: Descriptor): StoredImage | undefined {
+    const record = this.record(descriptor.digest);
+    if (!record?.chain.every((chain) => this.hasLayer(chain))) return undefined;
+    const names = this.index().manifests.flatMap((other) => {
+      const name = other.digest === descriptor.digest ? other.annotations?.[refName] : undefined;
+      return name ? [name] : [];
+    });
+    return {
+      names,
+      id: record.id,
+      manifestDigest: record.manifestDigest,
+      digest: descriptor.annotations?.[sourceDigest] ?? descriptor.digest,
+      config: record.config,
+      layers: record.chain.map((chain) => join(this.layers, chain, 'fs')).reverse(),
+      size: record.size,
+    };
+  }
+
+  /** Writes a whole file: temporary, fsync, rename. */
+  write(path: string, content: string | Uint8Array): void {
+    const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}`);
+    const fd = fs.openSync(temporary, 'wx', 0o644);
+    try {
+      fs.writeFileSync(fd, content);
+      fs.fsyncSync(fd);
+      fs.renameSync(temporary, path);
+    } catch (thrown) {
+      fs.rmSync(temporary, { force: true });
+      throw thrown;
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+}

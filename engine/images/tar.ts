@@ -1,0 +1,277 @@
+/**
+ * Reads tar as a stream of bytes pushed in, synchronously, so that one worker goes from decompressed bytes to files without
+ * a turn of the event loop. Formats: POSIX ustar and pax, GNU long names and base-256 numbers, v7.
+ * Source: POSIX.1-2017 pax(1) "ustar Interchange Format" and "pax Extended Header"; tar(5).
+ */
+import { isUtf8 } from 'node:buffer';
+import { StackError } from '../../schemas/errors.ts';
+
+export type EntryType = 'file' | 'link' | 'symlink' | 'char' | 'block' | 'directory' | 'fifo';
+
+export interface TarEntry {
+  /** As the archive has it: maybe `./a/b`, `/a`, `a/`. */
+  name: string;
+  type: EntryType;
+  /** Target of a link or symlink; empty otherwise. */
+  linkName: string;
+  /** Permission bits with setuid, setgid and sticky. */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Bytes of content that follow; 0 for anything but files. */
+  size: number;
+  mtimeNs: bigint;
+  atimeNs: bigint | undefined;
+  major: number;
+  minor: number;
+  /** Extended attributes by full name (`security.capability`). */
+  xattrs: Map<string, Uint8Array>;
+}
+
+export interface TarSink {
+  entry(entry: TarEntry): void;
+  /** A piece of the last entry's content; valid during the call only. */
+  data(chunk: Uint8Array): void;
+  /** The last entry's content is complete. Called for every entry. */
+  end(): void;
+}
+
+const block = 512;
+/** Longest pax header or GNU long name taken: far above what paths and attributes of Linux need. */
+const metadataLimit = 1024 * 1024;
+const types: Record<string, EntryType> = {
+  '\0': 'file',
+  '0': 'file',
+  '7': 'file',
+  '1': 'link',
+  '2': 'symlink',
+  '3': 'char',
+  '4': 'block',
+  '5': 'directory',
+  '6': 'fifo',
+};
+
+export class TarReader {
+  readonly #sink: TarSink;
+  readonly #header = Buffer.alloc(block);
+  #headerFill = 0;
+  /** Bytes of content still to come, then bytes of padding. */
+  #content = 0;
+  #padding = 0;
+  /** What the content is collected for; null while it goes to the sink. */
+  #metadata: { kind: string; parts: Buffer[] } | null = null;
+  #pax = new Map<string, Buffer>();
+  #globalPax = new Map<string, Buffer>();
+  #longName: string | undefined;
+  #longLink: string | undefined;
+  #isInEntry = false;
+  #zeroBlocks = 0;
+  #isEnded = false;
+
+  constructor(sink: TarSink) {
+    this.#sink = sink;
+  }
+
+  /** Takes the next bytes. @throws StackError `image.archive`, `image.limit`, and what the sink throws */
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length && !this.#isEnded) {
+      if (this.#content > 0) {
+        const piece = chunk.subarray(at, at + this.#content);
+        at += piece.length;
+        this.#content -= piece.length;
+        if (this.#metadata) this.#metadata.parts.push(Buffer.from(piece));
+        else this.#sink.data(piece);
+        if (this.#content === 0) this.#finishEntry();
+      } else if (this.#padding > 0) {
+        const skipped = Math.min(this.#padding, chunk.length - at);
+        at += skipped;
+        this.#padding -= skipped;
+      } else {
+        const piece = chunk.subarray(at, at + block - this.#headerFill);
+        this.#header.set(piece, this.#headerFill);
+        at += piece.length;
+        this.#headerFill += piece.length;
+        if (this.#headerFill === block) {
+          this.#headerFill = 0;
+          this.#readHeader();
+        }
+      }
+    }
+  }
+
+  /** The bytes are over. @throws StackError `image.truncated` inside an entry */
+  finish(): void {
+    if (this.#content > 0 || this.#headerFill > 0 || this.#metadata) {
+      throw new StackError('image.truncated', { message: 'The tar archive ends inside an entry.' });
+    }
+  }
+
+  #readHeader(): void {
+    const header = this.#header;
+    if (header[0] === 0 && header.every((byte) => byte === 0)) {
+      this.#zeroBlocks++;
+      this.#isEnded = this.#zeroBlocks === 2;
+      return;
+    }
+    this.#zeroBlocks = 0;
+    checkSum(header);
+    const flag = String.fromCharCode(header[156]!);
+    const size = readNumber(header, 124, 12);
+    if (flag === 'x' || flag === 'g' || flag === 'L' || flag === 'K') {
+      if (size > metadataLimit) {
+        throw new StackError('image.limit', { message: `The archive has an extended header of ${size} bytes.` });
+      }
+      this.#metadata = { kind: flag, parts: [] };
+      this.#begin(size);
+      return;
+    }
+    const type = types[flag];
+    if (!type) {
+      const what = flag === 'S' ? 'GNU sparse files' : `entries of type "${flag}"`;
+      throw new StackError('image.archive', { message: `The archive has ${what}, which are not supported yet.` });
+    }
+    const entry = this.#entry(header, type, size);
+    this.#pax = new Map();
+    this.#longName = undefined;
+    this.#longLink = undefined;
+    this.#isInEntry = true;
+    this.#sink.entry(entry);
+    // A hard link may carry a size in old archives, and no content: pax(1) leaves it to the reader; writers follow ustar.
+    this.#begin(entry.size);
+  }
+
+  #begin(size: number): void {
+    this.#content = size;
+    this.#padding = (block - (size % block)) % block;
+    if (size === 0) this.#finishEntry();
+  }
+
+  #finishEntry(): void {
+    const metadata = this.#metadata;
+    if (!metadata) {
+      if (this.#isInEntry) this.#sink.end();
+      this.#isInEntry = false;
+      return;
+    }
+    this.#metadata = null;
+    const content = Buffer.concat(metadata.parts);
+    if (metadata.kind === 'L') this.#longName = readString(content, 0, content.length);
+    else if (metadata.kind === 'K') this.#longLink = readString(content, 0, content.length);
+    else readPax(content, metadata.kind === 'g' ? this.#globalPax : this.#pax);
+  }
+
+  #entry(header: Buffer, type: EntryType, size: number): TarEntry {
+    const record = (key: string) => this.#pax.get(key) ?? this.#globalPax.get(key);
+    const text = (key: string) => {
+      const value = record(key);
+      return value === undefined || value.length === 0 ? undefined : readString(value, 0, value.length);
+    };
+    const number = (key: string) => {
+      const value = text(key);
+      if (value === undefined) return undefined;
+      if (!/^[0-9]{1,15}$/.test(value)) throw malformed(`pax record ${key}=${value}`);
+      return Number(value);
+    };
+    let name = readString(header, 0, 100);
+    // The prefix exists in POSIX archives only; GNU ones ("ustar  ") keep other things there.
+    const prefix = header.toString('latin1', 257, 263) === 'ustar\0' ? readString(header, 345, 155) : '';
+    if (prefix) name = `${prefix}/${name}`;
+    name = text('path') ?? this.#longName ?? name;
+    if ([...this.#pax.keys()].some((key) => key.startsWith('GNU.sparse.'))) {
+      throw new StackError('image.archive', { message: `${name} is a GNU sparse file, not supported yet.` });
+    }
+    // Old archives tell a directory by its slash alone.
+    const isDirectory = type === 'directory' || (type === 'file' && name.endsWith('/') && size === 0);
+    const xattrs = new Map<string, Uint8Array>();
+    for (const [key, value] of [...this.#globalPax, ...this.#pax]) {
+      if (key.startsWith('SCHILY.xattr.')) xattrs.set(key.slice('SCHILY.xattr.'.length), value);
+    }
+    const atime = text('atime');
+    return {
+      name,
+      type: isDirectory ? 'directory' : type,
+      linkName: text('linkpath') ?? this.#longLink ?? readString(header, 157, 100),
+      mode: readNumber(header, 100, 8) & 0o7777,
+      uid: number('uid') ?? readNumber(header, 108, 8),
+      gid: number('gid') ?? readNumber(header, 116, 8),
+      size: type === 'file' && !isDirectory ? (number('size') ?? size) : 0,
+      mtimeNs: readTime(text('mtime')) ?? BigInt(readNumber(header, 136, 12)) * 1_000_000_000n,
+      atimeNs: readTime(atime),
+      major: type === 'char' || type === 'block' ? readNumber(header, 329, 8) : 0,
+      minor: type === 'char' || type === 'block' ? readNumber(header, 337, 8) : 0,
+      xattrs,
+    };
+  }
+}
+
+function malformed(what: string): StackError {
+  return new StackError('image.archive', { message: `The tar archive is malformed: ${what}.` });
+}
+
+/** The sum of all header bytes with the sum's own field as spaces. Some old writers summed signed bytes. */
+function checkSum(header: Buffer): void {
+  let unsigned = 8 * 32;
+  let signed = 8 * 32;
+  for (let i = 0; i < block; i++) {
+    if (i >= 148 && i < 156) continue;
+    unsigned += header[i]!;
+    signed += header.readInt8(i);
+  }
+  const stored = readNumber(header, 148, 8);
+  if (stored !== unsigned && stored !== signed) throw malformed('an entry header has a wrong checksum');
+}
+
+/** Octal text, or GNU's base-256 where the first bit is set. Numbers above 2^53 are refused. */
+function readNumber(header: Buffer, at: number, length: number): number {
+  if (header[at]! & 0x80) {
+    const isNegative = (header[at]! & 0x40) !== 0;
+    let value = BigInt(header[at]! & 0x7f);
+    for (let i = 1; i < length; i++) value = (value << 8n) | BigInt(header[at + i]!);
+    if (isNegative) value -= 1n << BigInt(length * 8 - 1);
+    const number = Number(value);
+    if (!Number.isSafeInteger(number)) throw malformed('a number is out of range');
+    return number;
+  }
+  const text = header.toString('latin1', at, at + length).replace(/^[ \0]+|[ \0].*$/gs, '');
+  if (text === '') return 0;
+  if (!/^[0-7]+$/.test(text)) throw malformed(`"${text}" is not an octal number`);
+  return Number.parseInt(text, 8);
+}
+
+function readString(bytes: Buffer, at: number, length: number): string {
+  const end = bytes.indexOf(0, at);
+  const field = bytes.subarray(at, end < 0 || end > at + length ? at + length : end);
+  if (!isUtf8(field)) {
+    throw new StackError('image.archive', {
+      message: `The archive has the file name "${field.toString('latin1')}", which is not UTF-8: not supported yet.`,
+    });
+  }
+  return field.toString('utf8');
+}
+
+/** `<length> <key>=<value>\n` records, the length counting the whole record. */
+function readPax(content: Buffer, into: Map<string, Buffer>): void {
+  let at = 0;
+  while (at < content.length) {
+    if (content[at] === 0) return;
+    const space = content.indexOf(0x20, at);
+    const length = space < 0 ? Number.NaN : Number(content.toString('latin1', at, space));
+    const end = at + length;
+    const equals = content.indexOf(0x3d, space);
+    if (!(end <= content.length) || equals < 0 || equals >= end || content[end - 1] !== 0x0a || end <= space) {
+      throw malformed('a pax record has a wrong length');
+    }
+    into.set(content.toString('utf8', space + 1, equals), content.subarray(equals + 1, end - 1));
+    at = end;
+  }
+}
+
+/** Decimal seconds, maybe negative, with up to nanoseconds. */
+function readTime(text: string | undefined): bigint | undefined {
+  if (text === undefined) return undefined;
+  const match = /^(-?)([0-9]{1,11})(?:\.([0-9]*))?$/.exec(text);
+  if (!match) throw malformed(`"${text}" is not a time`);
+  const ns = BigInt(match[2]!) * 1_000_000_000n + BigInt((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
+  return match[1] ? -ns : ns;
+}
