@@ -1,0 +1,144 @@
+/** A container's process at the user's terminal or in the user's pipe: bytes as they are, both ways. */
+import { closeSync, fstatSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { constants } from 'node:os';
+import type { Duplex, Readable, Writable } from 'node:stream';
+import { ReadStream } from 'node:tty';
+import type { Session } from '../engine/containers/containers.ts';
+import type { ExitStatus } from '../schemas/container.ts';
+import type { Context } from './command.ts';
+
+type Terminal = Pick<Context, 'stdin' | 'stdout' | 'stderr'>;
+
+/** How long output may keep silent after the process ended while something it left behind holds it open. */
+const DRAIN_MS = 300;
+
+/**
+ * Pumps until the process ends and its output is read to the end. With `isTty` the user's terminal is raw meanwhile, and
+ * is restored however this process ends. Without, signals that reach this process are passed on.
+ */
+export async function pump(session: Session, terminal: Terminal, isTty: boolean): Promise<ExitStatus> {
+  const { stdin, stdout, stderr } = terminal;
+  using stack = new DisposableStack();
+  stack.defer(() => session.close());
+  const isShared = session.stdin === session.stdout;
+  const output = open(session.stdout, { readable: true, writable: isShared });
+  const errors =
+    session.stderr === null || session.stderr === session.stdout
+      ? null
+      : open(session.stderr, { readable: true, writable: false });
+  const input =
+    session.stdin === null ? null : isShared ? output : open(session.stdin, { readable: false, writable: true });
+  for (const stream of new Set([output, errors, input])) stack.defer(() => stream?.destroy());
+
+  const ends = [copy(output, stdout)];
+  if (errors) ends.push(copy(errors, stderr));
+  if (isTty) stack.defer(raw(terminal, session));
+  else stack.defer(forwardSignals(session));
+  if (input) stack.defer(feed(stdin, input, isTty));
+
+  const status = await session.exited;
+  await Promise.race([Promise.all(ends), silence([output, errors])]);
+  return status;
+}
+
+/** A descriptor as a stream: the master of a terminal, or an end of a pipe or of a socket. */
+function open(fd: number, ends: { readable: boolean; writable: boolean }): Duplex {
+  if (fstatSync(fd).isCharacterDevice()) return new ReadStream(fd);
+  return new Socket({ fd, ...ends, allowHalfOpen: true });
+}
+
+/** Resolves at the end of `from`. A terminal whose last process is gone answers EIO: that is its end. */
+function copy(from: Readable, to: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    from.on('data', (chunk: Buffer) => {
+      if (!to.write(chunk)) {
+        from.pause();
+        to.once('drain', () => from.resume());
+      }
+    });
+    from
+      .once('end', resolve)
+      .once('close', resolve)
+      .once('error', () => resolve());
+  });
+}
+
+/** Resolves once none of the streams has brought anything for {@link DRAIN_MS}. */
+function silence(streams: (Readable | null)[]): Promise<void> {
+  return new Promise((resolve) => {
+    let timer = setTimeout(resolve, DRAIN_MS);
+    for (const stream of streams) {
+      stream?.on('data', () => {
+        clearTimeout(timer);
+        timer = setTimeout(resolve, DRAIN_MS);
+      });
+    }
+  });
+}
+
+function feed(stdin: Terminal['stdin'], input: Writable, isTty: boolean): () => void {
+  // The process may end, or close its input, before everything was sent.
+  input.on('error', () => {});
+  const onData = (chunk: Buffer) => {
+    if (!input.write(chunk)) {
+      stdin.pause();
+      input.once('drain', () => stdin.resume());
+    }
+  };
+  const onEnd = () => {
+    if (!isTty) input.end();
+  };
+  stdin.on('data', onData).once('end', onEnd);
+  stdin.on('error', onEnd);
+  return () => {
+    stdin.off('data', onData).off('end', onEnd);
+    stdin.pause();
+    // A read of a terminal that is under way would keep the process alive.
+    stdin.unref?.();
+  };
+}
+
+function raw({ stdin, stdout }: Terminal, session: Session): () => void {
+  const resize = () => {
+    const { rows, columns } = stdout;
+    if (rows && columns) session.resize(rows, columns);
+  };
+  const restore = () => stdin.setRawMode?.(false);
+  const end = (signal: NodeJS.Signals) => {
+    restore();
+    process.exit(128 + constants.signals[signal]);
+  };
+  const endings: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGINT'];
+  stdin.setRawMode?.(true);
+  process.once('exit', restore);
+  for (const signal of endings) process.once(signal, end);
+  stdout.on('resize', resize);
+  resize();
+  return () => {
+    restore();
+    process.off('exit', restore);
+    for (const signal of endings) process.off(signal, end);
+    stdout.off('resize', resize);
+  };
+}
+
+/** Ctrl-C is the container's to answer; whoever presses it three times wants out. */
+function forwardSignals(session: Session): () => void {
+  const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
+  let interrupts = 0;
+  const forward = (signal: NodeJS.Signals) => {
+    if (signal === 'SIGINT' && ++interrupts === 3) process.exit(130);
+    session.signal(constants.signals[signal]);
+  };
+  for (const signal of signals) process.on(signal, forward);
+  return () => {
+    for (const signal of signals) process.off(signal, forward);
+  };
+}
+
+/** For a session whose streams nobody wants: `run -d`. */
+export function abandon(session: Session): void {
+  for (const fd of new Set([session.stdin, session.stdout, session.stderr])) if (fd !== null) closeSync(fd);
+  session.close();
+}
