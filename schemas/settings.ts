@@ -1,26 +1,26 @@
 /** The settings file: /etc/stack/settings.yaml, or the file named by STACK_SETTINGS. Everything has a default. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 export const settings = z.strictObject({
-  registries: z
-    .record(
+  registries: z.optional(
+    z.record(
       /** Registry host as image names carry it: `docker.io`, `localhost:5000`. */
       z.string(),
       z.strictObject({
         /** Asked in order before the registry itself: `http://127.0.0.1:5000`, `mirror.example.com/hub`. */
-        mirrors: z.array(z.string()).optional(),
+        mirrors: z.optional(z.array(z.string())),
         /** Plain HTTP or unverified TLS is allowed for this registry and its mirrors. */
-        insecure: z.boolean().optional(),
+        insecure: z.optional(z.boolean()),
       }),
-    )
-    .optional(),
-  network: z
-    .strictObject({
+    ),
+  ),
+  network: z.optional(
+    z.strictObject({
       /** Pools that subnets of new networks are taken from. */
-      pools: z.array(z.strictObject({ base: z.string(), size: z.number().int() })).optional(),
-    })
-    .optional(),
+      pools: z.optional(z.array(z.strictObject({ base: z.string(), size: z.int() }))),
+    }),
+  ),
   /** Parent of all our cgroups, at the top of each hierarchy. */
-  cgroupParent: z.string().optional(),
+  cgroupParent: z.optional(z.string()),
 });
 export type Settings = z.infer<typeof settings>;
