@@ -65,7 +65,7 @@ export async function lookAround({ inside }: Namespaces): Promise<World> {
   const commands = [
     'ip -br link',
     // Without link-local ones: the kernel adds those of a new link when its address has passed a check.
-    'ip route show table all; ip -6 route show table all | grep -v -e fe80: -e "anycast ff00" -e "multicast ff00"',
+    '(ip route show table all; ip -6 route show table all) | sort -u | grep -v -e fe80: -e "anycast ff00" -e "multicast ff00"',
     'nft list ruleset',
     'cat /proc/self/mounts',
     'cd /proc/sys/net; grep -H . ipv4/ip_forward ipv4/conf/*/route_localnet ipv6/conf/all/forwarding ipv6/conf/default/forwarding',
