@@ -1,0 +1,178 @@
+/** Decides what `up` does with every container, dependencies first, each decision with its reason. */
+import type { Project } from '../../schemas/project.ts';
+import type { ObservedContainer, ObservedImage, Snapshot } from '../../schemas/snapshot.ts';
+import type { Graph } from '../graph.ts';
+import { isUp } from './builder.ts';
+import { describe, serviceDifferences } from './compare.ts';
+import { containersByService, type Instance, match } from './instances.ts';
+import type { ReconcileOptions } from './options.ts';
+import type { NetworkFate } from './resources.ts';
+import { replicas, type Selection } from './selection.ts';
+
+export interface Scope {
+  project: Project;
+  snapshot: Snapshot;
+  options: ReconcileOptions;
+  graph: Graph;
+  selection: Selection;
+  networks: Map<string, NetworkFate>;
+  /** Images of the store by the names the stack file uses. */
+  images: Map<string, ObservedImage>;
+}
+
+/** The containers of every service concerned, in dependency order of services. */
+export function upFates(scope: Scope): Map<string, Instance[]> {
+  const { graph, selection, options } = scope;
+  const current = containersByService(scope.snapshot);
+  const instances = new Map<string, Instance[]>();
+  for (const service of graph.order) {
+    const existing = current.get(service) ?? [];
+    const isActive = selection.active.has(service);
+    if (!isActive && !existing.some((observed) => lostNetwork(scope, observed))) continue;
+    const config = scope.project.services[service]!;
+    const count = isActive
+      ? replicas(service, config, options)
+      : new Set(existing.map(({ record }) => record.number)).size;
+    const matched = match(scope.project, service, existing, count);
+    for (const instance of matched) if (instance.fate === 'keep') decide(scope, instance, instances);
+    instances.set(service, matched);
+  }
+  wakeJobs(scope, instances);
+  return instances;
+}
+
+function decide(scope: Scope, instance: Instance, decided: Map<string, Instance[]>): void {
+  const { options } = scope;
+  const current = instance.current!;
+  const changed = recreateCause(scope, instance, decided);
+  if (changed) {
+    instance.fate = 'recreate';
+    instance.cause = changed;
+    return;
+  }
+  const { state, exitCode, isStopRequested } = current.status;
+  if (isUp(current)) {
+    const updated = restartCause(scope, instance, decided);
+    if (updated && !options.noStart) {
+      instance.fate = 'restart';
+      instance.cause = updated;
+    }
+    return;
+  }
+  if (options.noStart) return;
+  if (state === 'exited' && exitCode === 0 && !isStopRequested && isAwaitedJob(scope, instance.service)) {
+    instance.fate = 'done';
+    return;
+  }
+  instance.fate = 'start';
+  instance.cause = startCause(current);
+}
+
+/** Why a container that does not run is started, in the words of its last state. */
+export function startCause({ status }: ObservedContainer): string {
+  if (status.state === 'created') return 'it was created and never started';
+  if (status.state === 'dead') return 'its monitor is gone';
+  if (status.isStopRequested) return 'it was stopped';
+  if (status.isOomKilled) return `it ran out of memory (exited with ${status.exitCode})`;
+  return `it exited with ${status.exitCode}`;
+}
+
+function recreateCause(scope: Scope, instance: Instance, decided: Map<string, Instance[]>): string {
+  const { options, selection, project } = scope;
+  const { service, config } = instance;
+  const { record } = instance.current!;
+  const lost = lostNetwork(scope, instance.current!);
+  if (lost) return lost;
+  if (options.noRecreate) return '';
+  if (options.forceRecreate && (selection.named.has(service) || options.alwaysRecreateDeps)) {
+    return selection.active.has(service) ? '--force-recreate' : '';
+  }
+  const differences = serviceDifferences(service, record.config, config);
+  if (differences.length > 0) return describe(differences);
+  const image = config.image ? scope.images.get(config.image) : undefined;
+  if (image && image.id !== record.image.id) {
+    return `image ${image.name} moved ${shortDigest(record.image.id)} → ${shortDigest(image.id)}`;
+  }
+  if (record.name !== instance.name)
+    return `its name: ${JSON.stringify(record.name)} → ${JSON.stringify(instance.name)}`;
+  const renamed = renamedResource(project, instance);
+  if (renamed) return renamed;
+  for (const edge of scope.graph.dependencies.get(service) ?? []) {
+    if (edge.sharesNamespace && decided.get(edge.to)?.some(({ fate }) => fate === 'recreate' || fate === 'create')) {
+      return `it shares the network of ${edge.to}, which is made anew`;
+    }
+  }
+  return '';
+}
+
+const shortDigest = (digest: string) => `${digest.slice(0, 'sha256:'.length + 12)}…`;
+
+/** The keys stayed and the names on the machine changed: the container hangs on the old ones. */
+function renamedResource(project: Project, instance: Instance): string {
+  const { record } = instance.current!;
+  for (const { network, networkName } of record.endpoints) {
+    const wanted = project.networks[network]?.name;
+    if (wanted && wanted !== networkName) return `networks.${network}.name: "${networkName}" → "${wanted}"`;
+  }
+  for (const mount of instance.config.volumes ?? []) {
+    const wanted = mount.type === 'volume' && mount.source ? project.volumes[mount.source]?.name : undefined;
+    const had = record.mounts.find(({ target, type }) => target === mount.target && type === 'volume');
+    if (wanted && had?.type === 'volume' && had.name !== wanted) {
+      return `volumes.${mount.source}.name: "${had.name}" → "${wanted}"`;
+    }
+  }
+  return '';
+}
+
+/** A network it joins is made anew: its interface goes with the old one. */
+export function lostNetwork({ networks }: Pick<Scope, 'networks'>, { record, status }: ObservedContainer): string {
+  for (const endpoint of record.endpoints) {
+    const fate = networks.get(endpoint.network);
+    if (fate?.observed?.record.name !== endpoint.networkName) continue;
+    if (fate.kind === 'recreate') return `network ${endpoint.networkName} is made anew (${fate.cause})`;
+    // One that ended gets new interfaces when it starts.
+    if (fate.kind === 'restore' && status.state !== 'exited' && status.state !== 'dead') {
+      return `network ${endpoint.networkName}: ${fate.cause}`;
+    }
+  }
+  return '';
+}
+
+function restartCause(scope: Scope, instance: Instance, decided: Map<string, Instance[]>): string {
+  for (const edge of scope.graph.dependencies.get(instance.service) ?? []) {
+    const fates = new Set(decided.get(edge.to)?.map(({ fate }) => fate));
+    if (edge.sharesNamespace && (fates.has('start') || fates.has('restart'))) {
+      return `it shares the network of ${edge.to}, which is started again`;
+    }
+    if (edge.restart && (fates.has('recreate') || fates.has('restart'))) {
+      return `${edge.to} is ${fates.has('recreate') ? 'made anew' : 'restarted'} (depends_on.${edge.to}.restart)`;
+    }
+  }
+  return '';
+}
+
+function isAwaitedJob({ project, graph }: Scope, service: string): boolean {
+  return graph.dependents
+    .get(service)!
+    .some((name) => project.services[name]!.depends_on?.[service]?.condition === 'service_completed_successfully');
+}
+
+/** A finished job runs again, as compose has it, where something that waits for it is about to start. */
+function wakeJobs({ project, graph }: Scope, instances: Map<string, Instance[]>): void {
+  for (const service of [...graph.order].reverse()) {
+    const jobs = instances.get(service)?.filter(({ fate }) => fate === 'done') ?? [];
+    if (jobs.length === 0) continue;
+    const waiting = graph.dependents
+      .get(service)!
+      .find(
+        (name) =>
+          project.services[name]!.depends_on?.[service]?.condition === 'service_completed_successfully' &&
+          instances.get(name)?.some(({ fate }) => ['create', 'start', 'restart', 'recreate'].includes(fate)),
+      );
+    if (!waiting) continue;
+    for (const job of jobs) {
+      job.fate = 'start';
+      job.cause = `${waiting} waits for it to complete`;
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Rule 2, a plan is data: the difference between the stack file and the machine as operations, each with its cause and
+ * what it waits for. Pure, linear in services, edges and containers, and independent of the order of keys.
+ */
+import type { Plan } from '../../schemas/plan.ts';
+import type { Project } from '../../schemas/project.ts';
+import type { Snapshot } from '../../schemas/snapshot.ts';
+import { graph } from '../graph.ts';
+import { Builder } from './builder.ts';
+import { planDown, planStop } from './down.ts';
+import { lostNetwork, type Scope } from './fates.ts';
+import { sorted } from './instances.ts';
+import type { ReconcileOptions } from './options.ts';
+import { handleOrphans } from './orphans.ts';
+import { networkFates, networkKeys } from './resources.ts';
+import { select } from './selection.ts';
+import { planRestart, planStart } from './start.ts';
+import { planUp } from './up.ts';
+
+/**
+ * Throws a StackError where no plan can be made: `config.cycle`, `config.no-service`, `config.value`, `image.not-found`
+ * (pull policy never), `network.not-found` and `volume.not-found` (external ones), `network.in-use`.
+ */
+export function reconcile(project: Project, observed: Snapshot, options: ReconcileOptions): Plan {
+  const snapshot = sorted(observed);
+  const built = graph(project);
+  const selection = select(project, built, options);
+  const warnings: string[] = [];
+  const plan = new Builder(options);
+  const scope: Scope = {
+    project,
+    snapshot,
+    options,
+    graph: built,
+    selection,
+    networks: new Map(),
+    images: new Map(snapshot.images.map((image) => [image.name, image])),
+  };
+  plan.strays(snapshot.strays);
+  let orphans: string[] = [];
+  switch (options.action) {
+    case 'up':
+      orphans = handleOrphans(project, snapshot, options, plan, warnings);
+      scope.networks = affectedNetworks(scope, warnings);
+      planUp(scope, plan, warnings);
+      break;
+    case 'down':
+      planDown(scope, plan, warnings);
+      if (!options.removeOrphans) orphans = handleOrphans(project, snapshot, options, plan, warnings);
+      break;
+    case 'stop':
+      planStop(scope, plan, 'stack stop');
+      break;
+    case 'start':
+      planStart(scope, plan);
+      break;
+    case 'restart':
+      planRestart(scope, plan);
+      break;
+  }
+  return { stack: project.name, action: options.action, operations: plan.operations, orphans, warnings };
+}
+
+/**
+ * The networks of the services concerned. One that is made anew takes along every container on it, those too of
+ * services that were not named; they in turn need their other networks.
+ */
+function affectedNetworks(scope: Scope, warnings: string[]): Scope['networks'] {
+  const { project, snapshot, selection, options } = scope;
+  const services = new Set(selection.active);
+  for (;;) {
+    const keys = networkKeys([...services].map((name) => project.services[name]!));
+    const found: string[] = [];
+    const networks = networkFates(project, snapshot, keys, options, found);
+    const before = services.size;
+    for (const container of snapshot.containers) {
+      const { service, isOneOff } = container.record;
+      if (isOneOff || services.has(service) || !Object.hasOwn(project.services, service)) continue;
+      if (lostNetwork({ networks }, container)) services.add(service);
+    }
+    if (services.size === before) {
+      warnings.push(...found);
+      return networks;
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/** What becomes of the networks, volumes and images a stack uses. */
+import { StackError } from '../../schemas/errors.ts';
+import type { Project, Service } from '../../schemas/project.ts';
+import type { ObservedNetwork, Snapshot } from '../../schemas/snapshot.ts';
+import { byName } from '../graph.ts';
+import { definitionDifferences, describe } from './compare.ts';
+import type { PullPolicy, ReconcileOptions } from './options.ts';
+
+export interface NetworkFate {
+  /** `restore`: the record is there and the kernel's part is gone. `recreate`: the definition changed. */
+  kind: 'keep' | 'create' | 'restore' | 'recreate';
+  cause: string;
+  observed?: ObservedNetwork;
+}
+
+/** Keys of the networks that services join, sorted. */
+export function networkKeys(services: Service[]): string[] {
+  return [...new Set(services.flatMap((service) => Object.keys(service.networks ?? {})))].sort(byName);
+}
+
+/** Keys of the named volumes that services mount, sorted. */
+export function volumeKeys(services: Service[]): string[] {
+  const mounts = services.flatMap((service) => service.volumes ?? []);
+  return [...new Set(mounts.flatMap((mount) => (mount.type === 'volume' && mount.source ? [mount.source] : [])))].sort(
+    byName,
+  );
+}
+
+/** Throws `network.not-found` for an external network that the machine does not have. */
+export function networkFates(
+  project: Project,
+  snapshot: Snapshot,
+  keys: string[],
+  options: ReconcileOptions,
+  warnings: string[],
+): Map<string, NetworkFate> {
+  const observed = new Map(snapshot.networks.map((network) => [network.record.name, network]));
+  const fates = new Map<string, NetworkFate>();
+  for (const key of keys) {
+    const network = project.networks[key];
+    if (!network) continue;
+    const found = observed.get(network.name);
+    if (network.external && !found) throw externalMissing('network', key, network.name);
+    if (!found) {
+      fates.set(key, { kind: 'create', cause: 'it does not exist yet' });
+      continue;
+    }
+    const isOurs = found.record.stack === snapshot.stack && !network.external;
+    if (!isOurs && !network.external) warnings.push(foreign('network', network.name, found.record.stack));
+    const differences = isOurs ? definitionDifferences('networks', key, found.record.config, network) : [];
+    if (differences.length > 0 && !options.noRecreate) {
+      fates.set(key, { kind: 'recreate', cause: describe(differences), observed: found });
+    } else if (!found.exists && isOurs) {
+      fates.set(key, { kind: 'restore', cause: `its bridge ${found.record.bridge} is gone`, observed: found });
+    } else {
+      fates.set(key, { kind: 'keep', cause: '', observed: found });
+    }
+  }
+  return fates;
+}
+
+/** Keys of volumes to make. A changed definition is only reported: making the volume anew would lose its data. */
+export function missingVolumes(project: Project, snapshot: Snapshot, keys: string[], warnings: string[]): string[] {
+  const observed = new Map(snapshot.volumes.map((volume) => [volume.name, volume]));
+  const missing: string[] = [];
+  for (const key of keys) {
+    const volume = project.volumes[key];
+    if (!volume) continue;
+    const found = observed.get(volume.name);
+    if (volume.external && !found) throw externalMissing('volume', key, volume.name);
+    if (!found) missing.push(key);
+    else if (!volume.external && found.stack !== snapshot.stack) {
+      warnings.push(foreign('volume', volume.name, found.stack));
+    } else if (!volume.external) {
+      const differences = definitionDifferences('volumes', key, found.config, volume);
+      if (differences.length > 0) {
+        warnings.push(
+          `Volume ${volume.name} keeps the definition it was made with, and its data (${describe(differences)}). ` +
+            'Remove it with `stack down --volumes` to have it made anew.',
+        );
+      }
+    }
+  }
+  return missing;
+}
+
+function externalMissing(kind: 'network' | 'volume', key: string, name: string): StackError {
+  return new StackError(`${kind}.not-found`, {
+    message: `The external ${kind} ${name} does not exist.`,
+    hint: `Start the stack that makes it, or remove \`external: true\` from ${kind}s.${key}.`,
+    resource: `${kind}s.${key}`,
+  });
+}
+
+function foreign(kind: string, name: string, stack: string): string {
+  return `The ${kind} ${name} was made by the stack ${stack} and is used as it is. Say \`external: true\` if that is meant.`;
+}
+
+/** How an image is come by: `--pull`, else pull_policy, else only where it is missing. */
+export function pullPolicy(name: string, service: Service, options: Pick<ReconcileOptions, 'pull'>): PullPolicy {
+  const policy = options.pull ?? service.pull_policy ?? 'missing';
+  if (policy === 'if_not_present') return 'missing';
+  if (policy === 'missing' || policy === 'always' || policy === 'never') return policy;
+  throw new StackError('config.not-supported', {
+    message: `The pull policy ${policy} of service ${name} is not supported yet.`,
+    hint: 'Use always, missing or never.',
+    resource: `services.${name}.pull_policy`,
+  });
+}
+
+/** The image's name; throws where the service has none (to be built) or where it may not be pulled and is not there. */
+export function imageOf(name: string, service: Service, policy: PullPolicy, present: Set<string>): string {
+  if (!service.image) {
+    throw new StackError('config.not-supported', {
+      message: `Building the image of service ${name} is not supported yet.`,
+      hint: `Give services.${name}.image the name of an image.`,
+      resource: `services.${name}.build`,
+    });
+  }
+  if (policy === 'never' && !present.has(service.image)) {
+    throw new StackError('image.not-found', {
+      message: `The image ${service.image} of service ${name} is not in the store, and its pull policy is never.`,
+      hint: `Load it with \`stack image load\`, pull it with \`stack image pull ${service.image}\`, or change pull_policy.`,
+      resource: `services.${name}.image`,
+    });
+  }
+  return service.image;
+}

@@ -1,0 +1,161 @@
+/** The operations that bring containers to their fates, and what each of them waits for. */
+import type { AwaitedCondition } from '../../schemas/plan.ts';
+import type { Builder } from './builder.ts';
+import type { Scope } from './fates.ts';
+import type { Instance } from './instances.ts';
+
+/** The operations on containers: each waits for its own parts; only starts wait for other services. */
+export class Steps {
+  private readonly scope: Scope;
+  private readonly plan: Builder;
+  private readonly fates: Map<string, Instance[]>;
+  private readonly waits = new Map<string, string[]>();
+  private readonly starts = new Map<Instance, string>();
+  private readonly creates = new Map<Instance, string>();
+  /** Removals of what still has a name that is to be given again. */
+  private readonly freed = new Map<string, string[]>();
+
+  constructor(scope: Scope, plan: Builder, fates: Map<string, Instance[]>) {
+    this.scope = scope;
+    this.plan = plan;
+    this.fates = fates;
+    for (const { fate, current, cause } of [...fates.values()].flat()) {
+      if (fate !== 'remove') continue;
+      const stop = plan.stop(current!, cause);
+      const { name } = current!.record;
+      const removal = plan.remove(current!.record, cause, stop ? [stop] : []);
+      this.freed.set(name, [...(this.freed.get(name) ?? []), removal]);
+    }
+  }
+
+  /** Instances have to come in dependency order of their services. */
+  add(instance: Instance, needs: string[]): void {
+    const { current, cause, name, fate } = instance;
+    const { plan } = this;
+    switch (fate) {
+      case 'keep':
+      case 'done':
+      case 'remove':
+        return;
+      case 'create':
+        this.start(instance, [this.create(instance, needs)]);
+        return;
+      case 'start':
+        this.start(instance, needs);
+        return;
+      case 'restart':
+        this.start(instance, [plan.stop(current!, cause)!, ...needs]);
+        return;
+      case 'recreate': {
+        const stop = plan.stop(current!, cause);
+        const early = plan.removalOf(current!.record);
+        const before = [stop, early].filter((id) => id !== undefined);
+        const create = this.create(instance, [...before, ...needs]);
+        const start = this.start(instance, [create]);
+        // The old one goes when the new one runs: until then a failure can go back to it.
+        if (!early) plan.remove(current!.record, `${name} takes its place`, [start ?? create], this.isRenewed);
+        return;
+      }
+    }
+  }
+
+  /** `up --wait`: the plan ends when what it manages is up. */
+  addWait(service: string): void {
+    const instances = this.instances(service);
+    if (instances.length === 0) return;
+    const isJob = this.scope.graph.dependents
+      .get(service)!
+      .some((name) => this.dependency(name, service)?.condition === 'service_completed_successfully');
+    this.await(service, isJob ? 'service_completed_successfully' : 'service_running_or_healthy', true, '--wait');
+  }
+
+  private get isRenewed(): boolean {
+    return this.scope.options.renewAnonVolumes === true;
+  }
+
+  private create(instance: Instance, needs: string[]): string {
+    const { name, service, number, config, fate, current, cause } = instance;
+    const id = this.plan.add({
+      kind: 'container.create',
+      name,
+      service,
+      number,
+      config,
+      ...(fate === 'recreate' ? { replaces: current!.record } : {}),
+      ...(this.isRenewed ? { renewAnonymousVolumes: true } : {}),
+      cause,
+      needs: [...(this.freed.get(name) ?? []), ...needs, ...this.namespaceOf(service)],
+    });
+    this.creates.set(instance, id);
+    return id;
+  }
+
+  /** A container that joins another's network namespace is made when that one is there. */
+  private namespaceOf(service: string): string[] {
+    return this.scope.graph.dependencies
+      .get(service)!
+      .filter(({ sharesNamespace }) => sharesNamespace)
+      .flatMap(({ to }) => this.instances(to))
+      .flatMap((instance) => this.creates.get(instance) ?? this.starts.get(instance) ?? []);
+  }
+
+  private start(instance: Instance, needs: string[]): string | undefined {
+    if (this.scope.options.noStart) return undefined;
+    const { name, service, cause } = instance;
+    const after = this.dependencyWaits(service);
+    const id = this.plan.add({ kind: 'container.start', name, cause, needs: [...needs, ...after] });
+    this.starts.set(instance, id);
+    return id;
+  }
+
+  /** What a start of the service waits for, the same for all of its containers. */
+  private dependencyWaits(service: string): string[] {
+    let waits = this.waits.get(service);
+    if (waits) return waits;
+    waits = [];
+    for (const edge of this.scope.graph.dependencies.get(service)!) {
+      if (!this.fates.has(edge.to)) continue;
+      if (edge.condition === 'service_started') waits.push(...this.startsOf(edge.to));
+      else {
+        const awaited = this.await(edge.to, edge.condition, edge.required, `${service} depends on it`);
+        if (awaited) waits.push(awaited);
+      }
+    }
+    this.waits.set(service, waits);
+    return waits;
+  }
+
+  private startsOf(service: string): string[] {
+    return this.instances(service).flatMap((instance) => this.starts.get(instance) ?? []);
+  }
+
+  private instances(service: string): Instance[] {
+    return this.fates.get(service)?.filter(({ fate }) => fate !== 'remove') ?? [];
+  }
+
+  private dependency(service: string, to: string) {
+    return this.scope.project.services[service]!.depends_on?.[to];
+  }
+
+  private await(service: string, condition: AwaitedCondition, isRequired: boolean, cause: string): string | undefined {
+    const instances = this.instances(service);
+    if (instances.every((instance) => !this.starts.has(instance) && isMet(instance, condition))) return undefined;
+    return this.plan.add({
+      kind: 'dependency.await',
+      service,
+      containers: instances.map(({ name }) => name),
+      condition,
+      isRequired,
+      cause,
+      needs: this.startsOf(service),
+    });
+  }
+}
+
+function isMet({ current }: Instance, condition: AwaitedCondition): boolean {
+  if (!current) return false;
+  const { state, health, exitCode } = current.status;
+  if (condition === 'service_completed_successfully') return state === 'exited' && exitCode === 0;
+  if (condition === 'service_running_or_healthy' && !current.record.hasHealthcheck) return state === 'running';
+  return state === 'running' && health === 'healthy';
+}

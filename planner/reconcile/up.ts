@@ -1,0 +1,101 @@
+/** Operations of `up`: what is missing is made, what differs is replaced, in as much at once as the needs allow. */
+import { StackError } from '../../schemas/errors.ts';
+import type { ObservedContainer } from '../../schemas/snapshot.ts';
+import { type Builder, isUp } from './builder.ts';
+import { type Scope, upFates } from './fates.ts';
+import type { Instance } from './instances.ts';
+import { imageOf, missingVolumes, networkKeys, pullPolicy, volumeKeys } from './resources.ts';
+import { Steps } from './steps.ts';
+
+export function planUp(scope: Scope, plan: Builder, warnings: string[]): void {
+  const fates = upFates(scope);
+  const instances = [...fates.values()].flat();
+  const pulls = addPulls(scope, plan, instances);
+  const networks = addNetworks(scope, plan, instances);
+  const services = [...fates.keys()].map((name) => scope.project.services[name]!);
+  const volumes = new Map<string, string>();
+  for (const key of missingVolumes(scope.project, scope.snapshot, volumeKeys(services), warnings)) {
+    const volume = scope.project.volumes[key]!;
+    volumes.set(key, plan.add({ kind: 'volume.create', key, volume, cause: 'it does not exist yet' }));
+  }
+  const steps = new Steps(scope, plan, fates);
+  for (const instance of instances) {
+    const { config } = instance;
+    const needs = [
+      pulls.get(config.image ?? ''),
+      ...networkKeys([config]).map((key) => networks.get(key)),
+      ...volumeKeys([config]).map((key) => volumes.get(key)),
+    ].filter((id) => id !== undefined);
+    steps.add(instance, needs);
+  }
+  if (scope.options.wait && !scope.options.noStart) for (const name of scope.selection.active) steps.addWait(name);
+}
+
+function addPulls({ selection, options, images, project, graph }: Scope, plan: Builder, instances: Instance[]) {
+  const pulls = new Map<string, string>();
+  const present = new Set(images.keys());
+  const made = new Set(
+    instances.filter(({ fate }) => fate === 'create' || fate === 'recreate').map(({ service }) => service),
+  );
+  for (const service of graph.order) {
+    const config = project.services[service]!;
+    const isMade = made.has(service);
+    if (!isMade && !selection.active.has(service)) continue;
+    const policy = pullPolicy(service, config, options);
+    if (!isMade && policy !== 'always') continue;
+    const image = imageOf(service, config, isMade ? policy : 'missing', present);
+    const isMissing = !present.has(image);
+    if (pulls.has(image) || (policy !== 'always' && !isMissing)) continue;
+    const cause = isMissing ? 'it is not in the store' : 'its pull policy is always';
+    const platform = config.platform ? { platform: config.platform } : {};
+    pulls.set(
+      image,
+      plan.add({ kind: 'image.pull', image, ...platform, policy: policy === 'always' ? 'always' : 'missing', cause }),
+    );
+  }
+  return pulls;
+}
+
+/** Answers, by key, what a container that joins the network has to wait for. */
+function addNetworks({ project, networks, snapshot, options }: Scope, plan: Builder, instances: Instance[]) {
+  const created = new Map<string, string>();
+  const mine = new Set(instances.map(({ current }) => current?.record.id));
+  for (const [key, fate] of networks) {
+    if (fate.kind === 'keep') continue;
+    const network = project.networks[key]!;
+    const needs: string[] = [];
+    if (fate.kind === 'recreate') {
+      const { record } = fate.observed!;
+      const why = `network ${record.name} is made anew`;
+      const gone = snapshot.containers
+        .filter((container) => joins(container, record.name))
+        .map((container) => {
+          const leaving = plan.removalOf(container.record);
+          if (leaving) return leaving;
+          if (!mine.has(container.record.id)) {
+            if (isUp(container)) throw networkInUse(record.name, container, fate.cause);
+            return undefined;
+          }
+          const stop = plan.stop(container, why);
+          return plan.remove(container.record, why, stop ? [stop] : [], options.renewAnonVolumes);
+        });
+      const after = gone.filter((id) => id !== undefined);
+      needs.push(plan.add({ kind: 'network.remove', record, cause: fate.cause, needs: after }));
+    }
+    created.set(key, plan.add({ kind: 'network.create', key, network, cause: fate.cause, needs }));
+  }
+  return created;
+}
+
+const joins = ({ record }: ObservedContainer, network: string) =>
+  record.endpoints.some((endpoint) => endpoint.networkName === network);
+
+function networkInUse(network: string, { record }: ObservedContainer, cause: string): StackError {
+  return new StackError('network.in-use', {
+    message: `Network ${network} has to be made anew (${cause}), and ${record.name} still uses it.`,
+    hint: record.isOneOff
+      ? `Wait for ${record.name} to end, or run \`stack down\` first.`
+      : 'Add --remove-orphans, or run `stack down --remove-orphans` first.',
+    resource: `network ${network}`,
+  });
+}
