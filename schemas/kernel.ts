@@ -57,6 +57,9 @@ export interface FilesystemVerbs {
   utimensat(dirfd: Fd, name: string, atimeNs: bigint, mtimeNs: bigint): void;
   /** `name` '' means the descriptor itself. Goes through /proc/self/fd for O_PATH descriptors, never following `name`. */
   lsetxattr(dirfd: Fd, name: string, attribute: string, value: Uint8Array): void;
+  /** Names of the extended attributes; paths as for lsetxattr. */
+  llistxattr(dirfd: Fd, name: string): string[];
+  lgetxattr(dirfd: Fd, name: string, attribute: string): Uint8Array;
   /** Names in a directory by descriptor, without `.` and `..`. */
   readdir(fd: Fd): string[];
   readlinkat(dirfd: Fd, name: string): string;

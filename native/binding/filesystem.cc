@@ -123,6 +123,12 @@ void add_filesystem(Napi::Env env, Napi::Object group) {
     return answer(info.Env(),
                   fs::lsetxattr(as_int(info, 0), as_string(info, 1), as_string(info, 2), as_bytes(info[3])));
   });
+  set("llistxattr", [](const Info& info) -> Napi::Value {
+    return answer(info.Env(), fs::llistxattr(as_int(info, 0), as_string(info, 1)));
+  });
+  set("lgetxattr", [](const Info& info) -> Napi::Value {
+    return answer(info.Env(), fs::lgetxattr(as_int(info, 0), as_string(info, 1), as_string(info, 2)));
+  });
   set("readdir", [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::readdir(as_int(info, 0))); });
   set("readlinkat", [](const Info& info) -> Napi::Value {
     return answer(info.Env(), fs::readlinkat(as_int(info, 0), as_string(info, 1)));

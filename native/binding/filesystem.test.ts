@@ -102,6 +102,11 @@ test.runIf(isRoot)('ownership, devices and attributes', () => {
   const value = (name: string) => execFileSync('python3', ['-c', script, join(dir, name)], { encoding: 'utf8' });
   expect(value('')).toBe('dir');
   expect(value('link')).toBe('link');
+  expect(verbs.llistxattr(root, 'link')).toContain('trusted.stack');
+  expect(Buffer.from(verbs.lgetxattr(root, 'link', 'trusted.stack')).toString()).toBe('link');
+  expect(Buffer.from(verbs.lgetxattr(root, '', 'trusted.stack')).toString()).toBe('dir');
+  expect(verbs.llistxattr(root, 'null')).not.toContain('trusted.stack');
+  expect(() => verbs.lgetxattr(root, 'null', 'trusted.stack')).toThrow(expect.objectContaining({ code: 'ENODATA' }));
 });
 
 test('a waiting flock gets the lock when its holder lets go', async () => {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <linux/limits.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -134,6 +135,30 @@ Result<Nothing> lsetxattr(int dirfd, const std::string& name, const std::string&
     return fail("lsetxattr", attribute);
   }
   return Nothing{};
+}
+
+// A value may grow between asking for its size and reading it; the kernel's own limits (64 KiB both) bound the answer.
+Result<std::vector<std::string>> llistxattr(int dirfd, const std::string& name) {
+  if (!name.empty() && !is_component(name)) return Error{"llistxattr", EINVAL, name};
+  std::string path = proc_path(dirfd) + (name.empty() ? "" : "/" + name);
+  auto call = name.empty() ? ::listxattr : ::llistxattr;
+  std::vector<char> names(XATTR_LIST_MAX);
+  ssize_t size = retry([&] { return call(path.c_str(), names.data(), names.size()); });
+  if (size < 0) return fail("llistxattr", name);
+  std::vector<std::string> list;
+  for (const char* at = names.data(); at < names.data() + size; at += list.back().size() + 1) list.emplace_back(at);
+  return list;
+}
+
+Result<std::vector<uint8_t>> lgetxattr(int dirfd, const std::string& name, const std::string& attribute) {
+  if (!name.empty() && !is_component(name)) return Error{"lgetxattr", EINVAL, name};
+  std::string path = proc_path(dirfd) + (name.empty() ? "" : "/" + name);
+  auto call = name.empty() ? ::getxattr : ::lgetxattr;
+  std::vector<uint8_t> value(XATTR_SIZE_MAX);
+  ssize_t size = retry([&] { return call(path.c_str(), attribute.c_str(), value.data(), value.size()); });
+  if (size < 0) return fail("lgetxattr", attribute);
+  value.resize(static_cast<size_t>(size));
+  return value;
 }
 
 Result<bool> flock(int fd, int operation) {

@@ -27,6 +27,8 @@ Result<Nothing> fchmod(int fd, uint32_t mode);
 Result<Nothing> utimensat(int dirfd, const std::string& name, int64_t atime_ns, int64_t mtime_ns);
 Result<Nothing> lsetxattr(int dirfd, const std::string& name, const std::string& attribute,
                           const std::vector<uint8_t>& value);
+Result<std::vector<std::string>> llistxattr(int dirfd, const std::string& name);
+Result<std::vector<uint8_t>> lgetxattr(int dirfd, const std::string& name, const std::string& attribute);
 
 // flock(2). False where `operation` carries LOCK_NB and another holder is in the way.
 Result<bool> flock(int fd, int operation);
