@@ -74,6 +74,16 @@ export const imageConfig = z.looseObject({
 });
 export type ImageConfig = z.infer<typeof imageConfig>;
 
+/** manifest.json of a `docker save` archive. */
+export const dockerArchive = z.array(
+  z.looseObject({
+    Config: z.string(),
+    RepoTags: z.array(z.string()).nullish(),
+    Layers: z.array(z.string()).nullable(),
+  }),
+);
+export type DockerArchive = z.infer<typeof dockerArchive>;
+
 /** An image that is whole in the store: content, configuration and unpacked layers. */
 export interface StoredImage {
   /** Normalised names it is known by: `docker.io/library/redis:7`. */

@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { Transform } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, KernelPort } from '../../schemas/kernel.ts';
+import { checkExpansion, damaged, decompressor, magicLength } from './compression.ts';
 import { Extractor } from './extract.ts';
 import type { FromWorker, ToWorker, WorkerData } from './extractors.ts';
 import { TarReader } from './tar.ts';
@@ -17,10 +17,6 @@ const { addon, umask } = workerData as WorkerData;
 const { filesystem } = createRequire(import.meta.url)(addon) as KernelPort;
 const port = parentPort!;
 const tell = (message: FromWorker) => port.postMessage(message);
-
-/** More than this from one compressed byte, in a layer above a gigabyte, is a bomb: gzip reaches 1,030, real layers 20. */
-const expansionLimit = 200;
-const expansionGrace = 1024 ** 3;
 
 /** One layer on its way to disk. */
 class LayerRun {
@@ -46,7 +42,7 @@ class LayerRun {
     if (this.#error) return;
     if (this.#decoder === undefined) {
       this.#start = Buffer.concat([this.#start, chunk]);
-      if (this.#start.length < 4) {
+      if (this.#start.length < magicLength) {
         tell({ type: 'taken', size });
         return;
       }
@@ -73,37 +69,15 @@ class LayerRun {
   }
 
   #decoderFor(start: Buffer): Transform | null {
-    let decoder: Transform;
-    if (start[0] === 0x1f && start[1] === 0x8b) decoder = createGunzip({ chunkSize: 256 * 1024 });
-    else if (start.readUInt32LE(0) === 0xfd2fb528) {
-      if (!createZstdDecompress) {
-        return this.#fail(
-          new StackError('image.media-type', {
-            message: `The layer is compressed with zstd, which Node ${process.versions.node} cannot read.`,
-            hint: 'Use Node 22.15 or later.',
-          }),
-        );
-      }
-      decoder = createZstdDecompress({ chunkSize: 256 * 1024 });
-    } else if (start.readUInt32BE(0) === 0xfd377a58 || start.toString('latin1', 0, 3) === 'BZh') {
-      return this.#fail(
-        new StackError('image.media-type', {
-          message: 'The layer is compressed with xz or bzip2, which is not supported yet.',
-          hint: 'Use gzip, zstd or no compression.',
-        }),
-      );
-    } else return null;
-    decoder.on('data', (chunk: Buffer) => this.#output(chunk));
-    decoder.on('end', () => this.#finish());
-    decoder.on('error', (error: NodeJS.ErrnoException) => {
-      const isShort = error.code === 'Z_BUF_ERROR';
-      this.#fail(
-        new StackError(isShort ? 'image.truncated' : 'image.archive', {
-          message: `The compressed layer is ${isShort ? 'cut off' : 'damaged'}: ${error.message}.`,
-          cause: error,
-        }),
-      );
-    });
+    let decoder: Transform | null;
+    try {
+      decoder = decompressor(start);
+    } catch (thrown) {
+      return this.#fail(thrown);
+    }
+    decoder?.on('data', (chunk: Buffer) => this.#output(chunk));
+    decoder?.on('end', () => this.#finish());
+    decoder?.on('error', (error) => this.#fail(damaged(error)));
     return decoder;
   }
 
@@ -111,12 +85,7 @@ class LayerRun {
     if (this.#error) return;
     this.#plain += chunk.length;
     try {
-      if (this.#plain > expansionGrace && this.#plain > this.#compressed * expansionLimit) {
-        throw new StackError('image.limit', {
-          message: `The layer expands to more than ${expansionLimit} times its size: ${this.#compressed} bytes became ${this.#plain}.`,
-          hint: 'The image is damaged or made to fill the disk; do not use it.',
-        });
-      }
+      checkExpansion(this.#compressed, this.#plain);
       this.#hash.update(chunk);
       this.#tar.push(chunk);
     } catch (thrown) {

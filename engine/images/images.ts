@@ -1,4 +1,5 @@
 /** Images: found, pulled, loaded, listed and removed. Only what `up` needs each time is loaded at once. */
+import type { Readable } from 'node:stream';
 import { StackError } from '../../schemas/errors.ts';
 import type { Descriptor, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
@@ -20,6 +21,12 @@ export interface PullOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface LoadOptions {
+  platform?: string | undefined;
+  onProgress?: (progress: ImageProgress & { name: string }) => void;
+  signal?: AbortSignal | undefined;
+}
+
 export interface Removed {
   /** Names taken away. */
   untagged: string[];
@@ -37,6 +44,11 @@ export interface Images {
   get(reference: string, platform?: string): StoredImage;
   /** @throws StackError of the image group; `plan.interrupted` after the signal */
   pull(reference: string, options?: PullOptions): Promise<StoredImage>;
+  /**
+   * Adds the images of an archive: `docker save`'s or an OCI layout, as a tar (plain, gzip, zstd) or a directory.
+   * @throws StackError `image.archive`, `image.hostile-archive`, `image.digest-mismatch`, `image.truncated`
+   */
+  load(source: string | Readable, options?: LoadOptions): Promise<StoredImage[]>;
   /** Every whole image, nameless ones too, in order of name. */
   list(): StoredImage[];
   /** By name, or by the start of an id (at least 4 hex digits). @throws StackError `image.not-found`, `image.reference` */
@@ -94,6 +106,10 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
           signal: signal ?? new AbortController().signal,
         },
       );
+    },
+    async load(source, options = {}) {
+      const { load } = await import('./load.ts');
+      return load(store, host.kernel.addon, source, options);
     },
     list() {
       const images = new Map<string, StoredImage>();

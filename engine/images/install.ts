@@ -32,8 +32,6 @@ export interface NewImage {
   /** Digest its name has at its source. */
   digest: string | undefined;
   openLayer(descriptor: Descriptor, position: number): AsyncIterable<Uint8Array>;
-  /** Digest and size in `manifest.layers` are known; false for old archives, where the diff id stands in. */
-  areLayersDescribed: boolean;
 }
 
 /** How many layers are worked on at once. */
@@ -77,7 +75,8 @@ export async function install(
       const source = {
         diffId: diffIds[at]!,
         chain: chain[at]!,
-        ...(image.areLayersDescribed ? { digest, size } : {}),
+        digest,
+        size,
         open: () => image.openLayer(descriptor, at),
       };
       kept[at] = await addLayer(store, extractors, source, (state, bytes) => progress.move(at, state, bytes), either);

@@ -100,7 +100,6 @@ async function pullFrom(
     config,
     configContent,
     digest,
-    areLayersDescribed: true,
     openLayer: (layer: { digest: string; size: number }) => registry.blob(layer.digest, layer.size),
   };
   return install(store, extractors, image, onProgress, signal);

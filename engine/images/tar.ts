@@ -100,6 +100,18 @@ export class TarReader {
     }
   }
 
+  /** Bytes of the last entry's content, and of its padding, that a reader of a seekable file may leave out by {@link skip}. */
+  get skippable(): number {
+    return this.#metadata ? 0 : this.#content + this.#padding;
+  }
+
+  skip(): void {
+    const isInContent = this.#content > 0;
+    this.#content = 0;
+    this.#padding = 0;
+    if (isInContent) this.#finishEntry();
+  }
+
   /** The bytes are over. @throws StackError `image.truncated` inside an entry */
   finish(): void {
     if (this.#content > 0 || this.#headerFill > 0 || this.#metadata) {

@@ -1,0 +1,50 @@
+/** Compression of layers and archives, told by magic numbers: media types and file names are often wrong. */
+import type { Transform } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { StackError } from '../../schemas/errors.ts';
+
+/** Bytes needed to tell. */
+export const magicLength = 4;
+
+/** What decompresses content that starts so; null for plain content. @throws StackError `image.media-type` */
+export function decompressor(start: Buffer): Transform | null {
+  if (start.length < magicLength) return null;
+  const options = { chunkSize: 256 * 1024 };
+  if (start[0] === 0x1f && start[1] === 0x8b) return createGunzip(options);
+  if (start.readUInt32LE(0) === 0xfd2fb528) {
+    if (createZstdDecompress) return createZstdDecompress(options);
+    throw new StackError('image.media-type', {
+      message: `It is compressed with zstd, which Node ${process.versions.node} cannot read.`,
+      hint: 'Use Node 22.15 or later.',
+    });
+  }
+  if (start.readUInt32BE(0) === 0xfd377a58 || start.toString('latin1', 0, 3) === 'BZh') {
+    throw new StackError('image.media-type', {
+      message: 'It is compressed with xz or bzip2, which is not supported yet.',
+      hint: 'Use gzip, zstd or no compression.',
+    });
+  }
+  return null;
+}
+
+/** The error for a decompressor's. */
+export function damaged(error: NodeJS.ErrnoException): StackError {
+  const isShort = error.code === 'Z_BUF_ERROR' || /unexpected end|truncated/i.test(error.message);
+  return new StackError(isShort ? 'image.truncated' : 'image.archive', {
+    message: `The compressed content is ${isShort ? 'cut off' : 'damaged'}: ${error.message}.`,
+    cause: error,
+  });
+}
+
+/** More than this from one compressed byte, beyond a gigabyte, is a bomb: gzip reaches 1,030, real layers about 20. */
+const expansionLimit = 200;
+const expansionGrace = 1024 ** 3;
+
+/** @throws StackError `image.limit` */
+export function checkExpansion(compressed: number, plain: number): void {
+  if (plain <= expansionGrace || plain <= compressed * expansionLimit) return;
+  throw new StackError('image.limit', {
+    message: `Content expands to more than ${expansionLimit} times its size: ${compressed} bytes became ${plain}.`,
+    hint: 'It is damaged or made to fill the disk; do not use it.',
+  });
+}
