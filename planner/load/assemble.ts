@@ -2,8 +2,6 @@
  * From the files named to one merged model. Each file alone: read → interpolate → validate → normalise; then its
  * `include` and its `extends`; then it goes over the files before it. Source: compose-spec 13-merge.md, 14-include.md.
  */
-import { posix } from 'node:path';
-import { StackError } from '../../schemas/errors.ts';
 import type { Io } from './discover.ts';
 import { applyExtends } from './extends.ts';
 import { applyIncludes } from './include.ts';
@@ -12,7 +10,7 @@ import { mergeModels, without } from './merge.ts';
 import { type Model, normalise } from './normalise.ts';
 import { type Path, type Place, type Places, positionOf, Source } from './places.ts';
 import type { Problems } from './problems.ts';
-import { read } from './read.ts';
+import { type Document, read } from './read.ts';
 import { validate } from './validate.ts';
 
 /** What stays the same during one load. */
@@ -25,6 +23,7 @@ export interface Session {
   home: string | undefined;
   /** Absolute paths of all stack files read, in order. */
   files: string[];
+  documents: Map<string, Document[]>;
   /** One file of one scope, by directory and path: `extends` asks for the same one again and again. */
   layers: Map<string, Layer[]>;
 }
@@ -51,38 +50,46 @@ export function shown(path: string, workingDir: string): string {
   return path.startsWith(`${workingDir}/`) ? path.slice(workingDir.length + 1) : path;
 }
 
-/** The documents of one file, each in canonical form. An unreadable or empty file is reported; `asked` is who named it. */
+/** The YAML documents of one file. An unreadable or empty file is reported once; `asked` is the value that named it. */
+export function readDocuments(session: Session, file: string, asked?: Place): Document[] {
+  const known = session.documents.get(file);
+  if (known) return known;
+  const { problems } = session;
+  const text = session.io.kind(file) === 'directory' ? undefined : session.io.read(file);
+  const name = shown(file, session.workingDir);
+  let documents: Document[] = [];
+  if (text === undefined) {
+    problems.error(asked ? 'config.unreadable' : 'config.not-found', {
+      message: `${name}: ${session.io.kind(file) === 'directory' ? 'is a directory' : 'no such file'}`,
+      where: positionOf(asked),
+    });
+  } else {
+    problems.noteFile(name);
+    session.files.push(file);
+    const source = new Source(name, text);
+    const before = problems.errors.length;
+    documents = read(source, session.places, problems);
+    if (documents.length === 0 && problems.errors.length === before) {
+      problems.error('config.yaml', { message: `${name} is empty`, where: source.position(0, 0) });
+    }
+  }
+  session.documents.set(file, documents);
+  return documents;
+}
+
+/** The documents of one file, each in canonical form. */
 export function loadLayers(session: Session, file: string, scope: Scope, asked?: Place): Layer[] {
   const key = `${scope.directory}\0${file}`;
   const known = session.layers.get(key);
   if (known) return known;
-  const layers: Layer[] = [];
-  session.layers.set(key, layers);
   const { places, problems } = session;
-  const text = session.io.read(file);
-  const name = shown(file, session.workingDir);
-  if (text === undefined) {
-    const isMain = asked === undefined;
-    problems.error(isMain ? 'config.not-found' : 'config.unreadable', {
-      message: `${name}: ${session.io.kind(file) === 'directory' ? 'is a directory' : 'no such file'}`,
-      where: positionOf(asked),
-    });
-    return layers;
-  }
-  problems.noteFile(name);
-  if (!session.files.includes(file)) session.files.push(file);
-  const source = new Source(name, text);
-  const before = problems.errors.length;
-  const documents = read(source, places, problems);
-  if (documents.length === 0 && problems.errors.length === before) {
-    problems.error('config.yaml', { message: `${name} is empty`, where: source.position(0, 0) });
-  }
-  for (const document of documents) {
+  const layers = readDocuments(session, file, asked).map((document) => {
     const root = interpolate(document.root, { lookup: scope.lookup, places, problems }) as Record<string, unknown>;
     validate(root, places, problems);
     const model = normalise(root, { places, problems, directory: scope.directory, home: session.home });
-    layers.push({ file, model, root, cleared: document.cleared });
-  }
+    return { file, model, root, cleared: document.cleared };
+  });
+  session.layers.set(key, layers);
   return layers;
 }
 
@@ -99,15 +106,3 @@ export function assemble(session: Session, files: string[], scope: Scope, asked?
   }
   return merged;
 }
-
-/** An error that points at `place`. */
-export function placed(
-  code: ConstructorParameters<typeof StackError>[0],
-  message: string,
-  place?: Place,
-  hint?: string,
-) {
-  return new StackError(code, { message, hint, where: positionOf(place) });
-}
-
-export const dirname = posix.dirname;

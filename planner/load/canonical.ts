@@ -15,7 +15,7 @@ function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   const result: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (item !== undefined) result[key] = sorted(item);
+    if (item !== undefined) result[key.replaceAll('$', '$$$$')] = sorted(item);
   }
   return result;
 }

@@ -51,6 +51,12 @@ export function resolveEnvironment(name: string, service: Service, task: Environ
   const environment = service.environment as Record<string, string | null> | undefined;
   for (const key of Object.keys(environment ?? {})) environment![key] ??= lookup(key) ?? null;
 
+  const args = (service.build as { args?: Record<string, string | null> } | undefined)?.args;
+  for (const key of Object.keys(args ?? {})) {
+    args![key] ??= lookup(key) ?? null;
+    if (args![key] === null) delete args![key];
+  }
+
   if (Array.isArray(service.label_file)) {
     const result: Record<string, string> = {};
     for (const [index, file] of (service.label_file as string[]).entries()) {

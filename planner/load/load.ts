@@ -16,7 +16,7 @@
 import { posix } from 'node:path';
 import { type Position, type Result, StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
-import { assemble, type Session, shown } from './assemble.ts';
+import { assemble, readDocuments, type Session, shown } from './assemble.ts';
 import { check } from './check.ts';
 import { completeProject, completeService } from './defaults.ts';
 import { checkProjectName, findStandardFiles, type Io, normaliseProjectName, readEnvironment } from './discover.ts';
@@ -25,6 +25,7 @@ import type { Model } from './normalise.ts';
 import { Places, positionOf } from './places.ts';
 import { Problems } from './problems.ts';
 import { applyProfiles } from './profiles.ts';
+import { expand } from './template.ts';
 
 export { canonical } from './canonical.ts';
 export type { Io } from './discover.ts';
@@ -70,7 +71,8 @@ export function load(request: LoadRequest): Result<Loaded> {
   const found = discover(request, show);
   problems.errors.push(...found.errors);
   if (found.files === undefined) return giveUp();
-  const { environment, projectDirectory } = found;
+  const { projectDirectory } = found;
+  const environment = { ...found.environment };
 
   const session: Session = {
     io,
@@ -79,20 +81,16 @@ export function load(request: LoadRequest): Result<Loaded> {
     workingDir,
     home: environment.HOME,
     files: [],
+    documents: new Map(),
     layers: new Map(),
   };
-  const given = request.projectName ?? environment.COMPOSE_PROJECT_NAME;
-  const fallback = normaliseProjectName(posix.basename(projectDirectory));
-  let name = given === undefined || given === '' ? undefined : given;
-  const lookup = (variable: string) =>
-    variable === 'COMPOSE_PROJECT_NAME' ? (name ?? environment[variable] ?? fallback) : environment[variable];
-  const model = assemble(session, found.files, { directory: projectDirectory, lookup, chain: [] });
-  if (!model) return giveUp();
-
-  const where = name === undefined ? positionOf(session.places.get(model, 'name')) : undefined;
-  name ??= model.name ?? fallback;
+  const { name, where } = projectName(session, request, found.files, environment, projectDirectory);
   const badName = checkProjectName(name, where);
   if (badName) problems.errors.push(badName);
+  environment.COMPOSE_PROJECT_NAME = name;
+  const lookup = (variable: string) => environment[variable];
+  const model = assemble(session, found.files, { directory: projectDirectory, lookup, chain: [] });
+  if (!model) return giveUp();
 
   const asked = [...request.profiles, ...splitList(environment.COMPOSE_PROFILES, ',')];
   const loaded = complete(session, model, name, asked, request.services ?? [], environment, show);
@@ -102,6 +100,23 @@ export function load(request: LoadRequest): Result<Loaded> {
     value: { ...loaded, files: session.files, environment, projectDirectory },
     warnings: problems.sorted().warnings,
   };
+}
+
+/** `name:` is looked at before everything else, because interpolation may ask for COMPOSE_PROJECT_NAME. */
+function projectName(
+  session: Session,
+  request: LoadRequest,
+  files: string[],
+  environment: Record<string, string>,
+  directory: string,
+): { name: string; where?: Position | undefined } {
+  const given = request.projectName || environment.COMPOSE_PROJECT_NAME;
+  if (given) return { name: given };
+  const roots = files.flatMap((file) => readDocuments(session, file)).map((document) => document.root);
+  const root = roots.findLast((candidate) => typeof candidate.name === 'string' && candidate.name !== '');
+  if (root === undefined) return { name: normaliseProjectName(posix.basename(directory)) };
+  const { value } = expand(root.name as string, (variable) => environment[variable]);
+  return { name: value, where: positionOf(session.places.get(root, 'name')) };
 }
 
 function splitList(written: string | undefined, separator: string): string[] {

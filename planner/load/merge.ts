@@ -43,7 +43,13 @@ function mergeMapping(base: unknown, over: unknown, places: Places, rules: Rules
   const result: Record<string, unknown> = {};
   copy(base, result, places);
   for (const key of Object.keys(over)) {
-    const rule = Object.hasOwn(rules, key) ? rules[key]! : Object.hasOwn(rules, '*') ? rules['*']! : {};
+    const rule = key.startsWith('x-')
+      ? replace
+      : Object.hasOwn(rules, key)
+        ? rules[key]!
+        : Object.hasOwn(rules, '*')
+          ? rules['*']!
+          : {};
     const before = Object.hasOwn(result, key) ? result[key] : undefined;
     const value =
       before === undefined
@@ -78,6 +84,13 @@ const logging: Merger = (base, over, places) => {
 /** Values of `environment` and the like replace, null included. */
 const pairs: Rules = { '*': replace };
 
+/** A grant is known by where it appears; `directory` is where one without a target does. */
+const grants = (directory: string) =>
+  append((item) => {
+    const { source, target } = item as { source: string; target?: string };
+    return target ?? `${directory}/${source}`;
+  });
+
 const blkio = by('path');
 const serviceRules: Rules = {
   blkio_config: {
@@ -88,15 +101,18 @@ const serviceRules: Rules = {
     weight_device: blkio,
   },
   command: replace,
-  configs: by('target', 'source'),
+  configs: grants(''),
   devices: by('target'),
   entrypoint: replace,
   env_file: by('path'),
   environment: pairs,
   healthcheck: { test: replace },
   logging,
-  ports: by('host_ip', 'published', 'target', 'protocol'),
-  secrets: by('target', 'source'),
+  ports: append((item) => {
+    const { host_ip, published, target, protocol = 'tcp' } = item as Record<string, string>;
+    return [host_ip, published, target, protocol].join(' ');
+  }),
+  secrets: grants('/run/secrets'),
   ulimits: pairs,
   volumes: by('target'),
 };

@@ -197,7 +197,12 @@ export const service: Converter = (spot) => {
   const result = convertEntries(spot, table);
   // What says nothing is left out; a command and an entrypoint keep the difference between absent and empty.
   for (const key of Object.keys(result)) {
-    if (result[key] === null && key !== 'command' && key !== 'entrypoint') delete result[key];
+    if (key === 'command' || key === 'entrypoint') continue;
+    if (result[key] === null || isEmpty(result[key])) delete result[key];
   }
   return result;
 };
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}
