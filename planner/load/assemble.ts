@@ -44,6 +44,12 @@ export interface Layer {
   cleared: Path[];
 }
 
+/** The value that named a file: `services.web.extends`. */
+export interface Asked {
+  place: Place | undefined;
+  resource: string;
+}
+
 /** A path as messages show it: relative to the working directory where it lies below it. */
 export function shown(path: string, workingDir: string): string {
   if (path === '-') return 'stdin';
@@ -51,7 +57,7 @@ export function shown(path: string, workingDir: string): string {
 }
 
 /** The YAML documents of one file. An unreadable or empty file is reported once; `asked` is the value that named it. */
-export function readDocuments(session: Session, file: string, asked?: Place): Document[] {
+export function readDocuments(session: Session, file: string, asked?: Asked): Document[] {
   const known = session.documents.get(file);
   if (known) return known;
   const { problems } = session;
@@ -61,7 +67,8 @@ export function readDocuments(session: Session, file: string, asked?: Place): Do
   if (text === undefined) {
     problems.error(asked ? 'config.unreadable' : 'config.not-found', {
       message: `${name}: ${session.io.kind(file) === 'directory' ? 'is a directory' : 'no such file'}`,
-      where: positionOf(asked),
+      where: positionOf(asked?.place),
+      resource: asked?.resource,
     });
   } else {
     problems.noteFile(name);
@@ -78,7 +85,7 @@ export function readDocuments(session: Session, file: string, asked?: Place): Do
 }
 
 /** The documents of one file, each in canonical form. */
-export function loadLayers(session: Session, file: string, scope: Scope, asked?: Place): Layer[] {
+export function loadLayers(session: Session, file: string, scope: Scope, asked?: Asked): Layer[] {
   const key = `${scope.directory}\0${file}`;
   const known = session.layers.get(key);
   if (known) return known;
@@ -94,7 +101,7 @@ export function loadLayers(session: Session, file: string, scope: Scope, asked?:
 }
 
 /** The merged model of `files`, in order. */
-export function assemble(session: Session, files: string[], scope: Scope, asked?: Place): Model | undefined {
+export function assemble(session: Session, files: string[], scope: Scope, asked?: Asked): Model | undefined {
   let merged: Model | undefined;
   for (const file of files) {
     for (const layer of loadLayers(session, file, scope, asked)) {

@@ -43,7 +43,9 @@ function fail(
 
 function checkService(name: string, service: Service, task: CheckTask): void {
   const at = (...path: (string | number)[]): Path => ['services', name, ...path];
-  if (service.image === undefined && service.build === undefined && service.provider === undefined) {
+  const hasSource = service.image !== undefined || service.build !== undefined || service.provider !== undefined;
+  // A service with errors of its own may lack the image because of them.
+  if (!hasSource && !task.problems.errors.some(({ resource }) => `${resource}.`.startsWith(`services.${name}.`))) {
     fail(task, 'config.value', at(), 'neither image nor build is given', 'Add image: NAME.');
   }
   for (const target of Object.keys((service.depends_on ?? {}) as object)) checkDependency(name, target, task);

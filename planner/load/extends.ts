@@ -1,9 +1,9 @@
 /** Phase 5b: `extends`. Source: compose-spec 05-services.md "extends". */
 import { posix } from 'node:path';
-import { type Layer, loadLayers, type Scope, type Session, shown } from './assemble.ts';
+import { type Asked, type Layer, loadLayers, type Scope, type Session, shown } from './assemble.ts';
 import { mergeServices, without } from './merge.ts';
 import type { Model } from './normalise.ts';
-import { type Place, positionOf } from './places.ts';
+import { positionOf } from './places.ts';
 import { nearest } from './suggest.ts';
 
 type Service = Record<string, unknown>;
@@ -50,7 +50,14 @@ function resolve(
   const here = `${shown(layer.file, session.workingDir)}: ${name}`;
   if (chain.includes(here)) return fail(`a cycle: ${[...chain.slice(chain.indexOf(here)), here].join(' → ')}`);
 
-  const base = findBase(session, layer, wanted as { service: string; file?: string }, scope, place, earlier);
+  const base = findBase(
+    session,
+    layer,
+    wanted as { service: string; file?: string },
+    scope,
+    { place, resource: `services.${name}.extends` },
+    earlier,
+  );
   if (base === 'unreadable') return own;
   if (!base.layer) {
     const meant = nearest(wanted.service, base.candidates);
@@ -78,7 +85,7 @@ function findBase(
   layer: Layer,
   wanted: { service: string; file?: string },
   scope: Scope,
-  place?: Place,
+  asked: Asked,
   earlier?: Model,
 ): Base | 'unreadable' {
   if (wanted.file === undefined) {
@@ -89,7 +96,7 @@ function findBase(
   }
   const file = posix.resolve(scope.directory, wanted.file);
   const theirs = { ...scope, directory: posix.dirname(file) };
-  const layers = loadLayers(session, file, theirs, place);
+  const layers = loadLayers(session, file, theirs, asked);
   if (layers.length === 0) return 'unreadable';
   const found = layers.findLast((one) => Object.hasOwn(one.model.services, wanted.service));
   const candidates = layers.flatMap((one) => Object.keys(one.model.services));

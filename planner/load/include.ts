@@ -47,7 +47,7 @@ function loadInclude(session: Session, layer: Layer, item: unknown, scope: Scope
       ? posix.resolve(scope.directory, entry.project_directory)
       : posix.dirname(files[0]!);
   const lookup = environment(session, entry, directory, scope, place);
-  return assemble(session, files, { directory, lookup, chain }, place);
+  return assemble(session, files, { directory, lookup, chain }, { place, resource: 'include' });
 }
 
 /** The including project's variables come first; then the env files named, or the `.env` of the included directory. */

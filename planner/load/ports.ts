@@ -42,7 +42,9 @@ function isMapping(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
 }
 
-function long(spot: Spot): object {
+function long(spot: Spot): object | undefined {
+  const written = (spot.value as { target?: unknown }).target;
+  if (written === undefined || written === null) return spot.fail('the attribute target is missing');
   return convertEntries(spot, {
     target,
     published,
