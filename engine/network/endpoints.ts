@@ -16,9 +16,12 @@ import {
 import { hostInterfaceName, macOf } from './identity.ts';
 
 export interface EndpointRequest {
+  stack: string;
   id: string;
   name: string;
   service: string;
+  /** Made by `run`: it does not answer to the service's name. */
+  isOneOff: boolean;
   config: Service;
   /** The networks of the stack as they exist, by key of the stack file. */
   networks: Map<string, NetworkRecord>;
@@ -58,7 +61,9 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
       mac: options.mac_address ?? (index === 0 ? config.mac_address : undefined) ?? macOf((ipv4 ?? ipv6)!.address),
       ...(ipv4 ? { ipv4 } : {}),
       ...(ipv6 ? { ipv6 } : {}),
-      aliases: [...new Set([request.service, ...(options.aliases ?? []), id.slice(0, 12)])],
+      aliases: [
+        ...new Set([...(request.isOneOff ? [] : [request.service, ...(options.aliases ?? [])]), id.slice(0, 12)]),
+      ],
       slot: freeSlot(taken, record),
       isDefaultRoute: index === gateway,
     };

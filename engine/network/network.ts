@@ -6,7 +6,7 @@
  */
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerRecord, Endpoint, NetworkRecord } from '../../schemas/container.ts';
+import type { ContainerRecord, Endpoint, NetworkRecord, PublishedPort } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { Network } from '../../schemas/project.ts';
@@ -15,15 +15,22 @@ import { applyRules } from './apply-rules.ts';
 import { attach, scratchGroup } from './attach.ts';
 import { findBridges, makeBridge } from './bridges.ts';
 import { coalesce } from './coalesce.ts';
-import { type EndpointRequest, makeEndpoints, type Use, useOf } from './endpoints.ts';
+import { type EndpointRequest, makeEndpoints, useOf } from './endpoints.ts';
 import { closeForwarding, openForwarding } from './forwarding.ts';
+import { findHolder } from './holders.ts';
 import { bridgeName } from './identity.ts';
+import { foreignContainers, noteMember } from './members.ts';
+import { clearLive, writeNames } from './names.ts';
 import { type Link, removeLinks } from './netlink/link.ts';
 import { protocol, send } from './netlink/netlink.ts';
+import { holdPorts, type PortRequest, type Reservation, reservePorts } from './ports.ts';
 import { loadRecord, loadRecords, removeRecord, saveRecord } from './records.ts';
 import type { RuleInput } from './rules.ts';
 import { chooseSubnets, defaultPools } from './subnets.ts';
 import { takenSubnets } from './taken.ts';
+
+/** What rules and names are made of. */
+export type Member = Pick<ContainerRecord, 'id' | 'name' | 'endpoints' | 'ports'>;
 
 export interface Networks {
   /**
@@ -51,10 +58,18 @@ export interface Networks {
   /** Joins `namespace` to the bridges of `endpoints`. With none, only its loopback comes up. */
   attach(namespace: Fd, container: { stack: string; id: string; endpoints: Endpoint[] }): Promise<void>;
   /**
-   * Makes the rules of a stack what `containers` (created or running, with their endpoints and ports) need. One
-   * transaction; concurrent calls for a stack share one. Without networks the stack's rules go.
+   * Makes the rules of a stack and the names on its networks what `containers` need: all of the stack that are created
+   * or running. One transaction; concurrent calls for a stack share one. Call it whenever that list has changed, and
+   * before a start. Without networks the stack's rules go.
    */
-  sync(stack: string, networks: NetworkRecord[], containers: RuleInput['containers']): Promise<void>;
+  sync(stack: string, networks: NetworkRecord[], containers: Member[]): Promise<void>;
+  /**
+   * Chooses and binds the host ports of a container: sockets for its monitor to hold.
+   * @throws StackError network.port-taken naming who has it, network.address, config.value, config.not-supported
+   */
+  reserve(request: PortRequest): Reservation;
+  /** Binds the ports of a container that starts again. Throws as `reserve`. */
+  hold(container: string, ports: PublishedPort[]): Fd[];
   /** Removes the links of endpoints, all at once. Needless where their namespaces have gone. */
   detach(endpoints: Endpoint[]): Promise<void>;
 }
@@ -121,14 +136,30 @@ export function createNetworks(host: Host): Networks {
     return record;
   }
 
-  const syncs = new Map<string, (input: RuleInput) => Promise<void>>();
-  function sync(stack: string, networks: NetworkRecord[], containers: RuleInput['containers']): Promise<void> {
+  interface Membership extends RuleInput {
+    containers: Member[];
+  }
+  const syncs = new Map<string, (input: Membership) => Promise<void>>();
+  function sync(stack: string, networks: NetworkRecord[], containers: Member[]): Promise<void> {
     let run = syncs.get(stack);
     if (!run) {
-      run = coalesce((input) => applyRules(verbs, input));
+      run = coalesce(async (input) => {
+        await Promise.all([applyRules(verbs, input), publishNames(input)]);
+      });
       syncs.set(stack, run);
     }
     return run({ stack, networks, containers });
+  }
+
+  async function publishNames({ stack, networks, containers }: Membership): Promise<void> {
+    for (const record of networks) {
+      const file = layout.networkNames(record.name);
+      const others = foreignContainers(layout, record, stack);
+      const write = () => writeNames(file, record.name, [...containers, ...others]);
+      // Alone on it, the stack's lock is enough.
+      if (others.length === 0) write();
+      else await exclusively(async () => write());
+    }
   }
 
   function needsForwarding(records: NetworkRecord[]): { ipv4: boolean; ipv6: boolean } {
@@ -138,23 +169,33 @@ export function createNetworks(host: Host): Networks {
 
   async function remove(records: NetworkRecord[]): Promise<void> {
     if (records.length === 0) return;
+    const gone = new Set(records.map((record) => record.name));
+    const left = loadRecords(layout).filter((record) => !gone.has(record.name));
+    const bare = new Set(records.map((record) => record.stack));
+    for (const record of left) bare.delete(record.stack);
     const names = records.map((record) => record.bridge);
-    await send(verbs, protocol.route, null, removeLinks(names, scratchGroup()));
+    await Promise.all([
+      send(verbs, protocol.route, null, removeLinks(names, scratchGroup())),
+      ...[...bare].map((stack) => sync(stack, [], [])),
+    ]);
     for (const record of records) bridges.delete(record.bridge);
     await exclusively(async () => {
       for (const record of records) removeRecord(layout, record.name);
-      const left = loadRecords(layout);
-      const lost = [...new Set(records.map((record) => record.stack))].filter(
-        (stack) => !left.some((record) => record.stack === stack),
-      );
-      for (const stack of lost) await sync(stack, [], []);
-      await closeForwarding(verbs, needsForwarding(left));
+      await closeForwarding(verbs, needsForwarding(loadRecords(layout)));
     });
   }
 
-  function use(record: NetworkRecord, siblings: ContainerRecord[]): Use {
+  function allocate(request: EndpointRequest, siblings: ContainerRecord[]): Endpoint[] {
     const promised = [...reserved].map(([id, endpoints]) => ({ id, endpoints }));
-    return useOf(record.name, [...siblings, ...promised]);
+    const use = (record: NetworkRecord) => {
+      noteMember(layout, record, request.stack);
+      const others = foreignContainers(layout, record, request.stack);
+      return useOf(record.name, [...siblings, ...others, ...promised]);
+    };
+    const endpoints = makeEndpoints(request, use);
+    reserved.set(request.id, endpoints);
+    for (const { networkName, slot } of endpoints) clearLive(layout.networkNames(networkName), slot);
+    return endpoints;
   }
 
   async function attachContainer(
@@ -180,14 +221,12 @@ export function createNetworks(host: Host): Networks {
       return new Set(found.keys());
     },
     remove,
-    allocate(request, siblings) {
-      const endpoints = makeEndpoints(request, (record) => use(record, siblings));
-      reserved.set(request.id, endpoints);
-      return endpoints;
-    },
+    allocate,
     release: (id) => void reserved.delete(id),
     attach: attachContainer,
     sync,
+    reserve: (request) => reservePorts(verbs, request, (port) => findHolder(layout, port)),
+    hold: (container, ports) => holdPorts(verbs, container, ports, (port) => findHolder(layout, port)),
     detach: async (endpoints) => {
       const names = endpoints.map((endpoint) => endpoint.hostInterface);
       if (names.length > 0) await send(verbs, protocol.route, null, removeLinks(names, scratchGroup()));
@@ -197,11 +236,13 @@ export function createNetworks(host: Host): Networks {
 
 /** Whether bridged packets pass the IP hooks (br_netfilter): off where the module is not there. */
 function isBridgeFiltered(): boolean {
-  try {
-    return readFileSync('/proc/sys/net/bridge/bridge-nf-call-iptables', 'utf8').trim() === '1';
-  } catch {
-    return false;
-  }
+  return ['iptables', 'ip6tables'].some((which) => {
+    try {
+      return readFileSync(`/proc/sys/net/bridge/bridge-nf-call-${which}`, 'utf8').trim() === '1';
+    } catch {
+      return false;
+    }
+  });
 }
 
 function foreign(record: NetworkRecord): StackError {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Layout } from '../state/layout.ts';
+import { forgetMembers } from './members.ts';
 
 /** @throws StackError state.damaged where the file is there and not readable as a record */
 export function loadRecord(layout: Layout, name: string): NetworkRecord | undefined {
@@ -55,4 +56,5 @@ export function saveRecord(layout: Layout, record: NetworkRecord): void {
 export function removeRecord(layout: Layout, name: string): void {
   rmSync(layout.networkRecord(name), { force: true });
   rmSync(layout.networkNames(name), { force: true });
+  forgetMembers(layout, name);
 }

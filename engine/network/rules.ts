@@ -72,10 +72,12 @@ const host32 = (number: number): Buffer => {
   return bytes;
 };
 
-/** The requests that replace the stack's table; without networks they leave none. */
+/** The requests that replace the stack's table; they leave none to a stack that neither has networks nor publishes. */
 export function ruleRequests(input: RuleInput): Request[] {
   const table = stackTable(input.stack);
-  if (input.networks.length === 0) return withoutTable(table);
+  const isNeeded =
+    input.networks.some((record) => record.stack === input.stack) || input.containers.some(({ ports }) => ports.length);
+  if (!isNeeded) return withoutTable(table);
   return [...withoutTable(table), addTable(table), ...sets(table, input), ...chains(table)];
 }
 
@@ -133,6 +135,15 @@ const loopbackAt = (at: number): Buffer[] => [
   compare(register(0), byte(127)),
 ];
 
+/**
+ * IPv6 has no route_localnet: answers to ::1 never come back through a bridge. Left alone, a connection to it is refused
+ * at once, and clients that try `localhost` go on to 127.0.0.1.
+ */
+const notLoopback6 = [
+  payload(base.network, 24, 16, register(0)),
+  compare(register(0), addressBytes(parseAddress('::1')!), true),
+];
+
 /** First the ports of one host address, then those of all. */
 function publish(table: Table, chain: string, family: Family): Request[] {
   const { length } = family.address;
@@ -156,6 +167,7 @@ function publish(table: Table, chain: string, family: Family): Request[] {
       table,
       chain,
       ...isFamily(family),
+      ...(family.proto === nfproto.ip6 ? notLoopback6 : []),
       destinationType(register(0)),
       compare(register(0), host32(RTN_LOCAL)),
       ...protocolAndPort(0),
@@ -169,14 +181,10 @@ function publish(table: Table, chain: string, family: Family): Request[] {
 function leave(table: Table, family: Family): Request[] {
   const { length } = family.address;
   const source = payload(base.network, family.source, length, register(0));
-  const loopback =
-    family.proto === nfproto.ip
-      ? loopbackAt(family.source)
-      : [source, compare(register(0), addressBytes(parseAddress('::1')!))];
   const rule = (...parts: Buffer[][]) =>
     addRule(table, 'postrouting', ...isFamily(family), ...parts.flat(), masquerade());
   return [
-    rule(isBridge(metaKey.oifname), loopback),
+    ...(family.proto === nfproto.ip ? [rule(isBridge(metaKey.oifname), loopbackAt(family.source))] : []),
     // A container that reaches a port published by its own network: the answer must take the way back through the host.
     rule(isPublished, [source, meta(metaKey.oifname, register(length / 4)), lookup(`own${family.name}`, register(0))]),
     rule(
