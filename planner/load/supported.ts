@@ -111,7 +111,9 @@ export function supportWarnings(loaded: Loaded): StackError[] {
 }
 
 function checkService(at: Path, service: Service, refuse: Refuse): void {
-  for (const key of Object.keys(service)) if (!supported.has(key) && !key.startsWith('x-')) refuse([...at, key]);
+  for (const [key, value] of Object.entries(service)) {
+    if (!supported.has(key) && !key.startsWith('x-') && !isNeutral(key, value)) refuse([...at, key]);
+  }
   if (service.build !== undefined && service.image === undefined)
     refuse([...at, 'build'], 'Name an image that exists with image:.');
   checkNetworkMode(at, service, refuse);
@@ -137,6 +139,13 @@ function checkService(at: Path, service: Service, refuse: Refuse): void {
       refuse([...at, 'security_opt', index], 'Supported: no-new-privileges, seccomp=unconfined, seccomp=FILE.');
     }
   }
+}
+
+/** Values that ask for what the engine does anyway. */
+const neutral: Record<string, unknown> = { ipc: 'private', cgroup: 'private', attach: true };
+
+function isNeutral(key: string, value: unknown): boolean {
+  return value === '' || (value === false && key !== 'attach') || (key in neutral && neutral[key] === value);
 }
 
 function checkNetworkMode(at: Path, service: Service, refuse: Refuse): void {

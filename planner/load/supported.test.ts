@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest';
+import { loadText, oneLine } from './fixture.ts';
+import { checkSupported, supportWarnings } from './supported.ts';
+
+const refused = (text: string) => checkSupported(loadText(text)).map(oneLine);
+const a = (attributes: string) =>
+  refused(
+    `services:\n  a:\n    image: x\n    ${attributes}\n  b: {image: y}\nnetworks: {n: }\nvolumes: {v: }\nsecrets: {s: {file: f}}\nconfigs: {c: {file: f}}\nmodels: {m: {model: q}}\n`,
+  );
+
+test.each([
+  'command: [a]\n    entrypoint: [b]\n    environment: {A: 1}\n    user: "1"\n    group_add: [a]\n    working_dir: /w',
+  'ports: ["80:80", "81:81/udp"]\n    expose: [1]\n    networks: {n: {aliases: [q], ipv4_address: 10.0.0.2, priority: 1}}',
+  'volumes: ["v:/v:ro", "./x:/x", /anon, {type: tmpfs, target: /t}]\n    tmpfs: /run\n    shm_size: 1m',
+  'network_mode: host',
+  'network_mode: none',
+  'network_mode: service:b',
+  'depends_on: {b: {condition: service_healthy, required: false}}\n    healthcheck: {test: x}\n    restart: always',
+  'cap_add: [A]\n    cap_drop: [ALL]\n    security_opt: ["no-new-privileges:true", seccomp=unconfined, "seccomp:./p.json"]',
+  'ulimits: {nofile: 1}\n    sysctls: {a: 1}\n    mem_limit: 1g\n    memswap_limit: 2g\n    cpus: 1\n    cpu_shares: 2\n    cpuset: "0"\n    pids_limit: 3\n    oom_score_adj: 4',
+  'deploy: {replicas: 2, resources: {limits: {memory: 1g, cpus: 1, pids: 5}}, restart_policy: {condition: any}}',
+  'labels: [a]\n    annotations: [b]\n    hostname: h\n    domainname: d\n    extra_hosts: [a=1.1.1.1]\n    dns: 1.1.1.1\n    dns_opt: [a]',
+  'logging: {driver: json-file, options: {max-size: 1m, max-file: 2}}\n    stop_signal: SIGINT\n    stop_grace_period: 1s\n    init: true',
+  'privileged: false\n    ipc: private\n    attach: true\n    oom_kill_disable: false\n    x-own: 1\n    develop: {watch: []}',
+  'platform: linux/amd64\n    pull_policy: always\n    tty: true\n    stdin_open: true\n    read_only: true\n    scale: 2',
+])('supported: %s', (attributes) => {
+  expect(a(attributes)).toEqual([]);
+});
+
+test.each([
+  ['gpus: all', 'gpus'],
+  ['devices: [/dev/null]', 'devices'],
+  ['privileged: true', 'privileged'],
+  ['secrets: [s]', 'secrets'],
+  ['configs: [c]', 'configs'],
+  ['models: [m]', 'models'],
+  ['provider: {type: x}', 'provider'],
+  ['pid: host', 'pid'],
+  ['ipc: host', 'ipc'],
+  ['userns_mode: host', 'userns_mode'],
+  ['runtime: other', 'runtime'],
+  ['volumes_from: [b]', 'volumes_from'],
+  ['links: [b]', 'links'],
+  ['post_start: [{command: x}]', 'post_start'],
+  ['network_mode: container:x', 'network_mode'],
+  ['networks: {n: {mac_address: "02:00:00:00:00:01"}}', 'networks.n.mac_address'],
+  ['volumes: [{type: image, source: x, target: /x}]', 'volumes.0.type'],
+  ['ports: ["80:80/sctp"]', 'ports.0'],
+  ['security_opt: ["apparmor:x"]', 'security_opt.0'],
+  ['logging: {driver: syslog}', 'logging.driver'],
+  ['logging: {options: {tag: x}}', 'logging.options.tag'],
+  ['deploy: {mode: global}', 'deploy.mode'],
+  ['deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}', 'deploy.resources.reservations.devices'],
+])('refused: %s', (attributes, path) => {
+  const errors = a(attributes);
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toMatch(/^compose.yaml:4:\d+ /);
+  expect(errors[0]).toContain(`config.not-supported not supported yet: services.a.${path}`);
+});
+
+test('networks and volumes', () => {
+  const text = (network: string, volume: string) =>
+    `services: {a: {image: x, networks: [n], volumes: ["v:/v"]}}\nnetworks: {n: ${network}}\nvolumes: {v: ${volume}}\n`;
+  expect(
+    refused(text('{driver: bridge, internal: true, enable_ipv6: true, driver_opts: {mtu: 1400}}', '{driver: local}')),
+  ).toEqual([]);
+  expect(refused(text('{external: true, driver: overlay}', '{external: true, driver: nfs}'))).toEqual([]);
+  expect(refused(text('{driver: macvlan, driver_opts: {parent: eth0}}', '{driver: nfs, driver_opts: {a: b}}'))).toEqual(
+    [
+      'compose.yaml:2:16 config.not-supported not supported yet: networks.n.driver',
+      'compose.yaml:2:47 config.not-supported not supported yet: networks.n.driver_opts.parent',
+      'compose.yaml:3:15 config.not-supported not supported yet: volumes.v.driver',
+      'compose.yaml:3:28 config.not-supported not supported yet: volumes.v.driver_opts',
+    ],
+  );
+});
+
+test('a build needs an image beside it, which is then used with a warning', () => {
+  expect(refused('services:\n  a:\n    build: .\n')).toEqual([
+    'compose.yaml:3:5 config.not-supported not supported yet: services.a.build',
+  ]);
+  const both = loadText('services:\n  a:\n    image: x\n    build: .\n');
+  expect(checkSupported(both)).toEqual([]);
+  expect(supportWarnings(both).map(oneLine)).toEqual([
+    'compose.yaml:4:5 config.not-supported services.a.build: building is not supported yet, the image x is used as it is',
+  ]);
+});
+
+test('services that are off are not looked at', () => {
+  expect(refused('services:\n  a: {image: x}\n  b: {image: y, gpus: all, profiles: [p]}\n')).toEqual([]);
+});
