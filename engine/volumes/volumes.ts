@@ -1,0 +1,76 @@
+/** Volumes as the engine sees them: made, found, filled from images, mounted, removed. */
+import { randomBytes } from 'node:crypto';
+import type { ContainerRecord, ResolvedMount, VolumeRecord } from '../../schemas/container.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Volume } from '../../schemas/project.ts';
+import type { Host } from '../host.ts';
+import { deleteVolume, listVolumes, readVolume, usersOf, writeVolume } from './records.ts';
+import { type MountsRequest, resolveMounts } from './resolve.ts';
+
+export type { MountsRequest } from './resolve.ts';
+
+export interface Volumes {
+  /** Makes a volume of a stack; one of that name that already exists is used as it is. @throws volume.not-found for a missing external one. */
+  create(stack: string, key: string, volume: Volume): Promise<VolumeRecord>;
+  createAnonymous(stack: string): VolumeRecord;
+  get(name: string): VolumeRecord | null;
+  /** By name; of one stack, or all. */
+  list(stack?: string): VolumeRecord[];
+  /** Deletes it and its content. @throws volume.in-use naming the containers. */
+  remove(record: VolumeRecord): Promise<void>;
+  /** Deletes the anonymous volumes of a container that no other one mounts. */
+  removeAnonymous(container: Pick<ContainerRecord, 'name' | 'mounts'>): Promise<void>;
+  /** The mounts of one container, parents before children; missing volumes are made, empty ones filled from the image. */
+  resolve(request: MountsRequest): Promise<ResolvedMount[]>;
+}
+
+export function createVolumes(host: Host): Volumes {
+  const { layout } = host;
+  const volumes: Volumes = {
+    async create(stack, key, volume) {
+      const existing = readVolume(layout, volume.name);
+      if (existing) return existing;
+      if (volume.external) {
+        throw new StackError('volume.not-found', {
+          message: `volumes.${key}: the external volume "${volume.name}" does not exist`,
+          hint: 'External volumes are never made by up: create it first, or remove `external: true`.',
+          resource: `volumes.${key}`,
+        });
+      }
+      return writeVolume(layout, {
+        key,
+        name: volume.name,
+        stack,
+        isAnonymous: false,
+        labels: volume.labels ?? {},
+        config: volume,
+      });
+    },
+    createAnonymous(stack) {
+      const name = randomBytes(32).toString('hex');
+      return writeVolume(layout, { key: '', name, stack, isAnonymous: true, labels: {}, config: { name } });
+    },
+    get: (name) => readVolume(layout, name),
+    list: (stack) => listVolumes(layout).filter((one) => stack === undefined || one.stack === stack),
+    async remove(record) {
+      const users = usersOf(layout, record.name);
+      if (users.length > 0) {
+        throw new StackError('volume.in-use', {
+          message: `volume ${record.name} is in use by ${users.join(', ')}`,
+          hint: 'Remove these containers first.',
+          resource: `volume ${record.name}`,
+        });
+      }
+      await deleteVolume(layout, record.name);
+    },
+    async removeAnonymous(container) {
+      for (const mount of container.mounts) {
+        if (mount.type !== 'volume' || !mount.isAnonymous) continue;
+        const others = usersOf(layout, mount.name).filter((name) => name !== container.name);
+        if (others.length === 0) await deleteVolume(layout, mount.name);
+      }
+    },
+    resolve: (request) => resolveMounts(host, volumes, request),
+  };
+  return volumes;
+}
