@@ -1,0 +1,117 @@
+/** The containers room put together: see containers.ts for what each verb promises. */
+import { rmdirSync } from 'node:fs';
+import type { ContainerRecord, NetworkRecord } from '../../schemas/container.ts';
+import type { Host } from '../host.ts';
+import type { Networks } from '../network/network.ts';
+import { hierarchies, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
+import { isShimAlive } from '../runtime/status.ts';
+import { listContainers } from '../state/records.ts';
+import type { Volumes } from '../volumes/volumes.ts';
+import type { Containers, CreateRequest } from './containers.ts';
+import { prepare } from './create.ts';
+import { launch } from './launch.ts';
+import { discard, end, kill, start, statusOf, stop, wait, watch } from './lifecycle.ts';
+import { monitorCgroups } from './monitor.ts';
+import { attach, exec } from './session.ts';
+
+export function createContainers(host: Host, networks: Networks, volumes: Volumes): Containers {
+  /** Containers of each stack that this process knows to hold addresses: what rules and names are made of. */
+  const present = new Map<string, Map<string, ContainerRecord>>();
+
+  function presentOf(stack: string): Map<string, ContainerRecord> {
+    let known = present.get(stack);
+    if (!known) {
+      const live = listContainers(host.layout, stack).filter((one) => isAlive(one));
+      known = new Map(live.map((one) => [one.id, one]));
+      present.set(stack, known);
+    }
+    return known;
+  }
+
+  const isAlive = (record: ContainerRecord) => isShimAlive(host.kernel, host.layout.containerRun(record.id));
+
+  /** Rules and names follow what is present. Calls of the same moment share one transaction. */
+  const publish = (stack: string): Promise<void> =>
+    networks.publish(stack, () => [...presentOf(stack).values()]);
+
+  async function create(request: CreateRequest): Promise<ContainerRecord> {
+    const stack = request.project.name;
+    presentOf(stack);
+    const record = await prepare(host, networks, volumes, request);
+    try {
+      await bringUp(record);
+      return record;
+    } catch (error) {
+      await remove(record, { removeAnonymousVolumes: true }).catch(() => {});
+      throw error;
+    }
+  }
+
+  async function bringUp(record: ContainerRecord): Promise<void> {
+    const known = presentOf(record.stack);
+    known.set(record.id, record);
+    const published = publish(record.stack);
+    // The error of a failed launch is the one to tell; that of the rules must not go unhandled meanwhile.
+    const [launched] = await Promise.allSettled([launch(host, networks, record, listPeers(record)), published]);
+    if (launched.status === 'rejected') throw launched.reason;
+    await published;
+  }
+
+  const listPeers = (record: ContainerRecord) =>
+    record.config.network_mode?.includes(':') ? listContainers(host.layout, record.stack) : [];
+
+  async function remove(record: ContainerRecord, options: { removeAnonymousVolumes?: boolean } = {}): Promise<void> {
+    await end(host, record);
+    await withdraw(record);
+    await networks.detach(record.endpoints);
+    if (options.removeAnonymousVolumes) {
+      for (const mount of record.mounts) {
+        if (mount.type === 'volume' && mount.isAnonymous) await volumes.remove(mount.name);
+      }
+    }
+    await discard(host, record);
+    networks.release(record.id);
+    tidy(record.stack);
+  }
+
+  /** Its ports and names no longer lead anywhere. */
+  async function withdraw(record: ContainerRecord): Promise<void> {
+    if (presentOf(record.stack).delete(record.id) && record.endpoints.length > 0) await publish(record.stack);
+  }
+
+  /** Directories of the last container of a stack, and of the machine. */
+  function tidy(stack: string): void {
+    if (presentOf(stack).size > 0) return;
+    removeStackCgroups(stack, host.settings.cgroupParent);
+    for (const directory of [...monitorCgroups(hierarchies()), host.layout.stackDir(stack)]) {
+      try {
+        rmdirSync(directory);
+      } catch {
+        // Still in use, or gone.
+      }
+    }
+  }
+
+  return {
+    create,
+    async start(record) {
+      if (!isAlive(record)) await bringUp(record);
+      await start(host, record);
+    },
+    async stop(record, options) {
+      const status = await stop(host, record, options);
+      await withdraw(record);
+      return status;
+    },
+    kill: (record, signal) => kill(host, record, signal),
+    remove,
+    status: (record) => statusOf(host, record),
+    watch: (record, onChange) => watch(host, record, onChange),
+    wait: (record) => wait(host, record),
+    exec: (record, request) => exec(host, record, request),
+    attach: (record, options) => attach(host, record, options, () => wait(host, record)),
+    ports: (record) => record.ports,
+  };
+}
+
+export type { NetworkRecord };

@@ -1,0 +1,112 @@
+/**
+ * From a container's directory to a shim that waits for start. Used when a container is made and whenever it is
+ * started again: network namespace, links, cgroups and held ports are new each time; everything else lies on disk.
+ */
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { StackError } from '../../schemas/errors.ts';
+import type { ContainerRecord } from '../../schemas/container.ts';
+import type { Fd } from '../../schemas/kernel.ts';
+import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
+import type { Host } from '../host.ts';
+import type { Networks } from '../network/network.ts';
+import { cgroupPlan, hierarchies, makeCgroups } from '../runtime/cgroup/cgroup.ts';
+import { Connection, frame, readFailure } from '../runtime/control.ts';
+import { stepError } from './failure.ts';
+
+/** Files of a container's directory (engine/state/layout). */
+export const files = { spec: 'config.json', program: 'program', record: 'container.json' } as const;
+
+/** Runs the container's program up to runtime-spec's `created` state. */
+export async function launch(
+  host: Host,
+  networks: Networks,
+  record: ContainerRecord,
+  peers: ContainerRecord[],
+): Promise<void> {
+  const directory = host.layout.containerDir(record.stack, record.id);
+  const spec = JSON.parse(readFileSync(join(directory, files.spec), 'utf8')) as RuntimeSpec;
+  const program = readFileSync(join(directory, files.program));
+  mkdirSync(host.layout.containerRun(record.id), { recursive: true, mode: 0o700 });
+  const held: Fd[] = [];
+  try {
+    const network = await openNetwork(host, networks, record, peers);
+    if (network !== undefined) held.push(network);
+    const { path, plan } = containerCgroup(spec);
+    if (path) makeCgroups(plan);
+    held.push(...networks.hold(record.ports));
+    const socket = await host.kernel.process.spawnShim({ program, fds: held });
+    const connection = new Connection(socket, record.name);
+    const answer = await connection.next().finally(() => connection.close());
+    if (answer.type === frame.error) throw stepError(record, readFailure(answer.body));
+  } finally {
+    for (const fd of held) closeSync(fd);
+  }
+}
+
+/** The cgroups `linux.resources` asks for. */
+export function containerCgroup(spec: RuntimeSpec) {
+  const path = spec.linux?.cgroupsPath ?? '';
+  return { path, plan: cgroupPlan(spec.linux?.resources ?? {}, hierarchies(), path) };
+}
+
+/** The namespace the container lives in; undefined where it is the host's. */
+async function openNetwork(
+  host: Host,
+  networks: Networks,
+  record: ContainerRecord,
+  peers: ContainerRecord[],
+): Promise<Fd | undefined> {
+  const mode = record.config.network_mode ?? '';
+  if (mode === 'host') return undefined;
+  const peer = networkPeer(record, peers);
+  if (peer) return openNamespaceOf(host, record, peer);
+  const namespace = await host.kernel.network.createNamespace();
+  try {
+    await networks.attach(namespace, { stack: record.stack, id: record.id, endpoints: record.endpoints });
+    return namespace;
+  } catch (error) {
+    closeSync(namespace);
+    throw error;
+  }
+}
+
+/** The container whose network `network_mode: service:x` or `container:x` shares. */
+export function networkPeer(
+  record: Pick<ContainerRecord, 'config' | 'name'>,
+  peers: ContainerRecord[],
+): ContainerRecord | undefined {
+  const [kind, name] = (record.config.network_mode ?? '').split(':');
+  if (!name || (kind !== 'service' && kind !== 'container')) return undefined;
+  const peer = peers.find((one) => (kind === 'service' ? one.service === name && !one.isOneOff : one.name === name));
+  if (peer) return peer;
+  throw new StackError('runtime.not-running', {
+    message: `${record.name} shares the network of ${kind} ${name}, which has no container.`,
+    hint: `Bring ${name} up first.`,
+    resource: `container ${record.name}`,
+  });
+}
+
+function openNamespaceOf(host: Host, record: ContainerRecord, peer: ContainerRecord): Fd {
+  // The shim's own first child may not run yet: its namespaces are those of the waiting process all the same.
+  const pid = pidOf(host, peer);
+  try {
+    if (pid > 0) return openSync(`/proc/${pid}/ns/net`, 'r');
+  } catch {
+    // It ended in between.
+  }
+  throw new StackError('runtime.not-running', {
+    message: `${record.name} shares the network of ${peer.name}, which is not running.`,
+    hint: `Start ${peer.name} first; \`stack logs ${peer.service}\` shows why it ended.`,
+    resource: `container ${record.name}`,
+  });
+}
+
+function pidOf(host: Host, peer: ContainerRecord): number {
+  try {
+    const text = readFileSync(join(host.layout.containerRun(peer.id), 'status'), 'utf8');
+    return Number(/^pid (\d+)$/m.exec(text)?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
