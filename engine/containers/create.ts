@@ -1,21 +1,23 @@
 /** Making a container: everything it needs decided and written down, then launched up to `created`. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerRecord, Endpoint } from '../../schemas/container.ts';
+import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
 import { boundingSet } from '../runtime/capabilities.ts';
-import { cgroupsPath, hierarchies, oomFile } from '../runtime/cgroup/cgroup.ts';
-import { containerFiles } from '../runtime/files.ts';
+import { cgroupsPath, type Hierarchies, hierarchies } from '../runtime/cgroup/cgroup.ts';
+import { v1Directory } from '../runtime/cgroup/hierarchies.ts';
+import { containerFiles, type HostFiles } from '../runtime/files.ts';
 import { cgroupMounts } from '../runtime/program/cgroup-mounts.ts';
 import { encodeShim } from '../runtime/program/program.ts';
 import { compileSeccomp, defaultSeccomp } from '../runtime/seccomp/seccomp.ts';
 import { stopSignalOf } from '../runtime/signals.ts';
 import { type NamespaceChoice, toRuntimeSpec } from '../runtime/spec.ts';
-import { resolveUser } from '../runtime/users.ts';
+import { imageAccounts, resolveUser, type User } from '../runtime/users.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import { parseDuration } from '../../planner/load/duration.ts';
@@ -26,13 +28,19 @@ import { probeProcess } from './process.ts';
 
 const defaultGraceMs = 10_000;
 
+export interface Prepared {
+  record: ContainerRecord;
+  /** Sockets that hold its ports: the caller hands them to the shim and closes them. */
+  held: Fd[];
+}
+
 /** Decides and writes; nothing runs yet. The record is written first: whatever follows can be found by it. */
 export async function prepare(
   host: Host,
   networks: Networks,
   volumes: Volumes,
   request: CreateRequest,
-): Promise<ContainerRecord> {
+): Promise<Prepared> {
   const { config, image, project } = request;
   const id = randomBytes(32).toString('hex');
   const resource = `services.${request.service}`;
@@ -59,21 +67,43 @@ export async function prepare(
   };
   const directory = host.layout.containerDir(record.stack, id);
   for (const name of ['upper', 'work', 'rootfs']) mkdirSync(join(directory, name), { recursive: true, mode: 0o755 });
-  const user = await resolveUser(host, {
-    id: image.id,
-    layers: image.layers,
-    user: config.user ?? image.config.config?.User ?? '',
-    groupAdd: config.group_add ?? [],
+  const user = resolveUser(
+    imageAccounts(host.kernel, image),
+    config.user ?? image.config.config?.User ?? '',
+    config.group_add ?? [],
     resource,
-  });
-  if (!config.network_mode) record.endpoints = networks.allocate({ ...request, id }, request.siblings);
-  record.mounts = await volumes.resolveMounts({ ...request, id });
-  record.ports = networks.choosePorts(record, request.siblings);
-  saveContainer(host.layout, record);
+  );
+  if (!config.network_mode) record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
+  const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
+  const held = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });
+  record.ports = held.ports;
+  try {
+    record.mounts = await volumes.resolveMounts({ ...request, id });
+    saveContainer(host.layout, record);
+    write(host, request, record, user, peer);
+    return { record, held: held.fds };
+  } catch (error) {
+    for (const fd of held.fds) closeSync(fd);
+    networks.release(id);
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** config.json, the program and the container's own files. */
+function write(
+  host: Host,
+  request: CreateRequest,
+  record: ContainerRecord,
+  user: User,
+  peer: ContainerRecord | undefined,
+): void {
+  const { config, image } = request;
+  const directory = host.layout.containerDir(record.stack, record.id);
 
   const paths = writeFiles(host, record, directory, peer);
   const spec = toRuntimeSpec({
-    id,
+    id: record.id,
     stack: record.stack,
     service: request.service,
     config,
@@ -84,14 +114,13 @@ export async function prepare(
     files: paths.files,
     namespaces: namespacesOf(config.network_mode),
     hostHostname: hostname(),
-    cgroupsPath: cgroupsPath(record.stack, id, host.settings.cgroupParent),
+    cgroupsPath: cgroupsPath(record.stack, record.id, host.settings.cgroupParent),
     availableCapabilities: boundingSet(readFileSync('/proc/self/status', 'utf8')),
     seccomp: defaultSeccomp,
   });
   writeFileSync(join(directory, files.spec), JSON.stringify(spec));
   writeFileSync(join(directory, 'image.json'), JSON.stringify({ id: image.id, layers: image.layers }));
   writeFileSync(join(directory, files.program), program(host, request, record, spec, paths.upstreams));
-  return record;
 }
 
 const namespacesOf = (mode: string | undefined): { network?: NamespaceChoice } =>
@@ -103,7 +132,7 @@ function writeFiles(host: Host, record: ContainerRecord, directory: string, peer
     const shared = host.layout.containerDir(peer.stack, peer.id);
     return { files: pathsIn(shared), upstreams: [] };
   }
-  const { hosts, hostname: name, resolvConf, upstreams } = containerFiles(record, hostname());
+  const { hosts, hostname: name, resolvConf, upstreams } = containerFiles(record, hostFiles());
   const paths = pathsIn(directory);
   writeFileSync(paths.hosts, hosts);
   writeFileSync(paths.hostname, name);
@@ -111,11 +140,32 @@ function writeFiles(host: Host, record: ContainerRecord, directory: string, peer
   return { files: paths, upstreams };
 }
 
+let known: HostFiles | undefined;
+
+/** The host's own, read once. */
+function hostFiles(): HostFiles {
+  const read = (path: string) => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  known ??= { hostname: hostname(), hosts: read('/etc/hosts'), resolvConf: read('/etc/resolv.conf') };
+  return known;
+}
+
 const pathsIn = (directory: string) => ({
   hosts: join(directory, 'hosts'),
   hostname: join(directory, 'hostname'),
   resolvConf: join(directory, 'resolv.conf'),
 });
+
+/** The file whose `oom_kill` line counts. */
+function oomFile(path: string, all: Hierarchies): string {
+  const v1 = v1Directory(all, 'memory', path);
+  return v1 ? `${v1}/memory.oom_control` : all.v2 ? `${all.v2.path}${path}/memory.events` : '';
+}
 
 function program(
   host: Host,

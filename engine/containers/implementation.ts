@@ -1,6 +1,7 @@
 /** The containers room put together: see containers.ts for what each verb promises. */
 import { rmdirSync } from 'node:fs';
 import type { ContainerRecord, NetworkRecord } from '../../schemas/container.ts';
+import type { Fd } from '../../schemas/kernel.ts';
 import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
 import { hierarchies, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
@@ -32,14 +33,21 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
 
   /** Rules and names follow what is present. Calls of the same moment share one transaction. */
   const publish = (stack: string): Promise<void> =>
-    networks.publish(stack, () => [...presentOf(stack).values()]);
+    networks.sync(stack, networksOf(stack), [...presentOf(stack).values()]);
+
+  /** The stack's own networks and those of others that its containers joined. */
+  function networksOf(stack: string): NetworkRecord[] {
+    const own = networks.list(stack);
+    const joined = new Set([...presentOf(stack).values()].flatMap((one) => one.endpoints.map((to) => to.networkName)));
+    for (const { name } of own) joined.delete(name);
+    return [...own, ...[...joined].map((name) => networks.find(name)).filter((one) => one !== undefined)];
+  }
 
   async function create(request: CreateRequest): Promise<ContainerRecord> {
-    const stack = request.project.name;
-    presentOf(stack);
-    const record = await prepare(host, networks, volumes, request);
+    presentOf(request.project.name);
+    const { record, held } = await prepare(host, networks, volumes, request);
     try {
-      await bringUp(record);
+      await bringUp(record, held);
       return record;
     } catch (error) {
       await remove(record, { removeAnonymousVolumes: true }).catch(() => {});
@@ -47,14 +55,11 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
     }
   }
 
-  async function bringUp(record: ContainerRecord): Promise<void> {
-    const known = presentOf(record.stack);
-    known.set(record.id, record);
+  async function bringUp(record: ContainerRecord, held: Fd[]): Promise<void> {
+    presentOf(record.stack).set(record.id, record);
     const published = publish(record.stack);
-    // The error of a failed launch is the one to tell; that of the rules must not go unhandled meanwhile.
-    const [launched] = await Promise.allSettled([launch(host, networks, record, listPeers(record)), published]);
-    if (launched.status === 'rejected') throw launched.reason;
-    await published;
+    published.catch(() => {}); // launch awaits it, unless it fails before
+    await launch(host, networks, { record, held, published, peers: listPeers(record) });
   }
 
   const listPeers = (record: ContainerRecord) =>
@@ -95,7 +100,7 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
   return {
     create,
     async start(record) {
-      if (!isAlive(record)) await bringUp(record);
+      if (!isAlive(record)) await bringUp(record, networks.hold(record.name, record.ports));
       await start(host, record);
     },
     async stop(record, options) {
@@ -113,5 +118,3 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
     ports: (record) => record.ports,
   };
 }
-
-export type { NetworkRecord };

@@ -17,30 +17,37 @@ import { stepError } from './failure.ts';
 /** Files of a container's directory (engine/state/layout). */
 export const files = { spec: 'config.json', program: 'program', record: 'container.json' } as const;
 
-/** Runs the container's program up to runtime-spec's `created` state. */
-export async function launch(
-  host: Host,
-  networks: Networks,
-  record: ContainerRecord,
-  peers: ContainerRecord[],
-): Promise<void> {
+export interface Launch {
+  record: ContainerRecord;
+  /** Candidates for `network_mode: service:x`. */
+  peers: ContainerRecord[];
+  /** Sockets that hold the record's ports. */
+  held: Fd[];
+  /** Rules and names include the container: the shim maps the tables of names. */
+  published: Promise<void>;
+}
+
+/** Runs the container's program up to runtime-spec's `created` state. Closes what it was handed. */
+export async function launch(host: Host, networks: Networks, request: Launch): Promise<void> {
+  const { record, peers } = request;
   const directory = host.layout.containerDir(record.stack, record.id);
   const spec = JSON.parse(readFileSync(join(directory, files.spec), 'utf8')) as RuntimeSpec;
   const program = readFileSync(join(directory, files.program));
   mkdirSync(host.layout.containerRun(record.id), { recursive: true, mode: 0o700 });
-  const held: Fd[] = [];
+  const fds = [...request.held];
   try {
-    const network = await openNetwork(host, networks, record, peers);
-    if (network !== undefined) held.push(network);
     const { path, plan } = containerCgroup(spec);
     if (path) makeCgroups(plan);
-    held.push(...networks.hold(record.ports));
-    const socket = await host.kernel.process.spawnShim({ program, fds: held });
+    // The program names the namespace as the first descriptor.
+    const network = await openNetwork(host, networks, record, peers);
+    if (network !== undefined) fds.unshift(network);
+    await request.published;
+    const socket = await host.kernel.process.spawnShim({ program, fds });
     const connection = new Connection(socket, record.name);
     const answer = await connection.next().finally(() => connection.close());
     if (answer.type === frame.error) throw stepError(record, readFailure(answer.body));
   } finally {
-    for (const fd of held) closeSync(fd);
+    for (const fd of fds) closeSync(fd);
   }
 }
 

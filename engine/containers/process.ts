@@ -5,7 +5,7 @@ import type { ContainerRecord } from '../../schemas/container.ts';
 import type { Process, RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import type { Host } from '../host.ts';
 import { boundingSet, capabilitySets } from '../runtime/capabilities.ts';
-import { resolveUser } from '../runtime/users.ts';
+import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import type { ExecRequest } from './containers.ts';
 
 /** What the engine keeps of the image to resolve users again: container.json has no room for it. */
@@ -52,7 +52,7 @@ export async function execProcess(
 async function userOf(host: Host, record: ContainerRecord, user: string) {
   const text = readFileSync(join(host.layout.containerDir(record.stack, record.id), 'image.json'), 'utf8');
   const memo = JSON.parse(text) as ImageMemo;
-  return resolveUser(host, { ...memo, user, groupAdd: [], resource: `container ${record.name}` });
+  return resolveUser(imageAccounts(host.kernel, memo), user, [], `container ${record.name}`);
 }
 
 /** Later entries replace earlier ones of the same name, in place. */

@@ -121,7 +121,7 @@ function readText(kernel: KernelPort, root: Fd, path: string): string {
 const cache = new Map<string, Accounts>();
 
 /** The accounts of an image, over all its layers; read once for each image in the life of the process. */
-export function imageAccounts(kernel: KernelPort, image: StoredImage): Accounts {
+export function imageAccounts(kernel: KernelPort, image: Pick<StoredImage, 'id' | 'layers'>): Accounts {
   const known = cache.get(image.id);
   if (known) return known;
   const layers = image.layers.map((path) => openSync(path, O_PATH | constants.O_DIRECTORY));

@@ -1,0 +1,55 @@
+/** Container records on disk: intent, one JSON file a container, replaced as a whole. */
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { StackError } from '../../schemas/errors.ts';
+import type { ContainerRecord } from '../../schemas/container.ts';
+import type { Layout } from './layout.ts';
+
+const fileName = 'container.json';
+
+/** Writes beside and renames: a reader never sees half a record. */
+export function saveContainer(layout: Layout, record: ContainerRecord): void {
+  const path = join(layout.containerDir(record.stack, record.id), fileName);
+  writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** The records of a stack, by name. @throws state.damaged for one that is no record. */
+export function listContainers(layout: Layout, stack: string): ContainerRecord[] {
+  const records: ContainerRecord[] = [];
+  for (const id of entries(layout.stackDir(stack))) {
+    const record = loadContainer(join(layout.containerDir(stack, id), fileName), id);
+    if (record) records.push(record);
+  }
+  return records.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Undefined where there is no record: half made, or half removed. */
+function loadContainer(path: string, id: string): ContainerRecord | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return;
+    throw error;
+  }
+  try {
+    const record = JSON.parse(text) as ContainerRecord;
+    if (record.id === id && typeof record.name === 'string') return record;
+  } catch {
+    // Told below.
+  }
+  throw new StackError('state.damaged', {
+    message: `${path} is not a container record.`,
+    hint: `Remove the directory of the container (${path.slice(0, -fileName.length)}) and run \`stack up\` again.`,
+    resource: `container ${id.slice(0, 12)}`,
+  });
+}
+
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
