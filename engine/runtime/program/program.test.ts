@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import type { RuntimeSpec } from '../../../schemas/oci-runtime.ts';
+import { encodeProgram, encodeSteps } from './encoder.ts';
+import { mountSteps } from './mounts.ts';
+import { type ContainerProcess, containerSteps, execSteps } from './process.ts';
+
+const spec = (over: Partial<RuntimeSpec['process']> = {}): RuntimeSpec => ({
+  ociVersion: '1.2.0',
+  hostname: 'web',
+  process: {
+    args: ['true'],
+    cwd: '/srv',
+    env: ['PATH=/bin'],
+    user: { uid: 5, gid: 6, additionalGids: [6, 7] },
+    capabilities: { bounding: ['CAP_CHOWN'], effective: [], permitted: [] },
+    ...over,
+  },
+  linux: {
+    namespaces: [{ type: 'mount' }, { type: 'uts' }, { type: 'pid' }, { type: 'cgroup' }, { type: 'network' }],
+    sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0' },
+    maskedPaths: ['/proc/kcore'],
+    readonlyPaths: ['/proc/sys'],
+  },
+});
+
+const request = (over: Partial<ContainerProcess> = {}): ContainerProcess => ({
+  spec: spec(),
+  root: { layers: ['/l/b', '/l/a'], upper: '/u', work: '/w', target: '/r' },
+  membership: { tasks: ['/cg/tasks'] },
+  cgroups: [],
+  network: 0,
+  seccomp: { filter: new Uint8Array(8), flags: 0 },
+  hasInit: false,
+  ...over,
+});
+
+const names = (steps: readonly (readonly [string, ...unknown[]])[]) => steps.map(([name]) => name);
+
+test('little-endian, lengths before bodies, strings ended by NUL', () => {
+  expect(Buffer.from(encodeProgram([['hostname', 'ab']])).toString('hex')).toBe(
+    '53544b50' + '01000000' + '6700' + '0000' + '07000000' + '02000000' + '6162' + '00',
+  );
+  expect(Buffer.from(encodeSteps([['joinCgroup', ['x']]])).toString('hex')).toBe(
+    '6500' + '0000' + '0a000000' + '01000000' + '01000000' + '7800',
+  );
+});
+
+test('the order keeps what is dangerous behind what makes it safe', () => {
+  const order = names(containerSteps(request()));
+  const before = (first: string, second: string) => expect(order.indexOf(first)).toBeLessThan(order.indexOf(second));
+  expect(order[0]).toBe('clone');
+  before('joinCgroup', 'unshare'); // the cgroup namespace must begin at the container's own cgroup
+  before('propagation', 'overlay');
+  before('sysctl', 'readonlyPath'); // /proc/sys is writable only until then
+  before('mask', 'pivot');
+  before('bounding', 'user');
+  before('user', 'capabilities');
+  before('capabilities', 'await');
+  expect(order.at(-1)).toBe('exec');
+});
+
+test('seccomp is loaded before the capabilities go, unless no_new_privs allows the very last moment', () => {
+  const plain = names(containerSteps(request()));
+  expect(plain.indexOf('seccomp')).toBeLessThan(plain.indexOf('user'));
+  const hardened = names(containerSteps(request({ spec: spec({ noNewPrivileges: true }) })));
+  expect(hardened.indexOf('seccomp')).toBe(hardened.length - 2);
+  expect(hardened.indexOf('noNewPrivileges')).toBeLessThan(hardened.indexOf('seccomp'));
+});
+
+test('limits of an exec are set before it enters the container, whose files could lie', () => {
+  const steps = execSteps({
+    process: { ...spec().process!, oomScoreAdj: 5 },
+    membership: { tasks: [] },
+    namespaces: ['mount', 'pid'],
+    seccomp: undefined,
+  });
+  expect(names(steps).slice(0, 3)).toEqual(['clone', 'oomScore', 'joinContainer']);
+});
+
+test('an unknown resource limit is refused', () => {
+  const process = { ...spec().process!, rlimits: [{ type: 'RLIMIT_FOO', soft: 1, hard: 1 }] };
+  expect(() => containerSteps(request({ spec: { ...spec(), process } }))).toThrow('RLIMIT_FOO');
+});
+
+test.each([
+  [['rbind', 'ro', 'rprivate'], ['bind', '/a', '/b', 1, { u64: 1 }, { u64: 0 }, { u64: 1 << 18 }]],
+  [['bind', 'nosuid', 'noatime', 'rslave'], ['bind', '/a', '/b', 0, { u64: 0x12 }, { u64: 0x70 }, { u64: 1 << 19 }]],
+])('bind options %j', (options, step) => {
+  expect(mountSteps({ destination: '/b', source: '/a', type: 'bind', options }, [])).toEqual([step]);
+});
+
+test('flags and data of a file system are told apart', () => {
+  const options = ['nosuid', 'strictatime', 'mode=755', 'size=64k'];
+  expect(mountSteps({ destination: '/dev', source: 'tmpfs', type: 'tmpfs', options }, [])).toEqual([
+    ['mount', 'tmpfs', '/dev', 'tmpfs', { u64: 2 | (1 << 24) }, 'mode=755,size=64k', 0],
+  ]);
+});
+
+test('proc and sys are never mounted through a symlink', () => {
+  for (const type of ['proc', 'sysfs']) {
+    const [step] = mountSteps({ destination: `/${type}`, source: type, type, options: [] }, []);
+    expect(step?.at(-1)).toBe(1);
+  }
+});
