@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { parseDuration } from '../../planner/load/duration.ts';
 import type { ContainerRecord, Endpoint } from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
@@ -20,7 +21,6 @@ import { type NamespaceChoice, toRuntimeSpec } from '../runtime/spec.ts';
 import { imageAccounts, resolveUser, type User } from '../runtime/users.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
-import { parseDuration } from '../../planner/load/duration.ts';
 import type { CreateRequest } from './containers.ts';
 import { containerCgroup, files, networkPeer } from './launch.ts';
 import { healthOf, logOf, monitorMembership, restartOf } from './monitor.ts';
@@ -60,7 +60,9 @@ export async function prepare(
     ports: [],
     mounts: [],
     stopSignal: stopSignalOf(config.stop_signal ?? image.config.config?.StopSignal, resource),
-    stopGraceMs: config.stop_grace_period ? (parseDuration(config.stop_grace_period) ?? defaultGraceMs) : defaultGraceMs,
+    stopGraceMs: config.stop_grace_period
+      ? (parseDuration(config.stop_grace_period) ?? defaultGraceMs)
+      : defaultGraceMs,
     hasHealthcheck: health !== undefined,
     isTty: config.tty ?? false,
     createdAt: new Date().toISOString(),
@@ -73,7 +75,8 @@ export async function prepare(
     config.group_add ?? [],
     resource,
   );
-  if (!config.network_mode) record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
+  if (!config.network_mode)
+    record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
   const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
   const held = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });
   record.ports = held.ports;

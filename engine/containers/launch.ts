@@ -4,8 +4,8 @@
  */
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { StackError } from '../../schemas/errors.ts';
 import type { ContainerRecord } from '../../schemas/container.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import type { Host } from '../host.ts';

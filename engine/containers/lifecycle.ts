@@ -1,7 +1,7 @@
 /** A container's life seen from outside: its shim is asked, and told; where the shim is gone, the kernel is. */
 import { rm } from 'node:fs/promises';
-import { StackError } from '../../schemas/errors.ts';
 import type { ContainerRecord, ContainerStatus, ExitStatus } from '../../schemas/container.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { Host } from '../host.ts';
 import { cgroupsPath, killCgroup, removeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
@@ -89,11 +89,7 @@ export async function discard(host: Host, record: ContainerRecord): Promise<void
 }
 
 /** Every change of status, first the present one; the last one when the shim is done. */
-export function watch(
-  host: Host,
-  record: ContainerRecord,
-  onChange: (status: ContainerStatus) => void,
-): Disposable {
+export function watch(host: Host, record: ContainerRecord, onChange: (status: ContainerStatus) => void): Disposable {
   let connection: Connection | undefined;
   let isOver = false;
   const last = () => {
@@ -121,7 +117,8 @@ export function watch(
 export function wait(host: Host, record: ContainerRecord): Promise<ExitStatus> {
   return new Promise((resolve) => {
     const watching = watch(host, record, (status) => {
-      const isOver = status.state === 'exited' || status.state === 'dead' || (status.state === 'created' && status.failure);
+      const isOver =
+        status.state === 'exited' || status.state === 'dead' || (status.state === 'created' && status.failure);
       if (!isOver) return;
       queueMicrotask(() => watching[Symbol.dispose]());
       resolve(exitOf(status));

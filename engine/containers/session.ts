@@ -25,7 +25,9 @@ export async function exec(host: Host, record: ContainerRecord, request: ExecReq
     namespaces: sharedNamespaces(spec),
     seccomp: spec.linux?.seccomp && !request.isPrivileged ? compileSeccomp(spec.linux.seccomp) : undefined,
   });
-  const pipes = request.isTty ? [] : [host.kernel.process.pipe(), host.kernel.process.pipe(), host.kernel.process.pipe()];
+  const pipes = request.isTty
+    ? []
+    : [host.kernel.process.pipe(), host.kernel.process.pipe(), host.kernel.process.pipe()];
   const theirs = pipes.map(([read, write], index) => (index === 0 ? read : write));
   const ours = pipes.map(([read, write], index) => (index === 0 ? write : read));
   const socket = connectShim(host.kernel, host.layout.containerRun(record.id), record.name);

@@ -33,7 +33,11 @@ export function containerFiles(record: ContainerRecord, host: HostFiles): Contai
   const isHostNetwork = config.network_mode === 'host';
   const hostname = config.hostname ?? (isHostNetwork ? host.hostname : record.id.slice(0, 12));
   const parsed = parseResolvConf(host.resolvConf);
-  const upstreams = config.dns?.length ? config.dns : parsed.nameservers.length > 0 ? parsed.nameservers : fallbackUpstreams;
+  const upstreams = config.dns?.length
+    ? config.dns
+    : parsed.nameservers.length > 0
+      ? parsed.nameservers
+      : fallbackUpstreams;
   return {
     hostname: `${hostname}\n`,
     hosts: isHostNetwork ? withExtraHosts(host.hosts, record) : ownHosts(record, hostname),

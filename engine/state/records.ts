@@ -1,8 +1,8 @@
 /** Container records on disk: intent, one JSON file a container, replaced as a whole. */
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { StackError } from '../../schemas/errors.ts';
 import type { ContainerRecord } from '../../schemas/container.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { Layout } from './layout.ts';
 
 const fileName = 'container.json';
@@ -30,7 +30,8 @@ function loadContainer(path: string, id: string): ContainerRecord | undefined {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR')
+      return;
     throw error;
   }
   try {

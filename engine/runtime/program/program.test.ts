@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { RuntimeSpec } from '../../../schemas/oci-runtime.ts';
-import { encodeProgram, encodeSteps } from './encoder.ts';
+import { frame } from '../control.ts';
+import { code, encodeProgram, encodeSteps } from './encoder.ts';
 import { mountSteps } from './mounts.ts';
 import { type ContainerProcess, containerSteps, execSteps } from './process.ts';
 
@@ -36,9 +38,22 @@ const request = (over: Partial<ContainerProcess> = {}): ContainerProcess => ({
 
 const names = (steps: readonly (readonly [string, ...unknown[]])[]) => steps.map(([name]) => name);
 
+/** `kName = 1,` lines of an enum in a header. */
+function enumOf(file: string, start: string): Record<string, number> {
+  const text = readFileSync(new URL(`../../../native/shim/${file}`, import.meta.url), 'utf8');
+  const body = text.slice(text.indexOf(start));
+  const lines = body.slice(0, body.indexOf('};')).matchAll(/k(\w)(\w*) = (\d+),/g);
+  return Object.fromEntries([...lines].map(([, first, rest, value]) => [first!.toLowerCase() + rest, Number(value)]));
+}
+
+test('both sides number steps and frames alike', () => {
+  expect(enumOf('program.h', 'enum class Code')).toEqual(code);
+  expect(enumOf('monitor.h', 'namespace frame')).toEqual(frame);
+});
+
 test('little-endian, lengths before bodies, strings ended by NUL', () => {
   expect(Buffer.from(encodeProgram([['hostname', 'ab']])).toString('hex')).toBe(
-    '53544b50' + '01000000' + '6700' + '0000' + '07000000' + '02000000' + '6162' + '00',
+    '53544b50' + '01000000' + '6800' + '0000' + '07000000' + '02000000' + '6162' + '00',
   );
   expect(Buffer.from(encodeSteps([['joinCgroup', ['x']]])).toString('hex')).toBe(
     '6500' + '0000' + '0a000000' + '01000000' + '01000000' + '7800',
@@ -83,8 +98,14 @@ test('an unknown resource limit is refused', () => {
 });
 
 test.each([
-  [['rbind', 'ro', 'rprivate'], ['bind', '/a', '/b', 1, { u64: 1 }, { u64: 0 }, { u64: 1 << 18 }]],
-  [['bind', 'nosuid', 'noatime', 'rslave'], ['bind', '/a', '/b', 0, { u64: 0x12 }, { u64: 0x70 }, { u64: 1 << 19 }]],
+  [
+    ['rbind', 'ro', 'rprivate'],
+    ['bind', '/a', '/b', 1, { u64: 1 }, { u64: 0 }, { u64: 1 << 18 }],
+  ],
+  [
+    ['bind', 'nosuid', 'noatime', 'rslave'],
+    ['bind', '/a', '/b', 0, { u64: 0x12 }, { u64: 0x70 }, { u64: 1 << 19 }],
+  ],
 ])('bind options %j', (options, step) => {
   expect(mountSteps({ destination: '/b', source: '/a', type: 'bind', options }, [])).toEqual([step]);
 });
