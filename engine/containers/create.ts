@@ -81,7 +81,7 @@ export async function prepare(
   const held = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });
   record.ports = held.ports;
   try {
-    record.mounts = await volumes.resolveMounts({ ...request, id });
+    record.mounts = await volumes.resolve(request);
     saveContainer(host.layout, record);
     write(host, request, record, user, peer);
     return { record, held: held.fds };

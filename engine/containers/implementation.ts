@@ -69,11 +69,7 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
     await end(host, record);
     await withdraw(record);
     await networks.detach(record.endpoints);
-    if (options.removeAnonymousVolumes) {
-      for (const mount of record.mounts) {
-        if (mount.type === 'volume' && mount.isAnonymous) await volumes.remove(mount.name);
-      }
-    }
+    if (options.removeAnonymousVolumes) await volumes.removeAnonymous(record);
     await discard(host, record);
     networks.release(record.id);
     tidy(record.stack);

@@ -3,7 +3,7 @@ import type { ImageConfig } from '../../schemas/oci-image.ts';
 import type { Service } from '../../schemas/project.ts';
 import { healthOf, logOf, restartOf } from './monitor.ts';
 
-const image = (config: object): ImageConfig => ({
+const image = (config: NonNullable<ImageConfig['config']>): ImageConfig => ({
   architecture: 'amd64',
   os: 'linux',
   rootfs: { type: 'layers', diff_ids: [] },
