@@ -59,6 +59,7 @@ export const titles = {
   'state.damaged': 'A state file is damaged',
   'plan.dependency': 'A dependency failed',
   'plan.interrupted': 'Interrupted',
+  'plan.warning': 'Worth knowing',
   usage: 'Invalid usage',
   internal: 'Internal error',
 } as const;

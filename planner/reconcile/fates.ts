@@ -16,6 +16,8 @@ export interface Scope {
   graph: Graph;
   selection: Selection;
   networks: Map<string, NetworkFate>;
+  /** Services with containers to look after: the active ones, and those on networks that are made anew. */
+  affected: Set<string>;
   /** Images of the store by the names the stack file uses. */
   images: Map<string, ObservedImage>;
 }
@@ -28,7 +30,7 @@ export function upFates(scope: Scope): Map<string, Instance[]> {
   for (const service of graph.order) {
     const existing = current.get(service) ?? [];
     const isActive = selection.active.has(service);
-    if (!isActive && !existing.some((observed) => lostNetwork(scope, observed))) continue;
+    if (!isActive && !scope.affected.has(service)) continue;
     const config = scope.project.services[service]!;
     const count = isActive
       ? replicas(service, config, options)
@@ -125,20 +127,27 @@ function renamedResource(project: Project, instance: Instance): string {
 }
 
 /** A network it joins is made anew: its interface goes with the old one. */
-export function lostNetwork({ networks }: Pick<Scope, 'networks'>, { record, status }: ObservedContainer): string {
+function lostNetwork({ networks }: Pick<Scope, 'networks'>, { record, status }: ObservedContainer): string {
   for (const endpoint of record.endpoints) {
     const fate = networks.get(endpoint.network);
     if (fate?.observed?.record.name !== endpoint.networkName) continue;
     if (fate.kind === 'recreate') return `network ${endpoint.networkName} is made anew (${fate.cause})`;
-    // One that ended gets new interfaces when it starts.
-    if (fate.kind === 'restore' && status.state !== 'exited' && status.state !== 'dead') {
+    // Created and waiting on a bridge that is gone: nothing has run in it, so nothing is lost.
+    if (fate.kind === 'restore' && status.state === 'created' && status.pid !== 0) {
       return `network ${endpoint.networkName}: ${fate.cause}`;
     }
   }
   return '';
 }
 
+/** A running container keeps what it wrote: its interfaces come back with a restart. */
 function restartCause(scope: Scope, instance: Instance, decided: Map<string, Instance[]>): string {
+  for (const { network, networkName } of instance.current!.record.endpoints) {
+    const fate = scope.networks.get(network);
+    if (fate?.kind === 'restore' && fate.observed!.record.name === networkName) {
+      return `network ${networkName}: ${fate.cause}`;
+    }
+  }
   for (const edge of scope.graph.dependencies.get(instance.service) ?? []) {
     const fates = new Set(decided.get(edge.to)?.map(({ fate }) => fate));
     if (edge.sharesNamespace && (fates.has('start') || fates.has('restart'))) {

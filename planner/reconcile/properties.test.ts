@@ -80,7 +80,7 @@ const mishaps = fc.array(
 
 function befall(snapshot: Snapshot, happened: { what: string; at: number }[]): Snapshot {
   const world = structuredClone(snapshot);
-  for (const { what, at } of happened) {
+  for (const [index, { what, at }] of happened.entries()) {
     const container = world.containers[at % Math.max(1, world.containers.length)];
     const network = world.networks[at % Math.max(1, world.networks.length)];
     if (what === 'stray') world.strays.push({ kind: 'cgroup', name: `/stack/demo/${at}` });
@@ -94,7 +94,7 @@ function befall(snapshot: Snapshot, happened: { what: string; at: number }[]): S
     if (what === 'twin') {
       const twin = structuredClone(container);
       Object.assign(twin.record, {
-        id: `${world.containers.length}`.padEnd(64, 'e'),
+        id: `${index}`.padEnd(64, 'e'),
         createdAt: '2020-01-01T00:00:00Z',
       });
       twin.status = statusOf({ state: 'exited', isStopRequested: true, pid: 0 });

@@ -228,10 +228,10 @@ test('a bridge that is gone is made again, and running containers on it anew', (
   world.networks[0]!.exists = false;
   world.containers.find(({ record }) => record.service === 'job')!.status = statusOf({ state: 'dead' });
   expect(text(demo({ web: {}, job: {} }), world)).toMatchInlineSnapshot(`
-    "+ create network demo_default    because its bridge stk is gone
-    + start container demo-job-1     because its monitor is gone
-    ~ recreate container demo-web-1  because network demo_default: its bridge stk is gone
-    Plan: 1 to create, 1 to start, 1 to recreate."
+    "+ create network demo_default   because its bridge stk is gone
+    + start container demo-job-1    because its monitor is gone
+    ~ restart container demo-web-1  because network demo_default: its bridge stk is gone
+    Plan: 1 to create, 1 to start, 1 to restart."
   `);
 });
 
@@ -307,9 +307,9 @@ test('a dependency made anew restarts those that ask for it', () => {
   expect(operations(changed, world)).toMatchInlineSnapshot(`
     [
       "stop container demo-db-1",
-      "create container demo-db-1 <- stop container demo-db-1",
+      "remove container demo-db-1 <- stop container demo-db-1",
+      "create container demo-db-1 <- stop container demo-db-1, remove container demo-db-1",
       "start container demo-db-1 <- create container demo-db-1",
-      "remove container demo-db-1 <- start container demo-db-1",
       "stop container demo-api-1",
       "start container demo-api-1 <- stop container demo-api-1, start container demo-db-1",
       "stop container demo-sidecar-1",

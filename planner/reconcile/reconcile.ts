@@ -8,7 +8,7 @@ import type { Snapshot } from '../../schemas/snapshot.ts';
 import { graph } from '../graph.ts';
 import { Builder } from './builder.ts';
 import { planDown, planStop } from './down.ts';
-import { lostNetwork, type Scope } from './fates.ts';
+import type { Scope } from './fates.ts';
 import { sorted } from './instances.ts';
 import type { ReconcileOptions } from './options.ts';
 import { handleOrphans } from './orphans.ts';
@@ -34,6 +34,7 @@ export function reconcile(project: Project, observed: Snapshot, options: Reconci
     graph: built,
     selection,
     networks: new Map(),
+    affected: new Set(),
     images: new Map(snapshot.images.map((image) => [image.name, image])),
   };
   plan.strays(snapshot.strays);
@@ -41,7 +42,7 @@ export function reconcile(project: Project, observed: Snapshot, options: Reconci
   switch (options.action) {
     case 'up':
       orphans = handleOrphans(project, snapshot, options, plan, warnings);
-      scope.networks = affectedNetworks(scope, warnings);
+      affectNetworks(scope, warnings);
       planUp(scope, plan, warnings);
       break;
     case 'down':
@@ -65,7 +66,7 @@ export function reconcile(project: Project, observed: Snapshot, options: Reconci
  * The networks of the services concerned. One that is made anew takes along every container on it, those too of
  * services that were not named; they in turn need their other networks.
  */
-function affectedNetworks(scope: Scope, warnings: string[]): Scope['networks'] {
+function affectNetworks(scope: Scope, warnings: string[]): void {
   const { project, snapshot, selection, options } = scope;
   const services = new Set(selection.active);
   for (;;) {
@@ -76,11 +77,17 @@ function affectedNetworks(scope: Scope, warnings: string[]): Scope['networks'] {
     for (const container of snapshot.containers) {
       const { service, isOneOff } = container.record;
       if (isOneOff || services.has(service) || !Object.hasOwn(project.services, service)) continue;
-      if (lostNetwork({ networks }, container)) services.add(service);
+      const isOn = container.record.endpoints.some(({ network, networkName }) => {
+        const fate = networks.get(network);
+        return fate && fate.kind !== 'keep' && fate.observed?.record.name === networkName;
+      });
+      if (isOn) services.add(service);
     }
     if (services.size === before) {
       warnings.push(...found);
-      return networks;
+      scope.networks = networks;
+      scope.affected = services;
+      return;
     }
   }
 }

@@ -1,0 +1,116 @@
+/** Waits for a container to come into a condition of depends_on, told by its monitor: nothing polls. */
+import type { ContainerRecord, ContainerStatus } from '../../schemas/container.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { AwaitedCondition } from '../../schemas/plan.ts';
+import type { Effects } from './effects.ts';
+
+export interface Patience {
+  signal: AbortSignal;
+  timeoutMs?: number | undefined;
+}
+
+/** Throws `runtime.health`, `runtime.exited`, `runtime.timeout`, or the signal's reason. */
+export function awaitCondition(
+  containers: Effects['containers'],
+  record: ContainerRecord,
+  condition: AwaitedCondition,
+  { signal, timeoutMs }: Patience,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let watching: Disposable | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    let isOver = false;
+    const finish = (settle: () => void) => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', interrupt);
+      // The first call may come before watch has answered.
+      queueMicrotask(() => watching?.[Symbol.dispose]());
+      settle();
+    };
+    const interrupt = () => finish(() => reject(signal.reason));
+    if (signal.aborted) return interrupt();
+    signal.addEventListener('abort', interrupt);
+    if (timeoutMs !== undefined) {
+      timer = setTimeout(() => {
+        const last = containers.status(record);
+        finish(() => reject(timedOut(record, condition, timeoutMs, last)));
+      }, timeoutMs);
+    }
+    try {
+      watching = containers.watch(record, (status) => {
+        const verdict = judge(record, condition, status);
+        if (verdict === 'met') finish(resolve);
+        else if (verdict) finish(() => reject(verdict));
+      });
+    } catch (error) {
+      finish(() => reject(error));
+    }
+  });
+}
+
+/** `met`, why it can no longer be, or undefined: still open. */
+export function judge(
+  record: ContainerRecord,
+  condition: AwaitedCondition,
+  status: ContainerStatus,
+): 'met' | StackError | undefined {
+  const { state, health, exitCode } = status;
+  const resource = `container ${record.name}`;
+  const hint = `\`stack logs ${record.service}\` shows what it wrote.`;
+  if (status.failure && (state === 'created' || state === 'exited' || state === 'dead')) {
+    const { step, errno, subject } = status.failure;
+    return new StackError('runtime.exited', {
+      message: `${record.name} did not start: ${[step, subject, errno].filter(Boolean).join(' ')}`,
+      hint,
+      resource,
+    });
+  }
+  if (state === 'dead') {
+    return new StackError('runtime.exited', { message: `${record.name} lost its monitor`, hint, resource });
+  }
+  if (state === 'exited') {
+    if (condition === 'service_completed_successfully' && exitCode === 0) return 'met';
+    const memory = status.isOomKilled ? ', out of memory' : '';
+    return new StackError('runtime.exited', {
+      message: `${record.name} exited with ${exitCode}${memory}`,
+      hint,
+      resource,
+    });
+  }
+  if (condition === 'service_completed_successfully') return undefined;
+  if (!record.hasHealthcheck) {
+    if (condition === 'service_running_or_healthy') return state === 'running' ? 'met' : undefined;
+    return new StackError('runtime.health', {
+      message: `${record.name} has no health check`,
+      hint: `Give services.${record.service} a healthcheck, or wait for service_started.`,
+      resource,
+    });
+  }
+  if (state !== 'running') return undefined;
+  if (health === 'healthy') return 'met';
+  if (health !== 'unhealthy') return undefined;
+  return new StackError('runtime.health', { message: `${record.name} unhealthy: ${probe(status)}`, hint, resource });
+}
+
+/** `probe exit 2 "connection refused"`, the output cut to its last line. */
+function probe({ probeExitCode, probeOutput }: ContainerStatus): string {
+  const last = probeOutput.trim().split('\n').at(-1)!.slice(0, 200);
+  return `probe exit ${probeExitCode}${last ? ` ${JSON.stringify(last)}` : ''}`;
+}
+
+function timedOut(
+  record: ContainerRecord,
+  condition: AwaitedCondition,
+  timeoutMs: number,
+  { state, health }: ContainerStatus,
+): StackError {
+  const wanted = condition === 'service_completed_successfully' ? 'completed' : 'up';
+  const now = state === 'running' && health !== 'none' ? health : state;
+  return new StackError('runtime.timeout', {
+    message: `${record.name} was not ${wanted} after ${timeoutMs / 1000} s: it is ${now}`,
+    hint: `\`stack logs ${record.service}\` shows what it wrote.`,
+    resource: `container ${record.name}`,
+  });
+}

@@ -1,0 +1,258 @@
+import { expect, test } from 'vitest';
+import type { ReconcileOptions } from '../../planner/reconcile/options.ts';
+import { reconcile } from '../../planner/reconcile/reconcile.ts';
+import type { StackError } from '../../schemas/errors.ts';
+import type { EngineEvent } from '../../schemas/events.ts';
+import type { Project, Service } from '../../schemas/project.ts';
+import { execute } from './execute.ts';
+import { type Behaviour, Memory } from './memory.ts';
+
+const service = (fields: Partial<Service> = {}): Service => ({
+  image: 'busybox',
+  command: null,
+  entrypoint: null,
+  networks: { default: null },
+  ...fields,
+});
+
+const healthy = { condition: 'service_healthy' as const, required: true };
+const probed = { healthcheck: { test: ['CMD', 'true'] } };
+
+function demo(services: Record<string, Partial<Service>>): Project {
+  return {
+    name: 'demo',
+    services: Object.fromEntries(Object.entries(services).map(([name, fields]) => [name, service(fields)])),
+    networks: { default: { name: 'demo_default', ipam: {} } },
+    volumes: { data: { name: 'demo_data' } },
+  };
+}
+
+const chain = demo({
+  db: { ...probed, volumes: [{ type: 'volume', source: 'data', target: '/data' }] },
+  api: { depends_on: { db: healthy } },
+  web: { depends_on: { api: { condition: 'service_started', required: true } } },
+});
+
+interface Attempt {
+  error?: StackError;
+  events: EngineEvent[];
+}
+
+async function run(
+  memory: Memory,
+  project: Project,
+  options: ReconcileOptions = { action: 'up' },
+  behaviour: Behaviour = {},
+  more: { signal?: AbortSignal; waitTimeoutMs?: number } = {},
+): Promise<Attempt> {
+  const snapshot = memory.snapshot();
+  const plan = reconcile(project, snapshot, options);
+  const events: EngineEvent[] = [];
+  memory.behaviour = behaviour;
+  try {
+    await execute({ plan, project, snapshot, effects: memory.effects, emit: (event) => events.push(event), ...more });
+    return { events };
+  } catch (error) {
+    return { error: error as StackError, events };
+  } finally {
+    memory.behaviour = {};
+  }
+}
+
+const states = (memory: Memory) =>
+  [...memory.containers.values()].map(({ record, status }) => `${record.name} ${status.state}`).sort();
+
+test('up brings everything up in the order of dependencies, a second time does nothing', async () => {
+  const memory = new Memory(chain);
+  const { error, events } = await run(memory, chain);
+  expect(error).toBeUndefined();
+  expect(memory.log.filter((line) => line.startsWith('start'))).toEqual([
+    'start demo-db-1',
+    'start demo-api-1',
+    'start demo-web-1',
+  ]);
+  expect(events.filter(({ type }) => type === 'done')).toHaveLength(10);
+  memory.log.length = 0;
+  await run(memory, chain);
+  expect(memory.log).toEqual([]);
+});
+
+test('what does not depend on each other runs at once', async () => {
+  const memory = new Memory(demo({ a: {}, b: {}, c: {} }));
+  let open = 0;
+  let most = 0;
+  const { create } = memory.effects.containers;
+  memory.effects.containers.create = async (request) => {
+    most = Math.max(most, ++open);
+    const record = await create(request);
+    open--;
+    return record;
+  };
+  await run(memory, demo({ a: {}, b: {}, c: {} }));
+  expect(most).toBe(3);
+});
+
+test('an unhealthy dependency is told as a chain, with what it wrote and what is left', async () => {
+  const memory = new Memory(chain);
+  const becomes = { db: { health: 'unhealthy' as const, probeExitCode: 2, probeOutput: 'trying\nno route\n' } };
+  const { error, events } = await run(memory, chain, { action: 'up' }, { becomes });
+  expect(error?.code).toBe('plan.dependency');
+  expect(error?.message).toBe(
+    'web ← api ← demo-db-1 unhealthy: probe exit 2 "no route"\n  demo-db-1 | last words of db',
+  );
+  expect(error?.hint).toBe('`stack logs db` shows what it wrote. Left running: demo-db-1; `stack down` removes them.');
+  expect(states(memory)).toEqual(['demo-db-1 running']);
+  expect(events.filter(({ type }) => type === 'skipped').map((event) => 'id' in event && event.id)).toEqual([
+    'start container demo-api-1',
+    'start container demo-web-1',
+  ]);
+});
+
+test('a dependency that is not required only warns', async () => {
+  const project = demo({ db: probed, web: { depends_on: { db: { ...healthy, required: false } } } });
+  const memory = new Memory(project);
+  const becomes = { db: { state: 'exited' as const, exitCode: 3 } };
+  const { error, events } = await run(memory, project, { action: 'up' }, { becomes });
+  expect(error).toBeUndefined();
+  expect(events.flatMap((event) => (event.type === 'warning' ? event.error.message : []))).toEqual([
+    'demo-db-1 exited with 3',
+  ]);
+  expect(states(memory)).toEqual(['demo-db-1 exited', 'demo-web-1 running']);
+});
+
+test('an image that cannot be had changes nothing', async () => {
+  const project = demo({ a: {}, b: { image: 'missing' } });
+  const memory = new Memory(project);
+  const { error } = await run(memory, project);
+  expect(error?.code).toBe('image.not-found');
+  expect([states(memory), memory.networks.size]).toEqual([[], 0]);
+});
+
+test('waiting ends after its time', async () => {
+  const memory = new Memory(chain);
+  const { error } = await run(
+    memory,
+    chain,
+    { action: 'up' },
+    { becomes: { db: { health: 'starting' } } },
+    { waitTimeoutMs: 20 },
+  );
+  expect(error?.message).toContain('demo-db-1 was not up after 0.02 s: it is starting');
+});
+
+/** Makes every call fail in turn. Answers how many there were. */
+async function failEverywhere(
+  prepare: (memory: Memory) => Promise<void>,
+  project: Project,
+  options: ReconcileOptions,
+  check: (memory: Memory, error: StackError, at: number) => Promise<void>,
+): Promise<number> {
+  for (let at = 1; ; at++) {
+    const memory = new Memory(project);
+    await prepare(memory);
+    memory.calls = 0;
+    let hasFailed = false;
+    const onCall = (count: number, what: string) => {
+      if (count !== at) return;
+      hasFailed = true;
+      throw new Error(`failed: ${what}`);
+    };
+    const { error } = await run(memory, project, options, { onCall });
+    if (!hasFailed) return at - 1;
+    await check(memory, error!, at);
+  }
+}
+
+test('up, failing at every step: nothing half made stays, and the next up converges', async () => {
+  const steps = await failEverywhere(
+    async () => {},
+    chain,
+    { action: 'up' },
+    async (memory, error, at) => {
+      expect(error.message, `step ${at}`).toContain('failed: ');
+      // What is there was started, and what was started has its network and volume.
+      expect(states(memory).filter((line) => !line.endsWith(' running'))).toEqual([]);
+      if (memory.containers.size === 0) expect([memory.networks.size, memory.volumes.size]).toEqual([0, 0]);
+      else expect([...memory.networks.keys()]).toEqual(['demo_default']);
+      expect((await run(memory, chain)).error).toBeUndefined();
+      expect(states(memory)).toEqual(['demo-api-1 running', 'demo-db-1 running', 'demo-web-1 running']);
+      await run(memory, chain, { action: 'down', removeVolumes: true });
+      expect([memory.containers.size, memory.networks.size, memory.volumes.size]).toEqual([0, 0, 0]);
+    },
+  );
+  expect(steps).toBe(9);
+});
+
+test('a replacement, failing at every step: the old container or the new one runs', async () => {
+  const changed = structuredClone(chain);
+  changed.services.db!.user = 'nobody';
+  changed.services.api!.user = 'nobody';
+  const steps = await failEverywhere(
+    async (memory) => void (await run(memory, chain)),
+    changed,
+    { action: 'up' },
+    async (memory, _, at) => {
+      const running = states(memory).filter((line) => line.endsWith(' running'));
+      expect(running, `step ${at}`).toEqual(['demo-api-1 running', 'demo-db-1 running', 'demo-web-1 running']);
+      expect((await run(memory, changed)).error).toBeUndefined();
+      expect(states(memory)).toEqual(['demo-api-1 running', 'demo-db-1 running', 'demo-web-1 running']);
+      expect([...memory.containers.values()].map(({ record }) => record.config.user)).toContain('nobody');
+      expect(reconcile(changed, memory.snapshot(), { action: 'up' }).operations).toEqual([]);
+    },
+  );
+  expect(steps).toBe(8);
+});
+
+test('down, failing at every step: all the rest goes, and the next down takes what is left', async () => {
+  const steps = await failEverywhere(
+    async (memory) => void (await run(memory, chain)),
+    chain,
+    { action: 'down', removeVolumes: true },
+    async (memory) => {
+      expect((await run(memory, chain, { action: 'down', removeVolumes: true })).error).toBeUndefined();
+      expect([memory.containers.size, memory.networks.size, memory.volumes.size]).toEqual([0, 0, 0]);
+    },
+  );
+  expect(steps).toBe(8);
+});
+
+test('interrupted at every step: it ends with 130, nothing half made stays, and the next up converges', async () => {
+  for (let at = 1; at <= 9; at++) {
+    const memory = new Memory(chain);
+    const controller = new AbortController();
+    const onCall = (count: number) => {
+      if (count === at) controller.abort(new Error('SIGINT'));
+    };
+    const { error } = await run(memory, chain, { action: 'up' }, { onCall }, { signal: controller.signal });
+    // The last call of all leaves nothing to interrupt.
+    if (at < 9) expect([error?.code, error?.exitCode]).toEqual(['plan.interrupted', 130]);
+    expect(states(memory).filter((line) => !line.endsWith(' running'))).toEqual([]);
+    expect((await run(memory, chain)).error).toBeUndefined();
+    expect(states(memory)).toEqual(['demo-api-1 running', 'demo-db-1 running', 'demo-web-1 running']);
+  }
+});
+
+test('interrupted while it waits: the wait ends at once', async () => {
+  const memory = new Memory(chain);
+  const controller = new AbortController();
+  const onCall = (_: number, what: string) => {
+    if (what === 'start demo-db-1') setTimeout(() => controller.abort(new Error('SIGINT')), 10);
+  };
+  const behaviour = { onCall, becomes: { db: { health: 'starting' as const } } };
+  const { error } = await run(memory, chain, { action: 'up' }, behaviour, { signal: controller.signal });
+  expect(error?.code).toBe('plan.interrupted');
+  expect(states(memory)).toEqual(['demo-db-1 running']);
+});
+
+test('errors of taking back are told beside the first', async () => {
+  const memory = new Memory(chain);
+  memory.effects.lastLines = ({ id, service }) => (memory.containers.has(id) ? [`last words of ${service}`] : []);
+  let failed = false;
+  const onCall = (_: number, what: string) => {
+    if (what === 'start demo-db-1') failed = true;
+    if (what === 'start demo-db-1' || (failed && what === 'remove demo-web-1')) throw new Error(`failed: ${what}`);
+  };
+  const { error } = await run(memory, chain, { action: 'up' }, { onCall });
+  expect(error?.message).toBe('failed: start demo-db-1\n  demo-db-1 | last words of db');
+  expect(error?.also.map(({ message }) => message)).toEqual(['failed: remove demo-web-1']);
+});

@@ -1,0 +1,115 @@
+/** Walks a plan. Everything is decided: what happens here is order, reports, and the way back when something fails. */
+import type { ContainerRecord, NetworkRecord } from '../../schemas/container.ts';
+import { asStackError, StackError } from '../../schemas/errors.ts';
+import type { Emit } from '../../schemas/events.ts';
+import type { Operation, Plan } from '../../schemas/plan.ts';
+import type { Project } from '../../schemas/project.ts';
+import type { Snapshot } from '../../schemas/snapshot.ts';
+import type { Effects } from './effects.ts';
+import { explainFailures, runError } from './failure.ts';
+import { type Performing, perform } from './perform.ts';
+import { type Course, schedule } from './schedule.ts';
+import { undo } from './undo.ts';
+import { emptyJournal, World } from './world.ts';
+
+export interface Execution {
+  plan: Plan;
+  project: Project;
+  /** What the plan was made from. */
+  snapshot: Snapshot;
+  effects: Effects;
+  emit: Emit;
+  signal?: AbortSignal | undefined;
+  waitTimeoutMs?: number | undefined;
+}
+
+export interface Outcome {
+  containers: ContainerRecord[];
+  networks: NetworkRecord[];
+}
+
+/**
+ * Images are pulled before anything else is touched: one that cannot be had changes nothing. In `up`, `start` and
+ * `restart` the first failure ends the run: nothing new begins, what was half made is taken back. In `down` and `stop`
+ * everything that can still be done is done. Throws one StackError, the other problems in its `also`.
+ */
+export async function execute(execution: Execution): Promise<Outcome> {
+  const { plan, project, snapshot, effects, emit, waitTimeoutMs } = execution;
+  const end = new AbortController();
+  const onSignal = () => end.abort(execution.signal!.reason);
+  if (execution.signal?.aborted) onSignal();
+  else execution.signal?.addEventListener('abort', onSignal, { once: true });
+  const isTakingDown = plan.action === 'down' || plan.action === 'stop';
+  const run: Performing = {
+    plan,
+    project,
+    effects,
+    emit,
+    waitTimeoutMs,
+    signal: end.signal,
+    world: new World(snapshot, plan),
+    journal: emptyJournal(),
+    images: new Map(),
+  };
+  report(plan, emit);
+  try {
+    const onFailure = () => {
+      if (!isTakingDown) end.abort(new StackError('plan.interrupted', { message: 'Another step failed.' }));
+    };
+    const work = (operations: Operation[]) =>
+      schedule(operations, (one) => step(run, one), { signal: end.signal, onFailure });
+    const pulls = plan.operations.filter(({ kind }) => kind === 'image.pull');
+    let course: Course = { done: new Set(), failures: [], skipped: [] };
+    if (pulls.length > 0) course = await work(pulls);
+    const rest = plan.operations.filter(({ kind }) => kind !== 'image.pull');
+    if (course.failures.length > 0) course.skipped.push(...rest);
+    else {
+      const main = await work(rest);
+      course = { ...main, skipped: [...course.skipped, ...main.skipped] };
+    }
+    const isInterrupted = execution.signal?.aborted === true;
+    if (course.failures.length === 0 && course.skipped.length === 0) {
+      return { containers: run.world.sortedContainers(), networks: [...run.world.networks.values()] };
+    }
+    for (const { id, kind, resource } of course.skipped) {
+      emit({ type: 'skipped', id, kind, resource, because: isInterrupted ? 'interrupted' : 'an earlier step failed' });
+    }
+    const explained = explainFailures(run, course);
+    throw runError(run, course, { explained, undone: await undo(run), isInterrupted });
+  } finally {
+    execution.signal?.removeEventListener('abort', onSignal);
+  }
+}
+
+function report({ stack, operations, warnings }: Plan, emit: Emit): void {
+  emit({
+    type: 'plan',
+    stack,
+    operations: operations.map(({ id, kind, resource, cause }) => ({ id, kind, resource, cause })),
+  });
+  for (const message of warnings) emit({ type: 'warning', error: new StackError('plan.warning', { message }) });
+}
+
+async function step(run: Performing, operation: Operation): Promise<void> {
+  const { id, kind, resource } = operation;
+  const { emit } = run;
+  const begun = performance.now();
+  const ms = () => Math.round(performance.now() - begun);
+  emit({ type: 'started', id, kind, resource });
+  try {
+    await perform(run, operation);
+  } catch (thrown) {
+    const error = asStackError(thrown, 'internal', { resource, operation: kind });
+    const isOptional = operation.kind === 'dependency.await' && !operation.isRequired && !run.signal.aborted;
+    if (run.signal.aborted && thrown === run.signal.reason) {
+      emit({ type: 'skipped', id, kind, resource, because: 'the run ended' });
+      throw thrown;
+    }
+    if (!isOptional) {
+      emit({ type: 'failed', id, kind, resource, ms: ms(), error });
+      throw thrown;
+    }
+    emit({ type: 'warning', error });
+  }
+  emit({ type: 'done', id, kind, resource, ms: ms() });
+}

@@ -1,0 +1,109 @@
+/** The error of a run: the first failure, the chain of those that waited for it, the last lines it wrote, what is left. */
+import type { ContainerRecord } from '../../schemas/container.ts';
+import { asStackError, StackError, type StackErrorFields } from '../../schemas/errors.ts';
+import type { Operation } from '../../schemas/plan.ts';
+import type { Performing } from './perform.ts';
+import type { Course, Failure } from './schedule.ts';
+
+const lineCount = 5;
+
+/** The failures of a run in words. Asked for before anything is taken back: a log goes with its container. */
+export function explainFailures(run: Performing, { failures }: Course): StackError[] {
+  return failures.filter(({ error }) => !isAbort(error, run.signal)).map((failure) => explain(run, failure));
+}
+
+/** `explained` and `undone`, the errors of taking back, are all in the error: the first on top, the others in `also`. */
+export function runError(
+  run: Performing,
+  course: Course,
+  { explained, undone, isInterrupted }: { explained: StackError[]; undone: StackError[]; isInterrupted: boolean },
+): StackError {
+  const [first, ...rest] = explained;
+  const also = [...rest, ...undone];
+  const left = leftRunning(run);
+  if (isInterrupted || !first) {
+    const open = course.skipped.length + course.failures.length;
+    return new StackError('plan.interrupted', {
+      message: `Interrupted: ${open} of ${run.plan.operations.length} steps were not done.`,
+      hint: [left, 'Run the command again to go on from here.'].filter(Boolean).join(' '),
+      exitCode: 130,
+      also: first ? [first, ...also] : also,
+    });
+  }
+  return amended(first, { hint: [first.hint, left].filter(Boolean).join(' '), also: [...first.also, ...also] });
+}
+
+/** An operation that ended because the run did. */
+const isAbort = (error: unknown, signal: AbortSignal) =>
+  (signal.aborted && error === signal.reason) ||
+  (error instanceof StackError && error.code === 'plan.interrupted') ||
+  (error instanceof Error && error.name === 'AbortError');
+
+function explain(run: Performing, { operation, error }: Failure): StackError {
+  const known = asStackError(error, 'internal', { resource: operation.resource, operation: operation.kind });
+  const record = subject(run, operation, known);
+  const lines = record ? (run.effects.lastLines?.(record, lineCount) ?? []) : [];
+  const tail = lines.map((line) => `\n  ${record!.name} | ${line}`).join('');
+  if (operation.kind !== 'dependency.await' || operation.condition === 'service_running_or_healthy') {
+    return tail ? amended(known, { message: known.message + tail }) : known;
+  }
+  return new StackError('plan.dependency', {
+    message: `${chain(run, operation)} ← ${known.message}${tail}`,
+    hint: known.hint,
+    resource: known.resource ?? operation.resource,
+    cause: known,
+  });
+}
+
+/** The container whose log tells more. */
+function subject({ world }: Performing, operation: Operation, error: StackError): ContainerRecord | undefined {
+  if (operation.kind === 'container.start') return find(world.containers.values(), operation.name);
+  if (operation.kind !== 'dependency.await') return undefined;
+  const name = operation.containers.find((candidate) => error.resource === `container ${candidate}`);
+  return name ? find(world.containers.values(), name) : undefined;
+}
+
+const find = (records: Iterable<ContainerRecord>, name: string) =>
+  [...records].findLast((record) => record.name === name);
+
+/** Who could not start because of it, the outermost first: `web ← api`. Of several branches the first by name. */
+function chain({ plan }: Performing, awaited: Operation): string {
+  const path: string[] = [];
+  let ids = new Set([awaited.id]);
+  const seen = new Set<string>();
+  for (;;) {
+    const starts = plan.operations.filter(
+      (one) => one.kind === 'container.start' && !seen.has(one.id) && one.needs.some((need) => ids.has(need)),
+    );
+    const [next] = starts;
+    if (next?.kind !== 'container.start') break;
+    const service = serviceOf(plan.operations, next.name);
+    if (path[0] !== service) path.unshift(service);
+    seen.add(next.id);
+    // Whoever waits for its start, or for the condition that follows from it.
+    const after = plan.operations.filter((one) => one.kind === 'dependency.await' && one.needs.includes(next.id));
+    ids = new Set([next.id, ...after.map(({ id }) => id)]);
+  }
+  return path.join(' ← ') || plan.stack;
+}
+
+function serviceOf(operations: Operation[], name: string): string {
+  const create = operations.find((one) => one.kind === 'container.create' && one.name === name);
+  if (create?.kind === 'container.create') return create.service;
+  return name;
+}
+
+/** What the user finds running now, in words; empty where nothing was started. */
+function leftRunning({ journal, world, plan }: Performing): string {
+  if (plan.action !== 'up') return '';
+  const names = [...journal.started].flatMap((id) => world.containers.get(id)?.name ?? []).sort();
+  if (names.length === 0) return '';
+  const shown = names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
+  return `Left running: ${shown}; \`stack down\` removes them.`;
+}
+
+function amended(error: StackError, change: Partial<StackErrorFields>): StackError {
+  const { message, hint, where, other, resource, operation, errno, exitCode, cause, also } = error;
+  const fields = { message, hint, where, other, resource, operation, errno, exitCode, also, cause: cause ?? error };
+  return new StackError(error.code, { ...fields, ...change });
+}

@@ -1,0 +1,140 @@
+/** One operation of a plan as calls of the engine's rooms. */
+import type { ContainerRecord, NetworkRecord } from '../../schemas/container.ts';
+import type { Emit } from '../../schemas/events.ts';
+import type { StoredImage } from '../../schemas/oci-image.ts';
+import type { Operation, Plan } from '../../schemas/plan.ts';
+import type { Project } from '../../schemas/project.ts';
+import { awaitCondition } from './condition.ts';
+import type { Effects } from './effects.ts';
+import type { Journal, World } from './world.ts';
+
+export interface Performing {
+  plan: Plan;
+  project: Project;
+  effects: Effects;
+  world: World;
+  journal: Journal;
+  emit: Emit;
+  signal: AbortSignal;
+  waitTimeoutMs?: number | undefined;
+  /** Found once a name. */
+  images: Map<string, StoredImage>;
+}
+
+type Of<K extends Operation['kind']> = Extract<Operation, { kind: K }>;
+
+/** Throws what the room throws; what was done is in the journal and the world. */
+export async function perform(run: Performing, operation: Operation): Promise<void> {
+  const { effects, world, journal, plan } = run;
+  switch (operation.kind) {
+    case 'image.pull':
+      await pull(run, operation);
+      return;
+    case 'network.create': {
+      const isNew = !world.networks.has(operation.network.name);
+      const record = await effects.networks.create(plan.stack, operation.key, operation.network);
+      world.networks.set(record.name, record);
+      if (isNew) journal.networks.push(record);
+      return;
+    }
+    case 'network.remove':
+      await effects.networks.remove(operation.record);
+      world.networks.delete(operation.record.name);
+      return;
+    case 'volume.create': {
+      const record = await effects.volumes.create(plan.stack, operation.key, operation.volume);
+      journal.volumes.push(record);
+      return;
+    }
+    case 'volume.remove':
+      await effects.volumes.remove(operation.record);
+      return;
+    case 'container.create':
+      await create(run, operation);
+      return;
+    case 'container.start': {
+      const record = world.container(operation.name);
+      await effects.containers.start(record);
+      journal.started.add(record.id);
+      return;
+    }
+    case 'container.stop': {
+      journal.stopped.push(operation.record);
+      const { timeoutMs } = operation;
+      await unlessAborted(effects.containers.stop(operation.record, timeoutMs === undefined ? {} : { timeoutMs }), run);
+      return;
+    }
+    case 'container.remove':
+      await effects.containers.remove(operation.record, { removeAnonymousVolumes: operation.removeAnonymousVolumes });
+      journal.removed.add(operation.record.id);
+      world.removeContainer(operation.record);
+      return;
+    case 'dependency.await': {
+      const { signal, waitTimeoutMs: timeoutMs } = run;
+      const records = operation.containers.map((name) => world.container(name));
+      await Promise.all(
+        records.map((record) => awaitCondition(effects.containers, record, operation.condition, { signal, timeoutMs })),
+      );
+      return;
+    }
+    case 'stray.remove':
+      await effects.strays.remove(plan.stack, operation.stray);
+  }
+}
+
+async function pull({ effects, emit, signal }: Performing, operation: Of<'image.pull'>): Promise<void> {
+  const { id, resource, image, policy, platform } = operation;
+  await effects.images.pull(image, {
+    policy,
+    signal,
+    ...(platform ? { platform } : {}),
+    onProgress: (progress) => emit({ type: 'progress', id, resource, ...progress }),
+  });
+}
+
+async function create(run: Performing, operation: Of<'container.create'>): Promise<void> {
+  const { effects, world, journal, project } = run;
+  const { name, service, number, config, replaces } = operation;
+  const networks = new Map<string, NetworkRecord>();
+  for (const key of Object.keys(config.networks ?? {})) {
+    const record = world.networks.get(project.networks[key]?.name ?? '');
+    if (record) networks.set(key, record);
+  }
+  const siblings = [...world.containers.values()].filter(({ id }) => id !== replaces?.id);
+  const record: ContainerRecord = await effects.containers.create({
+    project,
+    service,
+    number,
+    name,
+    isOneOff: operation.isOneOff ?? false,
+    config,
+    image: await imageOf(run, config.image ?? '', config.platform),
+    networks,
+    siblings,
+    ...(replaces && !operation.renewAnonymousVolumes ? { replaces } : {}),
+  });
+  journal.created.push({ record, operation });
+  world.addContainer(record);
+}
+
+async function imageOf({ images, effects }: Performing, name: string, platform?: string): Promise<StoredImage> {
+  const key = `${name} ${platform ?? ''}`;
+  const known = images.get(key);
+  if (known) return known;
+  const image = await effects.images.get(name, platform);
+  images.set(key, image);
+  return image;
+}
+
+/**
+ * A stop can take as long as its grace period. An interrupted `down` or `stop` leaves it to the container's monitor;
+ * the others wait, since they start the container again.
+ */
+function unlessAborted(work: Promise<unknown>, { signal, plan }: Performing): Promise<unknown> {
+  if (signal.aborted || (plan.action !== 'down' && plan.action !== 'stop')) return work;
+  return new Promise((resolve, reject) => {
+    const interrupt = () => reject(signal.reason);
+    signal.addEventListener('abort', interrupt, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', interrupt));
+  });
+}
