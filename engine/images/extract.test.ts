@@ -1,0 +1,280 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loadKernel } from '../../native/index.ts';
+import { Extractor } from './extract.ts';
+import { type Entry, tar } from './fixtures/tar.ts';
+import { TarReader } from './tar.ts';
+
+const { filesystem } = loadKernel();
+const isRoot = process.getuid?.() === 0;
+let dir: string;
+let root: string;
+
+beforeEach(() => {
+  dir = fs.mkdtempSync(join(tmpdir(), 'stack-extract-'));
+  root = join(dir, 'root');
+  fs.mkdirSync(root);
+});
+afterEach(() => fs.rmSync(dir, { recursive: true, force: true }));
+
+function extract(entries: Entry[] | Buffer, chunk = 1 << 20): void {
+  const content = Buffer.isBuffer(entries) ? entries : tar(entries);
+  const fd = fs.openSync(root, fs.constants.O_DIRECTORY);
+  const extractor = new Extractor(filesystem, fd, process.umask());
+  try {
+    const reader = new TarReader(extractor);
+    for (let at = 0; at < content.length; at += chunk) reader.push(content.subarray(at, at + chunk));
+    reader.finish();
+    extractor.finish();
+  } finally {
+    extractor.close();
+    fs.closeSync(fd);
+  }
+}
+
+const stat = (path: string) => fs.lstatSync(join(root, path), { bigint: true });
+const read = (path: string) => fs.readFileSync(join(root, path), 'utf8');
+const attribute = (path: string, name: string) => {
+  const script =
+    'import os, sys; sys.stdout.buffer.write(os.getxattr(sys.argv[1], sys.argv[2], follow_symlinks=False))';
+  return execFileSync('python3', ['-c', script, join(root, path), name]).toString('latin1');
+};
+const isWhiteout = (path: string) => stat(path).isCharacterDevice() && stat(path).rdev === 0n;
+
+describe.runIf(isRoot)('faithful', () => {
+  test('every kind of entry, whatever the size of the pieces it comes in', () => {
+    const entries: Entry[] = [
+      { name: './', mode: 0o750, mtime: 5 },
+      { name: 'd/', mode: 0o1777, uid: 7, gid: 8, mtime: 6 },
+      { name: 'd/file', content: 'x'.repeat(1500), mode: 0o4711, uid: 7, gid: 8, mtime: 7 },
+      { name: 'd/empty', mode: 0o600 },
+      { name: 'd/hard', type: '1', linkName: 'd/file' },
+      { name: 'd/soft', type: '2', linkName: '/nowhere', uid: 9, gid: 9, mtime: 8 },
+      { name: 'd/pipe', type: '6', mode: 0o622 },
+      { name: 'd/null', type: '3', major: 1, minor: 3, mode: 0o666 },
+      { name: 'd/loop', type: '4', major: 7, minor: 300, mode: 0o660, gid: 6 },
+    ];
+    for (const chunk of [1, 511, 512, 513, 1 << 20]) {
+      fs.rmSync(root, { recursive: true });
+      fs.mkdirSync(root);
+      extract(entries, chunk);
+      expect(stat('.')).toMatchObject({ mode: 0o40750n, mtimeNs: 5_000_000_000n });
+      expect(stat('d')).toMatchObject({ mode: 0o41777n, uid: 7n, gid: 8n, mtimeNs: 6_000_000_000n });
+      expect(stat('d/file')).toMatchObject({ mode: 0o104711n, uid: 7n, gid: 8n, nlink: 2n, mtimeNs: 7_000_000_000n });
+      expect(read('d/hard')).toBe('x'.repeat(1500));
+      expect(stat('d/empty')).toMatchObject({ mode: 0o100600n, size: 0n });
+      expect(stat('d/soft')).toMatchObject({ uid: 9n, gid: 9n, mtimeNs: 8_000_000_000n });
+      expect(fs.readlinkSync(join(root, 'd/soft'))).toBe('/nowhere');
+      expect(stat('d/pipe').mode).toBe(0o10622n);
+      expect(stat('d/null')).toMatchObject({ mode: 0o20666n, rdev: 0x103n });
+      expect(stat('d/loop')).toMatchObject({ mode: 0o60660n, gid: 6n });
+    }
+  });
+
+  test('a setgid directory keeps its bit and gives its group to nobody', () => {
+    extract([
+      { name: 'mail/', mode: 0o2775, gid: 8 },
+      { name: 'mail/box', mode: 0o600 },
+      { name: 'mail/sub/', mode: 0o755 },
+    ]);
+    expect(stat('mail')).toMatchObject({ mode: 0o42775n, gid: 8n });
+    expect(stat('mail/box').gid).toBe(0n);
+    expect(stat('mail/sub')).toMatchObject({ mode: 0o40755n, gid: 0n });
+  });
+
+  test('pax records: long names, long links, ids, fractions of seconds, attributes', () => {
+    const long = `${'n'.repeat(90)}/${'é'.repeat(100)}`;
+    const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
+    extract([
+      { name: 'short', content: 'c', pax: { path: long, mtime: '1.000000005', uid: '3000000000', gid: '70000' } },
+      { name: 'link', type: '2', pax: { linkpath: 't'.repeat(300) } },
+      {
+        name: 'ping',
+        content: 'p',
+        uid: 1,
+        pax: { 'SCHILY.xattr.security.capability': capability, 'SCHILY.xattr.user.a': 'b=c\n' },
+      },
+      { name: 'plain', content: 'q' },
+      { name: 'steered', pax: { 'SCHILY.xattr.trusted.overlay.redirect': '/etc' } },
+    ]);
+    expect(stat(long)).toMatchObject({ mtimeNs: 1_000_000_005n, uid: 3_000_000_000n, gid: 70_000n });
+    expect(fs.readlinkSync(join(root, 'link'))).toBe('t'.repeat(300));
+    expect(attribute('ping', 'security.capability')).toBe(capability.toString('latin1'));
+    expect(attribute('ping', 'user.a')).toBe('b=c\n');
+    expect(() => attribute('plain', 'user.a')).toThrow();
+    expect(() => attribute('steered', 'trusted.overlay.redirect')).toThrow();
+  });
+
+  test('GNU long names and base-256 numbers', () => {
+    const script = `
+import io, sys, tarfile
+with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=tarfile.GNU_FORMAT) as t:
+    i = tarfile.TarInfo('a' * 80 + '/' + 'b' * 80); i.size = 2; i.uid = 2 ** 31; i.mtime = 1; t.addfile(i, io.BytesIO(b'ok'))
+    i = tarfile.TarInfo('link'); i.type = tarfile.SYMTYPE; i.linkname = 'c' * 200; t.addfile(i)
+`;
+    extract(execFileSync('python3', ['-c', script]));
+    const name = `${'a'.repeat(80)}/${'b'.repeat(80)}`;
+    expect(read(name)).toBe('ok');
+    expect(stat(name).uid).toBe(2n ** 31n);
+    expect(fs.readlinkSync(join(root, 'link'))).toBe('c'.repeat(200));
+  });
+
+  test('whiteouts become overlay whiteouts, opaque directories overlay opaque ones', () => {
+    extract([
+      { name: 'a/' },
+      { name: 'a/.wh.gone' },
+      { name: 'a/.wh..wh..opq' },
+      { name: '.wh.replaced' },
+      { name: 'replaced/' },
+      { name: 'replaced/new', content: 'n' },
+      { name: 'late/' },
+      { name: '.wh.late' },
+      { name: 'kept', content: 'k' },
+      { name: '.wh.kept' },
+      { name: '.wh.back' },
+      { name: 'back', content: 'b' },
+      { name: '.wh..wh.plnk/x', content: 'aufs' },
+    ]);
+    expect(isWhiteout('a/gone')).toBe(true);
+    expect(attribute('a', 'trusted.overlay.opaque')).toBe('y');
+    expect(attribute('replaced', 'trusted.overlay.opaque')).toBe('y');
+    expect(attribute('late', 'trusted.overlay.opaque')).toBe('y');
+    expect(read('kept')).toBe('k');
+    expect(read('back')).toBe('b');
+  });
+
+  test('the later of two entries counts; a directory keeps its content', () => {
+    extract([
+      { name: 'x', content: 'first' },
+      { name: 'x', content: 'second', mode: 0o600 },
+      { name: 'd/', mode: 0o700 },
+      { name: 'd/in', content: 'in' },
+      { name: 'd/', mode: 0o711, mtime: 3 },
+      { name: 'e/' },
+      { name: 'e/deep/' },
+      { name: 'e/deep/f', content: 'f' },
+      { name: 'e', content: 'a file now' },
+      { name: 'l', type: '2', linkName: 'd' },
+      { name: 'l/', mode: 0o755 },
+    ]);
+    expect(read('x')).toBe('second');
+    expect(read('d/in')).toBe('in');
+    expect(stat('d')).toMatchObject({ mode: 0o40711n, mtimeNs: 3_000_000_000n });
+    expect(read('e')).toBe('a file now');
+    expect(stat('l').isDirectory()).toBe(true);
+  });
+
+  test('missing parents are made; links inside the layer are followed', () => {
+    extract([
+      { name: 'p/q/r', content: 'made' },
+      { name: 'usr/lib/' },
+      { name: 'lib', type: '2', linkName: 'usr/lib' },
+      { name: 'lib/so', content: 'so' },
+      { name: 'lib/sub/deep', content: 'deep' },
+      { name: '/', mode: 0o755 },
+    ]);
+    expect(read('p/q/r')).toBe('made');
+    expect(stat('p/q').mode).toBe(0o40755n);
+    expect(read('usr/lib/so')).toBe('so');
+    expect(read('usr/lib/sub/deep')).toBe('deep');
+  });
+});
+
+const deep = Array.from({ length: 300 }, () => 'd').join('/');
+
+test.each<[string, string, Entry[]]>([
+  ['..', 'image.hostile-archive', [{ name: '../out', content: 'x' }]],
+  ['.. inside', 'image.hostile-archive', [{ name: 'a/../../out', content: 'x' }]],
+  ['an absolute path', 'image.hostile-archive', [{ name: '/tmp/out', content: 'x' }]],
+  ['an absolute path in pax', 'image.hostile-archive', [{ name: 'x', pax: { path: '/tmp/out' } }]],
+  [
+    'a write through an absolute link',
+    'image.hostile-archive',
+    [
+      { name: 'l', type: '2', linkName: 'OUTSIDE' },
+      { name: 'l/out', content: 'x' },
+    ],
+  ],
+  [
+    'a write through a climbing link',
+    'image.hostile-archive',
+    [
+      { name: 'l', type: '2', linkName: '..' },
+      { name: 'l/out', content: 'x' },
+    ],
+  ],
+  [
+    'a write through a chain of links',
+    'image.hostile-archive',
+    [
+      { name: 'd/' },
+      { name: 'd/a', type: '2', linkName: '../l' },
+      { name: 'l', type: '2', linkName: '..' },
+      { name: 'd/a/out', content: 'x' },
+    ],
+  ],
+  [
+    'a directory swapped for a link',
+    'image.hostile-archive',
+    [
+      { name: 'd/' },
+      { name: 'd/first', content: 'x' },
+      { name: 'd', type: '2', linkName: 'OUTSIDE' },
+      { name: 'd/out', content: 'x' },
+    ],
+  ],
+  ['a link that links to itself', 'image.hostile-archive', [{ name: 'l', type: '2', linkName: 'l' }, { name: 'l/x' }]],
+  ['a hard link to outside', 'image.hostile-archive', [{ name: 'h', type: '1', linkName: '../secret' }]],
+  ['a hard link to an absolute path', 'image.hostile-archive', [{ name: 'h', type: '1', linkName: 'OUTSIDE/secret' }]],
+  [
+    'a hard link through a link',
+    'image.hostile-archive',
+    [
+      { name: 'l', type: '2', linkName: '..' },
+      { name: 'h', type: '1', linkName: 'l/secret' },
+    ],
+  ],
+  ['a hard link to nothing', 'image.archive', [{ name: 'h', type: '1', linkName: 'absent' }]],
+  ['a whiteout of ..', 'image.hostile-archive', [{ name: 'd/.wh...' }]],
+  ['a whiteout of nothing', 'image.hostile-archive', [{ name: '.wh.' }]],
+  [
+    'a path through a file',
+    'image.hostile-archive',
+    [
+      { name: 'f', content: 'x' },
+      { name: 'f/out', content: 'x' },
+    ],
+  ],
+  ['a name of 256 bytes', 'image.limit', [{ name: 'x', pax: { path: 'n'.repeat(256) } }]],
+  ['a path of 5000 bytes', 'image.limit', [{ name: 'x', pax: { path: 'n/'.repeat(2500) } }]],
+  ['directories 300 deep', 'image.limit', [{ name: 'x', pax: { path: deep } }]],
+  ['a name that is not UTF-8', 'image.archive', [{ name: 'x', pax: { path: Buffer.from([0x66, 0xff]) } }]],
+  ['an unknown type', 'image.archive', [{ name: 'x', type: 'S' }]],
+  ['a malformed time', 'image.archive', [{ name: 'x', pax: { mtime: 'noon' } }]],
+  ['an endless pax header', 'image.limit', [{ name: 'x', type: 'x', size: 2 ** 30 }]],
+])('refuses %s as %s', (_, code, entries) => {
+  const outside = join(dir, 'outside');
+  fs.mkdirSync(outside);
+  fs.writeFileSync(join(dir, 'secret'), 'secret');
+  fs.writeFileSync(join(outside, 'secret'), 'secret');
+  const real = entries.map((entry) => ({
+    ...entry,
+    ...(entry.linkName ? { linkName: entry.linkName.replace('OUTSIDE', outside) } : {}),
+  }));
+  expect(() => extract(real)).toThrow(expect.objectContaining({ code }));
+  expect(fs.readdirSync(outside)).toEqual(['secret']);
+  expect(fs.readdirSync(dir).sort()).toEqual(['outside', 'root', 'secret']);
+  expect(fs.statSync(join(dir, 'secret')).nlink).toBe(1);
+});
+
+test('a wrong checksum and a cut are told apart', () => {
+  const content = tar([{ name: 'x', content: 'y'.repeat(600) }]);
+  const wrong = Buffer.from(content);
+  wrong[0] = 0x7a;
+  expect(() => extract(wrong)).toThrow(expect.objectContaining({ code: 'image.archive' }));
+  expect(() => extract(content.subarray(0, 700))).toThrow(expect.objectContaining({ code: 'image.truncated' }));
+  expect(() => extract(content.subarray(0, 300))).toThrow(expect.objectContaining({ code: 'image.truncated' }));
+});
