@@ -114,6 +114,8 @@ class NewDirectory implements Disposable {
   publish(chain: string): void {
     const path = join(this.#store.layers, this.#name);
     this.#store.write(join(path, 'done'), '');
+    // One without its mark is the rest of a removal or of a power cut; its lock is ours.
+    removeLayer(this.#store, chain);
     fs.renameSync(path, this.#store.layer(chain));
     this.#isPublished = true;
   }

@@ -98,6 +98,7 @@ const reasons: Record<string, string> = {
   EHOSTUNREACH: 'there is no route to it',
   ENETUNREACH: 'there is no route to it',
   STALLED: 'it stopped sending',
+  'bad port': 'its port is one of those HTTP clients refuse (fetch standard, port blocking)',
 };
 const permanent = new Set(['ENOTFOUND']);
 
@@ -106,7 +107,7 @@ export function unreachable(request: Request, thrown: unknown): Transient | Stac
   const { code, reason } = faultOf(thrown);
   const isCertificate = /CERT|SELF_SIGNED|ERR_TLS|ERR_SSL/.test(code);
   const error = new StackError('image.registry-unreachable', {
-    message: `Registry ${request.endpoint.host} cannot be reached for ${request.image}: ${reasons[code] ?? reason}.`,
+    message: `Registry ${request.endpoint.host} cannot be reached for ${request.image}: ${reasons[code] ?? reasons[reason] ?? reason}.`,
     hint: isCertificate
       ? 'For a registry without a valid certificate set `registries.<host>.insecure: true` in /etc/stack/settings.yaml.'
       : 'Check the network, or set a mirror in /etc/stack/settings.yaml (`registries.<host>.mirrors`).',

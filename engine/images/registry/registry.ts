@@ -144,14 +144,18 @@ export class Registry {
   async #get(request: Request, path: string, headers: Record<string, string>, method = 'GET'): Promise<Answer> {
     const url = `/v2/${this.endpoint.repository}/${path}`;
     let answer = await this.#send(request, url, method, headers);
+    if (answer.status === 200 || answer.status === 206) return answer;
+    let detail = await this.#detail(answer);
     if (answer.status === 401) {
       const challenge = answer.headers.get('www-authenticate');
-      answer.cancel();
       this.#authorization = await authorize(request, challenge, (to, init) => this.#exchange(request, to, init));
-      if (this.#authorization) answer = await this.#send(request, url, method, headers);
+      if (this.#authorization) {
+        answer = await this.#send(request, url, method, headers);
+        if (answer.status === 200 || answer.status === 206) return answer;
+        detail = await this.#detail(answer);
+      }
     }
-    if (answer.status === 200 || answer.status === 206) return answer;
-    throw refusal(request, answer.status, answer.headers.get('retry-after'), await this.#detail(answer));
+    throw refusal(request, answer.status, answer.headers.get('retry-after'), detail);
   }
 
   /** Sends to the first scheme that speaks, and stays with it. */
