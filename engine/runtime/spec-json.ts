@@ -1,0 +1,36 @@
+/** config.json written and read without losing 64-bit integers, which JSON has and JavaScript's numbers have not. */
+import { StackError } from '../../schemas/errors.ts';
+import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
+
+/** ES2026 (JSON.parse source text access), which Node has since 21 and TypeScript's library not yet. */
+const json = JSON as unknown as {
+  rawJSON(text: string): unknown;
+  parse(text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown;
+};
+
+/** @param indent spaces; 0 writes one line. */
+export function writeSpec(spec: RuntimeSpec, indent = 0): string {
+  return JSON.stringify(
+    spec,
+    (_, value: unknown) => (typeof value === 'bigint' ? json.rawJSON(String(value)) : value),
+    indent,
+  );
+}
+
+/** Integers beyond Number.MAX_SAFE_INTEGER become bigints. @throws config.value where it is not JSON. */
+export function readSpec(text: string, file: string): RuntimeSpec {
+  try {
+    return json.parse(text, (_, value, { source }) =>
+      typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source ?? '')
+        ? BigInt(source!)
+        : value,
+    ) as RuntimeSpec;
+  } catch (cause) {
+    throw new StackError('config.value', {
+      message: `${file} is not valid JSON: ${(cause as Error).message}`,
+      hint: 'A bundle needs a config.json of the OCI runtime-spec.',
+      resource: file,
+      cause,
+    });
+  }
+}
