@@ -97,7 +97,8 @@ class Running implements Extraction {
     while (this.#ahead >= window && !this.#error) await this.#news();
     if (this.#error) throw this.#error;
     this.#ahead += chunk.byteLength;
-    const own = chunk.slice().buffer;
+    const own = new ArrayBuffer(chunk.byteLength);
+    new Uint8Array(own).set(chunk);
     this.#send({ type: 'data', chunk: own }, [own]);
   }
 
