@@ -8,7 +8,7 @@ import { repository } from './harness/harness.ts';
 export default function setup(): void {
   if (process.getuid?.() !== 0) throw new Error('The end-to-end tests make containers: run them as root.');
   if (!existsSync(join(repository, 'dist/stack.js'))) throw new Error('The product is not built: run `npm run build`.');
-  ensurePackages({ ip: 'iproute2', nft: 'nftables', nsenter: 'util-linux', skopeo: 'skopeo' }, (line) =>
+  ensurePackages({ ip: 'iproute2', nft: 'nftables', nsenter: 'util-linux', skopeo: 'skopeo', umoci: 'umoci' }, (line) =>
     console.log(`e2e: ${line}`),
   );
   ensureBaseImages();

@@ -57,6 +57,8 @@ export interface PrivateHost {
   sh(script: string, options?: RunOptions & { from?: 'host' | 'outside' }): Promise<Finished>;
   /** As `sh`, and throws unless it exits 0. Gives stdout without the last newline. */
   read(script: string, options?: RunOptions & { from?: 'host' | 'outside' }): Promise<string>;
+  /** Starts a helper of a test, resolves when its output has the pattern. It counts as the harness's own. */
+  background(command: string[], ready: RegExp): Promise<{ stop(): Promise<void> }>;
   request(url: string, options?: RequestOptions): Promise<Answer>;
   /** Asks until the answer has this status: for a server whose readiness nothing announces. */
   answered(url: string, options?: RequestOptions & { status?: number }): Promise<string>;
@@ -158,6 +160,17 @@ export async function privateHost(): Promise<PrivateHost> {
     async read(script, { from, ...options } = {}) {
       const entry = from === 'outside' ? outside : inside;
       return (await must(entry, ['bash', '-c', script], withEnv(options))).replace(/\n$/, '');
+    },
+    async background(command, ready) {
+      const live = start(inside, command, { timeoutMs: 2 ** 31 - 1 });
+      await live.output(ready);
+      own.push(live.pid()!);
+      return {
+        async stop() {
+          live.kill('SIGTERM');
+          await live.exited;
+        },
+      };
     },
     request,
     async answered(url, { status = 200, ...options } = {}) {

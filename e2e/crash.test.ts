@@ -1,0 +1,114 @@
+/** The command line killed at random moments: the next one converges, and nothing is left in the end. */
+import { expect, test } from 'vitest';
+import type { Project } from './harness/harness.ts';
+import { idle, list, scenario } from './harness/scenario.ts';
+
+const world = scenario();
+const rounds = Number(process.env.STACK_CRASH_ROUNDS ?? 50);
+const seed = Number(process.env.STACK_CRASH_SEED ?? Date.now() % 1_000_000);
+
+/** mulberry32: small, and the same everywhere. */
+function random(state: number): () => number {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const file = {
+  services: {
+    web: { ...idle, ports: ['8080:80'], depends_on: ['db', 'job'], volumes: ['data:/data', './bound:/bound'] },
+    db: { ...idle, networks: { default: { aliases: ['database'] }, back: null }, volumes: ['data:/data'] },
+    job: { image: 'busybox:1', command: ['true'], networks: ['back'] },
+    worker: { ...idle, scale: 2, tmpfs: ['/tmp'] },
+  },
+  networks: { back: {} },
+  volumes: { data: {} },
+};
+
+async function duration(action: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await action();
+  return performance.now() - began;
+}
+
+/** Starts a command and kills it after so many milliseconds. @returns whether it was still at work. */
+async function killedAfter(stack: Project, args: string[], ms: number): Promise<boolean> {
+  const live = stack.start(args);
+  live.end();
+  const timer = setTimeout(() => {
+    try {
+      live.kill('SIGKILL');
+    } catch {
+      // It had ended by itself.
+    }
+  }, ms);
+  const { code } = await live.exited;
+  clearTimeout(timer);
+  return code !== 0;
+}
+
+async function expectUp(stack: Project): Promise<void> {
+  await stack.ok(['up', '-d']);
+  const found = (await list(stack)).map(({ Name, State }) => `${Name} ${State}`);
+  expect(found).toEqual([
+    'crash-db-1 running',
+    'crash-job-1 exited',
+    'crash-web-1 running',
+    'crash-worker-1 running',
+    'crash-worker-2 running',
+  ]);
+  // One replica of each name, reachable: no half of an earlier attempt answers beside it.
+  const answer = await stack.ok(['exec', '-T', 'web', 'nslookup', '-type=a', 'worker']);
+  expect(new Set(answer.match(/^Address: \S+$/gm))).toHaveProperty('size', 2);
+}
+
+test(`killed ${rounds} times in the middle of up, with seed ${seed}`, { timeout: 300_000 }, async () => {
+  const next = random(seed);
+  const stack = world.project('crash', file);
+  await stack.ok(['up', '-d']);
+  await stack.ok(['down', '-v', '-t', '0']);
+  const whole = await duration(() => stack.ok(['up', '-d']));
+  await stack.ok(['down', '-v', '-t', '0']);
+  let hits = 0;
+  for (let round = 0; round < rounds; round++) {
+    const ms = next() * whole;
+    if (await killedAfter(stack, ['up', '-d'], ms)) hits++;
+    try {
+      // Half of the time the way is forward first, half of the time straight back.
+      if (round % 2 === 0) await expectUp(stack);
+      await stack.ok(['down', '-v', '-t', '0']);
+      expect(await world.host.leaks()).toEqual([]);
+    } catch (error) {
+      throw new Error(`round ${round}, killed after ${ms.toFixed(1)} ms, seed ${seed}`, { cause: error });
+    }
+  }
+  console.log(`up: ${hits} of ${rounds} kills came while it was at work (${whole.toFixed(0)} ms whole), seed ${seed}`);
+  expect(hits).toBeGreaterThan(rounds / 3);
+});
+
+test(`killed ${rounds} times in the middle of down, with seed ${seed}`, { timeout: 300_000 }, async () => {
+  const next = random(seed + 1);
+  const stack = world.project('crash', file);
+  await stack.ok(['up', '-d']);
+  const whole = await duration(() => stack.ok(['down', '-v', '-t', '0']));
+  let hits = 0;
+  for (let round = 0; round < rounds; round++) {
+    await stack.ok(['up', '-d']);
+    const ms = next() * whole;
+    if (await killedAfter(stack, ['down', '-v', '-t', '0'], ms)) hits++;
+    try {
+      if (round % 2 === 0) await expectUp(stack);
+      await stack.ok(['down', '-v', '-t', '0']);
+      expect(await world.host.leaks()).toEqual([]);
+    } catch (error) {
+      throw new Error(`round ${round}, killed after ${ms.toFixed(1)} ms, seed ${seed}`, { cause: error });
+    }
+  }
+  console.log(
+    `down: ${hits} of ${rounds} kills came while it was at work (${whole.toFixed(0)} ms whole), seed ${seed}`,
+  );
+  expect(hits).toBeGreaterThan(rounds / 3);
+});
