@@ -177,6 +177,7 @@ async function main(): Promise<void> {
   facts.aliases = sh(`ip -d link | grep -o 'alias stack:.*' | sort | uniq -c | wc -l`);
 
   facts.reserved = reserve();
+  facts.surveyed = await surveyed();
   await networks.detach(containers.flatMap(({ endpoints }) => endpoints));
   facts.linksDetached = sh('ip -o link show type veth').split('\n').length;
   await networks.sync(stack, [...records.values()], []);
@@ -208,6 +209,20 @@ async function reachHostLoopback(namespace: Fd, ask: () => Promise<string>): Pro
     mount -t sysfs none /sys 2>/dev/null; ip addr del 127.0.0.1/8 dev lo
     echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; ip route add 127.0.0.0/8 via ${gateway}'`);
   return ask();
+}
+
+/** With every record, then with all but one container, then as a stack of which only the kernel knows. */
+async function surveyed(): Promise<unknown> {
+  const ids = containers.map(({ id }) => id);
+  const strays = async (known: string[]) => (await networks.survey(stack, new Set(known))).strays.length;
+  const { bridges } = await networks.survey(stack, new Set(ids));
+  sh(
+    'ip link add st-lost type bridge; ip link set st-lost alias stack:lost:network:lost_x; nft add table inet stack-lost',
+  );
+  const lost = (await networks.survey('lost', new Set())).strays;
+  await networks.removeStrays(lost);
+  const left = (await networks.survey('lost', new Set())).strays;
+  return { bridges: bridges.size, all: await strays(ids), butOne: await strays(ids.slice(1)), lost, left };
 }
 
 function reserve(): unknown {

@@ -88,6 +88,19 @@ describe.skipIf(missing).each(['0', '1'])('networks in the kernel, bridge-nf-cal
     });
   });
 
+  test('a stack is found in the kernel by aliases and names', () => {
+    expect(facts.surveyed).toEqual({
+      bridges: 4,
+      all: 0,
+      butOne: 1,
+      lost: [
+        { kind: 'link', name: 'st-lost' },
+        { kind: 'table', name: 'stack-lost' },
+      ],
+      left: [],
+    });
+  });
+
   test('others’ rules are left alone, and nothing of ours is left', () => {
     expect(facts.forwardingOpened).toBe('1 1');
     expect(facts.tables).toEqual([

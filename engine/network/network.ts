@@ -10,6 +10,7 @@ import type { ContainerRecord, Endpoint, NetworkRecord, PublishedPort } from '..
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { Network } from '../../schemas/project.ts';
+import type { Stray } from '../../schemas/snapshot.ts';
 import type { Host } from '../host.ts';
 import { applyRules } from './apply-rules.ts';
 import { attach, scratchGroup } from './attach.ts';
@@ -27,6 +28,7 @@ import { holdPorts, type PortRequest, type Reservation, reservePorts } from './p
 import { loadRecord, loadRecords, removeRecord, saveRecord } from './records.ts';
 import type { RuleInput } from './rules.ts';
 import { chooseSubnets, defaultPools } from './subnets.ts';
+import { removeStrays, type Survey, survey } from './survey.ts';
 import { takenSubnets } from './taken.ts';
 
 /** What rules and names are made of. */
@@ -42,8 +44,13 @@ export interface Networks {
   list(stack?: string): NetworkRecord[];
   /** By its name on the machine. */
   find(name: string): NetworkRecord | undefined;
-  /** Names of the bridges among those of `records` that the kernel has. */
-  existing(records: NetworkRecord[]): Promise<Set<string>>;
+  /**
+   * What the kernel has of a stack: which bridges of its `records` exist, and the links and tables that neither a
+   * record nor a container of `containerIds` explains.
+   */
+  survey(stack: string, containerIds: Set<string>): Promise<Survey>;
+  /** Removes links and tables that `survey` found. */
+  removeStrays(strays: Stray[]): Promise<void>;
   /**
    * Bridges and records go, with a stack's last network its rules, with the machine's last what was changed to forward.
    * Whatever is already gone is no error.
@@ -209,17 +216,15 @@ export function createNetworks(host: Host): Networks {
     await attach(verbs, { namespace, stack, id, endpoints, bridges, isBridgeFiltered: isBridgeFiltered() });
   }
 
+  const listRecords = (stack?: string) =>
+    loadRecords(layout).filter((record) => stack === undefined || record.stack === stack);
+
   return {
     create,
-    list: (stack) => loadRecords(layout).filter((record) => stack === undefined || record.stack === stack),
+    list: listRecords,
     find: (name) => loadRecord(layout, name),
-    existing: async (records) => {
-      const found = await findBridges(
-        verbs,
-        records.map((record) => record.bridge),
-      );
-      return new Set(found.keys());
-    },
+    survey: (stack, ids) => survey(verbs, stack, listRecords(stack), ids),
+    removeStrays: (strays) => removeStrays(verbs, strays),
     remove,
     allocate,
     release: (id) => void reserved.delete(id),
