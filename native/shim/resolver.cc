@@ -72,7 +72,8 @@ bool give_up_rights(pid_t parent) {
     rlimit none{0, 0};
     setrlimit(static_cast<__rlimit_resource>(resource), &none);
   }
-  for (int capability = 0; capability < 64; ++capability) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  for (int capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) {
+  }
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   if (syscall(SYS_setgroups, 0, nullptr) != 0) return false;
   if (!become(own_id) && !become(nobody)) return false;
@@ -99,13 +100,6 @@ bool keep_only(int& udp, int& tcp, int& broker) {
     *kept[i] = 3 + i;
   }
   return syscall(SYS_close_range, 6u, ~0u, 0) == 0;
-}
-
-void default_signals() {
-  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 int bound_socket(int type) {
@@ -191,7 +185,9 @@ pid_t resolver_spawn(const ResolverConfig& config, int& broker_fd) {
   pid_t child = fork();
   if (child < 0) return -1;
   if (child == 0) {
-    default_signals();
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     prctl(PR_SET_NAME, "stack-dns", 0, 0, 0);
     int udp = config.udp_fd, tcp = config.tcp_fd, broker = theirs.get();
     if (!keep_only(udp, tcp, broker) || chdir("/") != 0 || !give_up_rights(parent)) _exit(125);

@@ -96,8 +96,8 @@ bool upstream_parse(const char* text, uint16_t port, Upstream& upstream);
 // caller must be single-threaded. Sets the namespace's loopback link up. False with errno set and nothing left open.
 bool resolver_listen(int netns_fd, int& udp_fd, int& tcp_fd);
 
-// Forks the child. `broker_fd`: the shim's end (SOCK_SEQPACKET, non-blocking, close-on-exec), to poll for POLLIN.
-// Returns the child's pid, or -1 with errno set.
+// Forks the child; the caller handles no signal by function. `broker_fd`: the shim's end (SOCK_SEQPACKET, non-blocking,
+// close-on-exec), to poll for POLLIN. Returns the child's pid, or -1 with errno set.
 pid_t resolver_spawn(const ResolverConfig& config, int& broker_fd);
 
 // Serves what the child asks for, without blocking. False once the child has gone (close the descriptor then).
