@@ -18,11 +18,12 @@ import { encodeShim } from '../runtime/program/program.ts';
 import { compileSeccomp, defaultSeccomp } from '../runtime/seccomp/seccomp.ts';
 import { stopSignalOf } from '../runtime/signals.ts';
 import { type NamespaceChoice, toRuntimeSpec } from '../runtime/spec.ts';
+import { writeSpec } from '../runtime/spec-json.ts';
 import { imageAccounts, resolveUser, type User } from '../runtime/users.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { CreateRequest } from './containers.ts';
-import { containerCgroup, files, networkPeer } from './launch.ts';
+import { containerCgroup, files, networkPeer, pidOf } from './launch.ts';
 import { healthOf, logOf, monitorMembership, restartOf } from './monitor.ts';
 import { probeProcess } from './process.ts';
 
@@ -115,19 +116,26 @@ function write(
     mounts: record.mounts,
     rootPath: 'rootfs',
     files: paths.files,
-    namespaces: namespacesOf(config.network_mode),
+    namespaces: namespacesOf(host, config.network_mode, peer),
     hostHostname: hostname(),
     cgroupsPath: cgroupsPath(record.stack, record.id, host.settings.cgroupParent),
     availableCapabilities: boundingSet(readFileSync('/proc/self/status', 'utf8')),
     seccomp: defaultSeccomp,
   });
-  writeFileSync(join(directory, files.spec), JSON.stringify(spec));
+  writeFileSync(join(directory, files.spec), writeSpec(spec));
   writeFileSync(join(directory, 'image.json'), JSON.stringify({ id: image.id, layers: image.layers }));
   writeFileSync(join(directory, files.program), program(host, request, record, spec, paths.upstreams));
 }
 
-const namespacesOf = (mode: string | undefined): { network?: NamespaceChoice } =>
-  mode === 'host' ? { network: 'host' } : {};
+/** A shared network keeps its sysctls: they are the peer's. */
+function namespacesOf(
+  host: Host,
+  mode: string | undefined,
+  peer: ContainerRecord | undefined,
+): { network?: NamespaceChoice } {
+  if (peer) return { network: { path: `/proc/${pidOf(host, peer)}/ns/net` } };
+  return mode === 'host' ? { network: 'host' } : {};
+}
 
 /** hosts, hostname and resolv.conf: its own, or those of the container whose network it shares. */
 function writeFiles(host: Host, record: ContainerRecord, directory: string, peer: ContainerRecord | undefined) {

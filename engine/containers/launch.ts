@@ -12,6 +12,7 @@ import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
 import { cgroupPlan, hierarchies, makeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, readFailure } from '../runtime/control.ts';
+import { readSpec } from '../runtime/spec-json.ts';
 import { stepError } from './failure.ts';
 
 /** Files of a container's directory (engine/state/layout). */
@@ -31,7 +32,7 @@ export interface Launch {
 export async function launch(host: Host, networks: Networks, request: Launch): Promise<void> {
   const { record, peers } = request;
   const directory = host.layout.containerDir(record.stack, record.id);
-  const spec = JSON.parse(readFileSync(join(directory, files.spec), 'utf8')) as RuntimeSpec;
+  const spec = readSpec(readFileSync(join(directory, files.spec), 'utf8'), join(directory, files.spec));
   const program = readFileSync(join(directory, files.program));
   mkdirSync(host.layout.containerRun(record.id), { recursive: true, mode: 0o700 });
   const fds = [...request.held];
@@ -109,7 +110,8 @@ function openNamespaceOf(host: Host, record: ContainerRecord, peer: ContainerRec
   });
 }
 
-function pidOf(host: Host, peer: ContainerRecord): number {
+/** Pid of a container's first process; 0 where none runs. */
+export function pidOf(host: Host, peer: ContainerRecord): number {
   try {
     const text = readFileSync(join(host.layout.containerRun(peer.id), 'status'), 'utf8');
     return Number(/^pid (\d+)$/m.exec(text)?.[1] ?? 0);

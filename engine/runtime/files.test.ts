@@ -11,7 +11,7 @@ const host = {
 
 function files(config: Partial<Service>, hasNetwork = true) {
   const endpoint = { isDefaultRoute: true, ipv4: { address: '172.18.0.2', prefix: 16, gateway: '172.18.0.1' } };
-  const record = { id: 'ab'.repeat(32), config, endpoints: hasNetwork ? [endpoint] : [] };
+  const record = { id: 'ab'.repeat(32), service: 'web', config, endpoints: hasNetwork ? [endpoint] : [] };
   return containerFiles(record as unknown as ContainerRecord, host);
 }
 
@@ -34,7 +34,7 @@ test('hosts carries its own name, extra hosts and the gateway under host-gateway
     extra_hosts: ['db=10.1.1.1', 'six:[fd00::1]', 'host.docker.internal=host-gateway'],
   });
   expect(hostname).toBe('web\n');
-  expect(hosts.split('\n').slice(6)).toEqual([
+  expect(hosts.split('\n').slice(1)).toEqual([
     '10.1.1.1\tdb',
     'fd00::1\tsix',
     '172.18.0.1\thost.docker.internal',

@@ -1,24 +1,12 @@
 import { expect, test } from 'vitest';
-import { type HostsRequest, hostnameFile, hostsFile, parseResolvConf, resolverFiles } from './spec-files.ts';
+import { extraHosts, hostnameFile, hostsFile, parseResolvConf, resolverFiles } from './spec-files.ts';
 
-const hosts = (request: Partial<HostsRequest>) =>
-  hostsFile({
-    hostname: 'web',
-    addresses: ['10.210.0.2'],
-    hostGateway: ['10.210.0.1'],
-    hasIpv6: false,
-    resource: 'services.web',
-    ...request,
-  });
-
-test('hosts: localhost, extra hosts, then the container itself', () => {
-  expect(hosts({ domainname: 'example.org', extraHosts: ['db=192.0.2.7', 'six=2001:db8::7'] })).toBe(
-    ['127.0.0.1\tlocalhost', '192.0.2.7\tdb', '2001:db8::7\tsix', '10.210.0.2\tweb.example.org web', ''].join('\n'),
+test('hosts: localhost, extra hosts, then the container itself; names of IPv6 where it has IPv6', () => {
+  const hosts = { hostname: 'web', extra: [['db', '192.0.2.7']] as [string, string][] };
+  expect(hostsFile({ ...hosts, domainname: 'example.org', addresses: ['10.210.0.2'] })).toBe(
+    ['127.0.0.1\tlocalhost', '192.0.2.7\tdb', '10.210.0.2\tweb.example.org web', ''].join('\n'),
   );
-});
-
-test('hosts: the names of IPv6 where there is IPv6', () => {
-  expect(hosts({ hasIpv6: true, addresses: ['10.210.0.2', 'fd00::2'] })).toBe(
+  expect(hostsFile({ ...hosts, addresses: ['10.210.0.2', 'fd00::2'] })).toBe(
     [
       '127.0.0.1\tlocalhost',
       '::1\tlocalhost ip6-localhost ip6-loopback',
@@ -26,6 +14,7 @@ test('hosts: the names of IPv6 where there is IPv6', () => {
       'ff00::\tip6-mcastprefix',
       'ff02::1\tip6-allnodes',
       'ff02::2\tip6-allrouters',
+      '192.0.2.7\tdb',
       '10.210.0.2\tweb',
       'fd00::2\tweb',
       '',
@@ -33,26 +22,28 @@ test('hosts: the names of IPv6 where there is IPv6', () => {
   );
 });
 
+const extra = (entry: string, gateway = ['10.210.0.1']) => extraHosts([entry], gateway, 'services.web');
+
 test.each([
-  ['a=192.0.2.7', '192.0.2.7\ta'],
-  ['a:192.0.2.7', '192.0.2.7\ta'],
-  ['a:2001:db8::7', '2001:db8::7\ta'],
-  ['a=[2001:db8::7]', '2001:db8::7\ta'],
-  ['a=host-gateway', '10.210.0.1\ta'],
-  ['a:host-gateway', '10.210.0.1\ta'],
-])('extra_hosts %j', (entry, line) => {
-  expect(hosts({ extraHosts: [entry] }).split('\n')).toContain(line);
+  ['a=192.0.2.7', '192.0.2.7'],
+  ['a:192.0.2.7', '192.0.2.7'],
+  ['a:2001:db8::7', '2001:db8::7'],
+  ['a=[2001:db8::7]', '2001:db8::7'],
+  ['a=host-gateway', '10.210.0.1'],
+  ['a:host-gateway', '10.210.0.1'],
+])('extra_hosts %j', (entry, address) => {
+  expect(extra(entry)).toEqual([['a', address]]);
 });
 
 test.each(['a', 'a=', '=192.0.2.7', 'a=192.0.2.700', 'a=db', 'a b=192.0.2.7', 'a=192.0.2.7\n1.1.1.1 b'])(
   'extra_hosts %j is refused',
   (entry) => {
-    expect(() => hosts({ extraHosts: [entry] })).toThrow(/services\.web\.extra_hosts/);
+    expect(() => extra(entry)).toThrow(/services\.web\.extra_hosts/);
   },
 );
 
 test('host-gateway without a way to the host is refused', () => {
-  expect(() => hosts({ extraHosts: ['a=host-gateway'], hostGateway: [] })).toThrow(/no network through which/);
+  expect(() => extra('a=host-gateway', [])).toThrow(/no network through which/);
 });
 
 test('hostname is a line', () => expect(hostnameFile('web')).toBe('web\n'));
@@ -84,10 +75,10 @@ test('what the service says takes its place', () => {
   expect(resolverFiles({ host, mode: 'stack', dnsSearch: ['.'] }).content).not.toContain('search');
 });
 
-test('in the host network the container asks as the host does', () => {
-  expect(resolverFiles({ host, mode: 'host' })).toEqual({
-    content:
-      'nameserver 127.0.0.53\nnameserver fe80::1%eth0\nsearch corp.example lab.example\noptions edns0 trust-ad timeout:1\n',
+test('in the host network the container asks as the host does, unless the service says otherwise', () => {
+  expect(resolverFiles({ host, mode: 'host' })).toEqual({ content: host, upstreams: [] });
+  expect(resolverFiles({ host, mode: 'host', dns: ['192.0.2.53'] })).toEqual({
+    content: 'nameserver 192.0.2.53\nsearch corp.example lab.example\noptions edns0 trust-ad timeout:1\n',
     upstreams: [],
   });
 });

@@ -3,57 +3,65 @@ import { isIP } from 'node:net';
 import { StackError } from '../../schemas/errors.ts';
 
 export interface HostsRequest {
+  /** Text to add to, in place of the lines of localhost: the host's own file, for a container in its network. */
+  base?: string | undefined;
+  /** From {@link extraHosts}. */
+  extra: [name: string, address: string][];
   hostname: string;
   domainname?: string | undefined;
-  /** The container's own addresses, IPv4 and IPv6. */
+  /** The container's own addresses, IPv4 and IPv6. Where none is IPv6, ::1 is no name of localhost either. */
   addresses: string[];
-  /** `name=address` or `name:address`; the address may be `host-gateway`. */
-  extraHosts?: string[] | undefined;
-  /** What `host-gateway` stands for: the host as the container reaches it. */
-  hostGateway: string[];
-  /** Without IPv6 its names stay out. */
-  hasIpv6: boolean;
-  resource: string;
 }
 
-/** @throws config.value for an entry that is no address, or a host-gateway where the host cannot be reached. */
-export function hostsFile(request: HostsRequest): string {
-  const lines: [string, string][] = [['127.0.0.1', 'localhost']];
-  if (request.hasIpv6) {
-    lines.push(
-      ['::1', 'localhost ip6-localhost ip6-loopback'],
-      ['fe00::', 'ip6-localnet'],
-      ['ff00::', 'ip6-mcastprefix'],
-      ['ff02::1', 'ip6-allnodes'],
-      ['ff02::2', 'ip6-allrouters'],
-    );
-  }
-  for (const entry of request.extraHosts ?? []) {
-    for (const [name, address] of extraHost(entry, request)) lines.push([address, name]);
-  }
-  const { hostname, domainname } = request;
+const localhost = ['127.0.0.1\tlocalhost'];
+const localhost6 = [
+  '::1\tlocalhost ip6-localhost ip6-loopback',
+  'fe00::\tip6-localnet',
+  'ff00::\tip6-mcastprefix',
+  'ff02::1\tip6-allnodes',
+  'ff02::2\tip6-allrouters',
+];
+
+/** As docker orders it: localhost, extra hosts, the container itself. */
+export function hostsFile({ base, extra, hostname, domainname, addresses }: HostsRequest): string {
+  const hasIpv6 = addresses.some((address) => isIP(address) === 6);
   const names = domainname ? `${hostname}.${domainname} ${hostname}` : hostname;
-  for (const address of request.addresses) lines.push([address, names]);
-  return lines.map(([address, name]) => `${address}\t${name}\n`).join('');
+  const lines = [
+    ...(base === undefined ? [...localhost, ...(hasIpv6 ? localhost6 : [])] : [base.trimEnd()]),
+    ...extra.map(([name, address]) => `${address}\t${name}`),
+    ...addresses.map((address) => `${address}\t${names}`),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
 }
 
-function extraHost(entry: string, { hostGateway, resource }: HostsRequest): [name: string, address: string][] {
+/**
+ * `name=address` or `name:address`.
+ * @param hostGateway what `host-gateway` stands for: the host as the container reaches it; empty where it cannot.
+ * @throws config.value for an entry that is no address, or a host-gateway where the host cannot be reached.
+ */
+export function extraHosts(
+  entries: string[],
+  hostGateway: string[],
+  resource: string,
+): [name: string, address: string][] {
   const where = `${resource}.extra_hosts`;
-  const [, name = '', written = ''] = /^([^=:\s]+)[=:](.+)$/.exec(entry) ?? [];
-  const address = written.trim().replace(/^\[(.*)\]$/, '$1');
-  if (address === 'host-gateway') {
-    if (hostGateway.length > 0) return hostGateway.map((one) => [name, one]);
+  return entries.flatMap((entry): [string, string][] => {
+    const [, name = '', written = ''] = /^([^=:\s]+)[=:](.+)$/.exec(entry) ?? [];
+    const address = written.trim().replace(/^\[(.*)\]$/, '$1');
+    if (isIP(address) !== 0) return [[name, address]];
+    if (address === 'host-gateway' && hostGateway.length > 0) return hostGateway.map((one) => [name, one]);
+    if (address === 'host-gateway') {
+      throw new StackError('config.value', {
+        message: `${where}: "${entry}": the service has no network through which the host could be reached`,
+        hint: 'Give the service a network of its own that is not internal, or write an address.',
+        resource: where,
+      });
+    }
     throw new StackError('config.value', {
-      message: `${where}: "${entry}": the service has no network through which the host could be reached`,
-      hint: 'Give the service a network of its own that is not internal, or write an address.',
+      message: `${where}: "${entry}" is not a name and an address`,
+      hint: 'Write name=192.0.2.7, name=2001:db8::7 or name=host-gateway.',
       resource: where,
     });
-  }
-  if (isIP(address) !== 0) return [[name, address]];
-  throw new StackError('config.value', {
-    message: `${where}: "${entry}" is not a name and an address`,
-    hint: 'Write name=192.0.2.7, name=2001:db8::7 or name=host-gateway.',
-    resource: where,
   });
 }
 
@@ -65,8 +73,8 @@ export interface ResolverRequest {
   dns?: string[] | undefined;
   dnsSearch?: string[] | undefined;
   dnsOptions?: string[] | undefined;
-  /** `stack`: our resolver answers on 127.0.0.11. `host`: the container sees the host's network and asks as it does. */
-  mode: 'stack' | 'host';
+  /** `stack`: our resolver answers on 127.0.0.11. `host`: it is in the host's network and asks as that does. */
+  mode: 'stack' | 'host' | 'none';
 }
 
 export interface ResolverFiles {
@@ -84,20 +92,23 @@ export const resolverAddress = '127.0.0.11';
 
 /** `dns`, `dns_search` (`.` for none) and `dns_opt` each take the place of what the host has. */
 export function resolverFiles(request: ResolverRequest): ResolverFiles {
+  const { mode, dns, dnsSearch, dnsOptions } = request;
+  if (mode === 'host' && !dns?.length && !dnsSearch?.length && !dnsOptions?.length) {
+    return { content: request.host, upstreams: [] };
+  }
   const host = parseResolvConf(request.host);
-  const servers = request.dns?.length ? request.dns : host.servers;
-  const search = request.dnsSearch?.length ? request.dnsSearch.filter((domain) => domain !== '.') : host.search;
-  const options = request.dnsOptions?.length ? request.dnsOptions : host.options;
-  const isOurs = request.mode === 'stack';
+  const asked = dns?.length ? dns : host.servers;
+  const search = dnsSearch?.length ? dnsSearch.filter((domain) => domain !== '.') : host.search;
+  const options = [...(dnsOptions?.length ? dnsOptions : host.options)];
   // Names of services have no dots: they are asked as they are before any search domain is tried.
-  const hasNdots = options.some((option) => option.startsWith('ndots:'));
-  const all = isOurs && !hasNdots ? [...options, 'ndots:0'] : options;
+  if (mode === 'stack' && !options.some((option) => option.startsWith('ndots:'))) options.push('ndots:0');
+  const servers = { stack: [resolverAddress], host: asked, none: [] }[mode];
   const lines = [
-    ...(isOurs ? [resolverAddress] : servers).map((server) => `nameserver ${server}`),
+    ...servers.map((server) => `nameserver ${server}`),
     ...(search.length > 0 ? [`search ${search.join(' ')}`] : []),
-    ...(all.length > 0 ? [`options ${all.join(' ')}`] : []),
+    ...(options.length > 0 ? [`options ${options.join(' ')}`] : []),
   ];
-  return { content: lines.map((line) => `${line}\n`).join(''), upstreams: isOurs ? servers : [] };
+  return { content: lines.map((line) => `${line}\n`).join(''), upstreams: mode === 'stack' ? asked : [] };
 }
 
 /** resolv.conf(5): the last `search` or `domain` line counts, `options` lines add up. */
