@@ -8,6 +8,7 @@ import type { Host } from '../host.ts';
 import { Connection, connectShim, encodeFrame, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
 import { encodeExec } from '../runtime/program/program.ts';
 import { compileSeccomp } from '../runtime/seccomp/seccomp.ts';
+import { readSpec } from '../runtime/spec-json.ts';
 import { errnoName } from '../runtime/status.ts';
 import type { ExecRequest, Session } from './containers.ts';
 import { stepError } from './failure.ts';
@@ -16,7 +17,7 @@ import { execProcess } from './process.ts';
 
 export async function exec(host: Host, record: ContainerRecord, request: ExecRequest): Promise<Session> {
   const directory = host.layout.containerDir(record.stack, record.id);
-  const spec = JSON.parse(readFileSync(join(directory, files.spec), 'utf8')) as RuntimeSpec;
+  const spec = readSpec(readFileSync(join(directory, files.spec), 'utf8'), join(directory, files.spec));
   const { plan } = containerCgroup(spec);
   const process = await execProcess(host, record, spec, request);
   const program = encodeExec({
