@@ -188,7 +188,7 @@ void readers_see_one_generation() {
     for (int turn = 0; !is_over; ++turn) builder.publish(content(turn));
   });
   int answered = 0;
-  for (int i = 0; i < 20000; ++i) {
+  for (int i = 0; i < 4000; ++i) {
     Outcome outcome = answer(builder.table(), ask("web", a), static_cast<uint32_t>(i), 4096);
     CHECK(outcome.found != Found::unknown);
     if (outcome.found == Found::busy) continue;

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { writeNames } from '../../engine/network/names.ts';
+
 const run = promisify(execFile);
 const native = dirname(dirname(fileURLToPath(import.meta.url)));
 const sanitizers = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
@@ -19,9 +21,17 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
+const built = new Map<string, Promise<string>>();
+
 /** Compiles `test/<name>.cc` with the sources it tests, all below native/, and returns the program's path. */
-async function build(name: string, sources: string[], flags: string[]): Promise<string> {
+function build(name: string, sources: string[], flags: string[]): Promise<string> {
   const program = join(directory, `${name}-${flags.length}`);
+  const known = built.get(program) ?? compile(program, name, sources, flags);
+  built.set(program, known);
+  return known;
+}
+
+async function compile(program: string, name: string, sources: string[], flags: string[]): Promise<string> {
   const files = [`test/${name}.cc`, ...sources].map((file) => join(native, file));
   const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-missing-field-initializers'];
   await run('g++', ['-std=c++20', ...warnings, ...flags, `-I${native}`, ...files, '-o', program]);
@@ -38,6 +48,42 @@ test('the log writer', { timeout: limit }, async () => {
 
 test('the resolver answers and forwards', { timeout: limit }, async () => {
   await run(await build('resolver_test', resolver, sanitizers));
+});
+
+test('the resolver reads the tables that the engine writes', { timeout: limit }, async () => {
+  const program = await build('resolver_test', resolver, sanitizers);
+  const file = join(directory, 'demo_default.names');
+  const endpoint = (slot: number, address: string) => ({
+    network: 'default',
+    networkName: 'demo_default',
+    interface: 'eth0',
+    hostInterface: `veth${slot}`,
+    bridge: 'br0',
+    mac: '02:00:00:00:00:01',
+    ipv4: { address, prefix: 16 },
+    ipv6: { address: `fd00::${slot}`, prefix: 64 },
+    aliases: ['Web'],
+    slot,
+    isDefaultRoute: true,
+  });
+  const containers = [1, 2, 3].map((slot) => ({
+    name: `demo-web-${slot}`,
+    endpoints: [endpoint(slot, `172.18.0.${slot}`)],
+  }));
+  const lookUp = async (name: string, type: number) =>
+    (await run(program, ['lookup', file, name, `${type}`])).stdout.trim().split('\n').sort();
+  // Twice: either buffer.
+  for (let time = 0; time < 2; time++) {
+    writeNames(file, 'demo_default', containers);
+    // Slot 3 is not live.
+    expect(await lookUp('WEB', 1)).toEqual(['ac120001', 'ac120002']);
+  }
+  expect(await lookUp('demo-web-2', 28)).toEqual([`fd00${'0'.repeat(27)}2`]);
+  expect(await lookUp('demo-web-1.demo_default', 1)).toEqual(['ac120001']);
+  const pointer = Buffer.from('\x0ademo-web-1\x0cdemo_default\x00').toString('hex');
+  expect(await lookUp('1.0.18.172.in-addr.arpa', 12)).toEqual([pointer]);
+  expect(await lookUp(`2.${'0.'.repeat(27)}0.0.d.f.ip6.arpa`, 12)).toHaveLength(1);
+  expect(await lookUp('demo-web-3', 1)).toEqual(['unknown']);
 });
 
 const isRoot = process.getuid?.() === 0;

@@ -1,5 +1,6 @@
 // The resolver's loop, asked over real sockets. Run by native.test.ts in two builds:
 //   resolver_test           with sanitizers, the loop in a plain child process
+//   resolver_test lookup <table> <name> <type>
 //   resolver_test confined  as the shim spawns it: another network namespace, no rights (needs root)
 #include "shim/resolver.h"
 
@@ -437,9 +438,35 @@ void confined() {
   }
 }
 
+// Prints what a table of the engine's says, a line of hexadecimal for each answer.
+void look_up(const char* file, const char* name, uint16_t type) {
+  int fd = open(file, O_RDWR | O_CLOEXEC);
+  NameTable table;
+  CHECK(fd >= 0 && name_table_map(fd, table));
+  for (uint16_t slot : {1, 2}) CHECK(name_table_set_live(fd, slot, true));
+  Bytes query = ask(name, type), out(512);
+  dns::Query parsed;
+  dns::Rcode status;
+  size_t size = 0;
+  CHECK(dns::parse_query(query.data(), query.size(), parsed, status) == dns::Parsed::query);
+  if (dns::answer_from_table(table, parsed, query.data(), 0, out.data(), out.size(), size) != dns::Found::answer) {
+    std::puts("unknown");
+    return;
+  }
+  out.resize(size);
+  for (const std::string& bytes : contents(out)) {
+    for (char byte : bytes) std::printf("%02x", static_cast<uint8_t>(byte));
+    std::puts("");
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count == 5 && std::string(arguments[1]) == "lookup") {
+    look_up(arguments[2], arguments[3], static_cast<uint16_t>(std::atoi(arguments[4])));
+    return 0;
+  }
   if (count == 2 && std::string(arguments[1]) == "confined") {
     confined();
     return 0;
