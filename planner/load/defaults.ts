@@ -5,12 +5,30 @@ import type { Places } from './places.ts';
 
 type Service = Record<string, unknown>;
 
-/** Changes `service` in place. */
-export function completeService(service: Service): void {
+/** Attributes where nothing, zero or false is an answer of its own. */
+const meaningful = new Set(['command', 'entrypoint', 'init', 'attach', 'scale', 'deploy', 'healthcheck']);
+const sizes = new Set(['mem_limit', 'mem_reservation', 'memswap_limit', 'mem_swappiness', 'shm_size']);
+
+/** Values that ask for what happens anyway are left out, as compose does. Only now: before merging they override. */
+function omitEmpty(service: Service): void {
+  for (const [key, value] of Object.entries(service)) {
+    if (meaningful.has(key) || key.startsWith('x-')) continue;
+    const isEmpty = value === false || value === 0 || value === '' || (sizes.has(key) && value === '0');
+    const isHollow = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+    if (isEmpty || isHollow) delete service[key];
+  }
+  const healthcheck = service.healthcheck as { test?: unknown[] } | undefined;
+  if (healthcheck?.test?.length === 0) delete healthcheck.test;
+}
+
+/** Changes `service` in place. `directory` is where a build without a context happens. */
+export function completeService(service: Service, directory: string): void {
+  omitEmpty(service);
   service.command ??= null;
   service.entrypoint ??= null;
   if (service.build) {
     const build = service.build as Record<string, unknown>;
+    if (build.context === undefined) build.context = directory;
     if (build.dockerfile === undefined && build.dockerfile_inline === undefined) build.dockerfile = 'Dockerfile';
   }
   const hasNoNetworks = service.networks === undefined || Object.keys(service.networks as object).length === 0;
@@ -20,7 +38,11 @@ export function completeService(service: Service): void {
     port.mode ??= 'ingress';
     port.protocol ??= 'tcp';
   }
-  if (service.deploy) (service.deploy as Record<string, unknown>).placement ??= {};
+  if (service.deploy) {
+    const deploy = service.deploy as Record<string, unknown>;
+    deploy.placement ??= {};
+    deploy.resources ??= {};
+  }
   if (Array.isArray(service.extra_hosts)) {
     const host = (entry: string) => entry.slice(0, entry.indexOf('='));
     service.extra_hosts = (service.extra_hosts as string[]).toSorted((a, b) =>
@@ -71,6 +93,7 @@ export function completeProject(
   if (used.networks.has('default')) model.networks.default ??= {};
   const networks = pick('networks', (network) => {
     const { driver, config } = (network.ipam ?? {}) as Record<string, unknown>;
+    for (const key of ['internal', 'attachable']) if (network[key] === false) delete network[key];
     network.ipam = { ...(driver === undefined ? {} : { driver }), ...(config === undefined ? {} : { config }) };
   });
   const volumes = pick('volumes', () => {});

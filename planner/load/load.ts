@@ -93,7 +93,13 @@ export function load(request: LoadRequest): Result<Loaded> {
   if (!model) return giveUp();
 
   const asked = [...request.profiles, ...splitList(environment.COMPOSE_PROFILES, ',')];
-  const loaded = complete(session, model, name, asked, request.services ?? [], environment, show);
+  const loaded = complete(session, model, {
+    name,
+    profiles: asked,
+    named: request.services ?? [],
+    environment,
+    directory: projectDirectory,
+  });
   if (problems.errors.length > 0) return giveUp();
   return {
     ok: true,
@@ -168,23 +174,29 @@ function discover(request: LoadRequest, show: (path: string) => string): Discove
   return { files, environment: environment.values, projectDirectory: directoryOf(files ?? []), errors };
 }
 
+interface Completion {
+  name: string;
+  profiles: string[];
+  named: string[];
+  environment: Record<string, string>;
+  directory: string;
+}
+
 /** Phases 7 to 10. */
 function complete(
   session: Session,
   model: Model,
-  name: string,
-  profiles: string[],
-  named: string[],
-  environment: Record<string, string>,
-  show: (path: string) => string,
+  { name, profiles, named, environment, directory }: Completion,
 ): Pick<Loaded, 'project' | 'disabled' | 'position'> {
+  const show = (path: string) => shown(path, session.workingDir);
   const { places, problems, io } = session;
   const selection = applyProfiles(model.services, profiles, named, places);
   problems.errors.push(...selection.errors);
   for (const [key, service] of Object.entries(selection.enabled)) {
     resolveEnvironment(key, service, { io, places, problems, environment, show });
   }
-  for (const service of Object.values({ ...selection.enabled, ...selection.disabled })) completeService(service);
+  for (const service of Object.values({ ...selection.enabled, ...selection.disabled }))
+    completeService(service, directory);
   check({ model, enabled: selection.enabled, disabled: selection.disabled, places, problems });
   const project = completeProject(name, model, selection.enabled, places);
   return {

@@ -195,14 +195,9 @@ const table: Record<string, Converter> = {
 export const service: Converter = (spot) => {
   if (spot.value === null) return {};
   const result = convertEntries(spot, table);
-  // What says nothing is left out; a command and an entrypoint keep the difference between absent and empty.
+  // A command and an entrypoint keep the difference between absent and empty.
   for (const key of Object.keys(result)) {
-    if (key === 'command' || key === 'entrypoint') continue;
-    if (result[key] === null || isEmpty(result[key])) delete result[key];
+    if (result[key] === null && key !== 'command' && key !== 'entrypoint') delete result[key];
   }
   return result;
 };
-
-function isEmpty(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
-}

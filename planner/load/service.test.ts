@@ -119,7 +119,7 @@ test.each<[written: string, key: string, value: unknown]>([
   [
     'deploy: {restart_policy: {condition: on-failure, delay: 120s}}',
     'deploy',
-    { placement: {}, restart_policy: { condition: 'on-failure', delay: '2m0s' } },
+    { placement: {}, resources: {}, restart_policy: { condition: 'on-failure', delay: '2m0s' } },
   ],
   [
     'devices: [/dev/a, "/dev/b:/dev/c:r"]',
