@@ -93,6 +93,12 @@ export function loadLayers(session: Session, file: string, scope: Scope, asked?:
   const layers = readDocuments(session, file, asked).map((document) => {
     const root = interpolate(document.root, { lookup: scope.lookup, places, problems }) as Record<string, unknown>;
     validate(root, places, problems);
+    if (root.version !== undefined) {
+      problems.warn('config.value', {
+        message: `${shown(file, session.workingDir)}: the attribute version is obsolete and ignored`,
+        where: positionOf(places.get(root, 'version'), 'key'),
+      });
+    }
     const model = normalise(root, { places, problems, directory: scope.directory, home: session.home });
     return { file, model, root, cleared: document.cleared };
   });

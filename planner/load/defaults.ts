@@ -42,13 +42,9 @@ export function completeService(service: Service, directory: string): void {
     const deploy = service.deploy as Record<string, unknown>;
     deploy.placement ??= {};
     deploy.resources ??= {};
+    if (service.scale !== undefined) deploy.replicas ??= service.scale;
   }
-  if (Array.isArray(service.extra_hosts)) {
-    const host = (entry: string) => entry.slice(0, entry.indexOf('='));
-    service.extra_hosts = (service.extra_hosts as string[]).toSorted((a, b) =>
-      host(a) < host(b) ? -1 : host(a) > host(b) ? 1 : 0,
-    );
-  }
+  if (Array.isArray(service.extra_hosts)) service.extra_hosts = service.extra_hosts.toSorted();
   for (const [name, restart] of impliedDependencies(service)) {
     const dependencies = (service.depends_on ?? {}) as Record<string, unknown>;
     dependencies[name] ??= { condition: 'service_started', ...(restart ? { restart } : {}), required: true };

@@ -9,14 +9,16 @@ export interface Io {
   kind(path: string): 'file' | 'directory' | undefined;
 }
 
+/** In the order they are looked for. */
 const standardNames = [
   'compose.yaml',
   'compose.yml',
-  'docker-compose.yaml',
   'docker-compose.yml',
+  'docker-compose.yaml',
   'stack.yaml',
   'stack.yml',
 ];
+const overrideNames = standardNames.map((name) => name.replace('.y', '.override.y'));
 
 /** The stack file of `directory` or of the nearest directory above it, with its override file where there is one. */
 export function findStandardFiles(directory: string, io: Io): string[] | undefined {
@@ -24,10 +26,7 @@ export function findStandardFiles(directory: string, io: Io): string[] | undefin
     const name = standardNames.find((candidate) => io.kind(posix.join(at, candidate)) === 'file');
     if (name) {
       const main = posix.join(at, name);
-      const stem = name.replace(/\.ya?ml$/, '');
-      const override = [`${stem}.override.yaml`, `${stem}.override.yml`].find(
-        (file) => io.kind(posix.join(at, file)) === 'file',
-      );
+      const override = overrideNames.find((file) => io.kind(posix.join(at, file)) === 'file');
       return override ? [main, posix.join(at, override)] : [main];
     }
     if (at === posix.dirname(at)) return undefined;
