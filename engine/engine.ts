@@ -1,12 +1,18 @@
 /** The engine as commands and the testing API see it: observe, plan, apply, and the rooms behind them. */
+import { readdirSync } from 'node:fs';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import type { Emit } from '../schemas/events.ts';
 import type { Plan } from '../schemas/plan.ts';
 import type { Project } from '../schemas/project.ts';
-import type { Snapshot } from '../schemas/snapshot.ts';
+import type { ObservedContainer, Snapshot } from '../schemas/snapshot.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Host } from './host.ts';
+import type { Images } from './images/images.ts';
+import { loadRecords } from './network/records.ts';
+import { observe, observeContainers, setDamagedAside } from './observe.ts';
+import { createEffects, createRooms } from './rooms.ts';
+import { lockStack } from './state/lock.ts';
 
 /** How a run reports, and how it is ended. */
 export interface Run {
@@ -35,6 +41,8 @@ export interface Engine {
    * networks and volumes it uses are looked up too. Throws `state.damaged`.
    */
   observe(stack: string, project?: Project): Promise<Snapshot>;
+  /** Containers and their states only, without a lock or a question to the kernel's network: what `ps` shows. */
+  observeContainers(stack: string): ObservedContainer[];
   /** The project as the stack's records tell it, for commands without a stack file (`stack -p demo down`). */
   recorded(stack: string): Promise<Project>;
   plan(project: Project, options: ReconcileOptions): Promise<Plan>;
@@ -47,4 +55,78 @@ export interface Engine {
   createOneOff(project: Project, request: OneOff, run: Run): Promise<ContainerRecord>;
   /** Loaded on first use: `ps` never loads the registry client. */
   containers(): Promise<Containers>;
+  images(): Promise<Images>;
+}
+
+/** Puts the rooms together over a host. Cheap: nothing is read or loaded yet. */
+export function createEngine(host: Host): Engine {
+  const rooms = createRooms(host);
+
+  async function look(stack: string, project?: Project, withStrays = false): Promise<Snapshot> {
+    const images = project && Object.keys(project.services).length > 0 ? await rooms.images() : undefined;
+    return observe({ host, stack, project, withStrays, ...(images ? { findImage: images.find } : {}) });
+  }
+
+  /** Plans under the lock, carries it out. Images whose policy is `always` come first: what they are decides the rest. */
+  async function carryOut(
+    project: Project,
+    run: Run,
+    make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
+    isDown = false,
+  ): Promise<Applied> {
+    const { emit, signal, waitTimeoutMs, command = 'stack' } = run;
+    using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
+    if (isDown) for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
+    const [{ execute }, effects] = await Promise.all([import('./execute/execute.ts'), createEffects(host, rooms)]);
+    let snapshot = await look(project.name, project, true);
+    let plan = await make(snapshot, []);
+    const asked = plan.operations.filter((one) => one.kind === 'image.pull' && one.policy === 'always');
+    if (asked.length > 0) {
+      const pulls = { ...plan, operations: asked, warnings: [] };
+      await execute({ plan: pulls, project, snapshot, effects, emit, signal });
+      snapshot = await look(project.name, project, true);
+      const pulled = asked.flatMap((one) => (one.kind === 'image.pull' ? [one.image] : []));
+      plan = await make(snapshot, pulled);
+    }
+    return { plan, ...(await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs })) };
+  }
+
+  return {
+    host,
+    stacks: () => stackNames(host),
+    observe: (stack, project) => look(stack, project),
+    observeContainers: (stack) => observeContainers(host, stack),
+    recorded: async (stack) => (await import('./recorded.ts')).recordedProject(await look(stack)),
+    async plan(project, options) {
+      const { reconcile } = await import('../planner/reconcile/reconcile.ts');
+      return reconcile(project, await look(project.name, project), options);
+    },
+    async apply(project, options, run) {
+      const { reconcile } = await import('../planner/reconcile/reconcile.ts');
+      const isDown = options.action === 'down';
+      return carryOut(project, run, async (found, pulled) => reconcile(project, found, { ...options, pulled }), isDown);
+    },
+    async createOneOff(project, request, run) {
+      const { reconcileOneOff } = await import('../planner/reconcile/reconcile.ts');
+      const { containers } = await carryOut(project, run, async (found, pulled) =>
+        reconcileOneOff(project, found, { ...request, pulled }),
+      );
+      return containers.find(({ name }) => name === request.name)!;
+    },
+    containers: rooms.containers,
+    images: rooms.images,
+  };
+}
+
+function stackNames({ layout }: Host): string[] {
+  const withContainers = entries(layout.stacks).filter((name) => entries(layout.stackDir(name)).length > 0);
+  return [...new Set([...withContainers, ...loadRecords(layout).map(({ stack }) => stack)])].sort();
+}
+
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }

@@ -50,7 +50,8 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
       await bringUp(record, held);
       return record;
     } catch (error) {
-      await remove(record, { removeAnonymousVolumes: true }).catch(() => {});
+      // Volumes handed on belong to the container it was to replace.
+      await remove(record, { removeAnonymousVolumes: !request.replaces }).catch(() => {});
       throw error;
     }
   }

@@ -24,7 +24,21 @@ export function listContainers(layout: Layout, stack: string): ContainerRecord[]
   return records.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Undefined where there is no record: half made, or half removed. */
+/** The containers of a stack whose record is there and cannot be read, each with the error that says so. */
+export function damagedContainers(layout: Layout, stack: string): { id: string; path: string; error: StackError }[] {
+  return entries(layout.stackDir(stack)).flatMap((id) => {
+    const path = join(layout.containerDir(stack, id), fileName);
+    try {
+      loadContainer(path, id);
+      return [];
+    } catch (error) {
+      if (error instanceof StackError) return [{ id, path, error }];
+      throw error;
+    }
+  });
+}
+
+/** Undefined where there is no record: half made, or half removed. So is an empty one: the power went before it was written. */
 function loadContainer(path: string, id: string): ContainerRecord | undefined {
   let text: string;
   try {
@@ -34,15 +48,16 @@ function loadContainer(path: string, id: string): ContainerRecord | undefined {
       return;
     throw error;
   }
+  if (text === '') return;
   try {
     const record = JSON.parse(text) as ContainerRecord;
-    if (record.id === id && typeof record.name === 'string') return record;
+    if (record.id === id && typeof record.name === 'string' && record.config) return record;
   } catch {
     // Told below.
   }
   throw new StackError('state.damaged', {
     message: `${path} is not a container record.`,
-    hint: `Remove the directory of the container (${path.slice(0, -fileName.length)}) and run \`stack up\` again.`,
+    hint: `\`stack down\` removes what is left of it. Or remove ${path}, and \`stack up\` makes the container anew.`,
     resource: `container ${id.slice(0, 12)}`,
   });
 }

@@ -23,6 +23,8 @@ export interface ReconcileOptions {
   scale?: Record<string, number>;
   /** `--pull`: overrides every service's pull_policy. */
   pull?: PullPolicy;
+  /** Images that were just pulled: `always` is satisfied. */
+  pulled?: string[];
   /** `down --volumes`: named volumes of the stack and anonymous ones. Never external ones. */
   removeVolumes?: boolean;
   /** `--timeout`: before SIGKILL, in milliseconds; absent: each container's own stop_grace_period. */
@@ -45,5 +47,6 @@ export interface OneOff {
   name: string;
   noDeps?: boolean;
   pull?: PullPolicy;
+  pulled?: string[];
   disabledServices?: string[];
 }

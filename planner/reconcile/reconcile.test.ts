@@ -3,7 +3,7 @@ import type { Project, Service } from '../../schemas/project.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { planText } from '../plan/plan.ts';
 import type { ReconcileOptions } from './options.ts';
-import { reconcile } from './reconcile.ts';
+import { reconcile, reconcileOneOff } from './reconcile.ts';
 import { applyPlan, emptySnapshot, statusOf } from './simulated.ts';
 
 const service = (fields: Partial<Service> = {}): Service => ({
@@ -223,7 +223,7 @@ test('containers that ended are started again, in the words of their end', () =>
   `);
 });
 
-test('a bridge that is gone is made again, and running containers on it anew', () => {
+test('a bridge that is gone is made again, and running containers on it restarted', () => {
   const world = up(demo({ web: {}, job: {} }));
   world.networks[0]!.exists = false;
   world.containers.find(({ record }) => record.service === 'job')!.status = statusOf({ state: 'dead' });
@@ -466,4 +466,29 @@ test('strays are removed by any action, before anything is made', () => {
       "start container demo-web-1 <- create container demo-web-1",
     ]
   `);
+});
+
+test('run makes one container beside the others when what it depends on is there', () => {
+  const plan = reconcileOneOff(three, emptySnapshot('demo'), {
+    service: 'web',
+    config: { ...three.services.web!, command: ['sh'] },
+    name: 'demo-web-run-1',
+  });
+  expect(plan.operations.map(({ id, needs }) => `${id} <- ${needs.join(', ')}`).slice(-6)).toMatchInlineSnapshot(`
+    [
+      "create container demo-cache-1 <- pull image redis:7, create network demo_default",
+      "start container demo-cache-1 <- create container demo-cache-1",
+      "create container demo-db-1 <- pull image postgres:16, create network demo_default, create volume demo_data",
+      "start container demo-db-1 <- create container demo-db-1",
+      "create container demo-web-run-1 <- pull image busybox, create network demo_default",
+      "await service db healthy <- start container demo-db-1",
+    ]
+  `);
+  const alone = reconcileOneOff(three, up(three), {
+    service: 'web',
+    config: three.services.web!,
+    name: 'demo-web-run-1',
+    noDeps: true,
+  });
+  expect(alone.operations.map(({ id }) => id)).toEqual(['create container demo-web-run-1']);
 });

@@ -3,17 +3,17 @@
  * what it waits for. Pure, linear in services, edges and containers, and independent of the order of keys.
  */
 import type { Plan } from '../../schemas/plan.ts';
-import type { Project } from '../../schemas/project.ts';
+import type { Project, Service } from '../../schemas/project.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
-import { graph } from '../graph.ts';
+import { type Graph, graph, withDependencies } from '../graph.ts';
 import { Builder } from './builder.ts';
 import { planDown, planStop } from './down.ts';
 import type { Scope } from './fates.ts';
 import { sorted } from './instances.ts';
-import type { ReconcileOptions } from './options.ts';
+import type { OneOff, ReconcileOptions } from './options.ts';
 import { handleOrphans } from './orphans.ts';
 import { networkFates, networkKeys } from './resources.ts';
-import { select } from './selection.ts';
+import { noService, type Selection, select } from './selection.ts';
 import { planRestart, planStart } from './start.ts';
 import { planUp } from './up.ts';
 
@@ -22,21 +22,11 @@ import { planUp } from './up.ts';
  * (pull policy never), `network.not-found` and `volume.not-found` (external ones), `network.in-use`.
  */
 export function reconcile(project: Project, observed: Snapshot, options: ReconcileOptions): Plan {
-  const snapshot = sorted(observed);
   const built = graph(project);
-  const selection = select(project, built, options);
+  const scope = scopeOf(project, observed, options, built, select(project, built, options));
+  const { snapshot } = scope;
   const warnings: string[] = [];
   const plan = new Builder(options);
-  const scope: Scope = {
-    project,
-    snapshot,
-    options,
-    graph: built,
-    selection,
-    networks: new Map(),
-    affected: new Set(),
-    images: new Map(snapshot.images.map((image) => [image.name, image])),
-  };
   plan.strays(snapshot.strays);
   let orphans: string[] = [];
   switch (options.action) {
@@ -63,14 +53,53 @@ export function reconcile(project: Project, observed: Snapshot, options: Reconci
 }
 
 /**
+ * `stack run`: one more container of a service, beside those of `up`, once what it depends on is there. It is created and
+ * not started, so that its command attaches first; the plan ends when depends_on's conditions hold. Throws as reconcile.
+ */
+export function reconcileOneOff(project: Project, observed: Snapshot, request: OneOff): Plan {
+  const { service, config, name, pull, pulled = [], disabledServices = [] } = request;
+  if (!Object.hasOwn(project.services, service)) throw noService(service, project, disabledServices);
+  const built = graph(project);
+  const dependencies = request.noDeps ? [] : built.dependencies.get(service)!.map(({ to }) => to);
+  const selection = {
+    named: new Set(dependencies),
+    active: withDependencies(built, dependencies),
+    isPartial: true,
+  };
+  const options: ReconcileOptions = { action: 'up', disabledServices, pulled, ...(pull ? { pull } : {}) };
+  const scope = scopeOf(project, observed, options, built, selection);
+  const used = scope.snapshot.containers.flatMap(({ record }) => (record.isOneOff ? [record.number] : []));
+  const number = Math.max(0, ...used) + 1;
+  const warnings: string[] = [];
+  const plan = new Builder(options);
+  plan.strays(scope.snapshot.strays);
+  affectNetworks(scope, warnings, config);
+  planUp(scope, plan, warnings, { service, number, name, config, fate: 'create', cause: 'stack run' });
+  return { stack: project.name, action: 'up', operations: plan.operations, orphans: [], warnings };
+}
+
+function scopeOf(
+  project: Project,
+  observed: Snapshot,
+  options: ReconcileOptions,
+  built: Graph,
+  selection: Selection,
+): Scope {
+  const snapshot = sorted(observed);
+  const images = new Map(snapshot.images.map((image) => [image.name, image]));
+  return { project, snapshot, options, graph: built, selection, networks: new Map(), affected: new Set(), images };
+}
+
+/**
  * The networks of the services concerned. One that is made anew takes along every container on it, those too of
  * services that were not named; they in turn need their other networks.
  */
-function affectNetworks(scope: Scope, warnings: string[]): void {
+function affectNetworks(scope: Scope, warnings: string[], oneOff?: Service): void {
   const { project, snapshot, selection, options } = scope;
   const services = new Set(selection.active);
   for (;;) {
-    const keys = networkKeys([...services].map((name) => project.services[name]!));
+    const configs = [...services].map((name) => project.services[name]!);
+    const keys = networkKeys(oneOff ? [...configs, oneOff] : configs);
     const found: string[] = [];
     const networks = networkFates(project, snapshot, keys, options, found);
     const before = services.size;

@@ -63,6 +63,14 @@ export class Steps {
     }
   }
 
+  /** Made beside the others; whoever attaches to it starts it. */
+  addOneOff({ name, service, number, config, cause }: Instance, needs: string[]): void {
+    const joins = this.namespaceOf(service);
+    const operation = { kind: 'container.create' as const, name, service, number, config, isOneOff: true };
+    this.plan.add({ ...operation, cause, needs: [...needs, ...joins] });
+    this.dependencyWaits(service);
+  }
+
   /** `up --wait`: the plan ends when what it manages is up. */
   addWait(service: string): void {
     const instances = this.instances(service);

@@ -1,18 +1,23 @@
 /** Operations of `up`: what is missing is made, what differs is replaced, in as much at once as the needs allow. */
 import { StackError } from '../../schemas/errors.ts';
+import type { Service } from '../../schemas/project.ts';
 import type { ObservedContainer } from '../../schemas/snapshot.ts';
+import { byName } from '../graph.ts';
 import { type Builder, isUp } from './builder.ts';
 import { type Scope, upFates } from './fates.ts';
 import type { Instance } from './instances.ts';
 import { imageOf, missingVolumes, networkKeys, pullPolicy, volumeKeys } from './resources.ts';
 import { Steps } from './steps.ts';
 
-export function planUp(scope: Scope, plan: Builder, warnings: string[]): void {
+/** `oneOff`: a container to make beside those of the services, and not to start. */
+export function planUp(scope: Scope, plan: Builder, warnings: string[], oneOff?: Instance): void {
   const fates = upFates(scope);
   const instances = [...fates.values()].flat();
+  if (oneOff) instances.push(oneOff);
   const pulls = addPulls(scope, plan, instances);
   const networks = addNetworks(scope, plan, instances);
   const services = [...fates.keys()].map((name) => scope.project.services[name]!);
+  if (oneOff) services.push(oneOff.config);
   const volumes = new Map<string, string>();
   for (const key of missingVolumes(scope.project, scope.snapshot, volumeKeys(services), warnings)) {
     const volume = scope.project.volumes[key]!;
@@ -26,33 +31,33 @@ export function planUp(scope: Scope, plan: Builder, warnings: string[]): void {
       ...networkKeys([config]).map((key) => networks.get(key)),
       ...volumeKeys([config]).map((key) => volumes.get(key)),
     ].filter((id) => id !== undefined);
-    steps.add(instance, needs);
+    if (instance === oneOff) steps.addOneOff(instance, needs);
+    else steps.add(instance, needs);
   }
   if (scope.options.wait && !scope.options.noStart) for (const name of scope.selection.active) steps.addWait(name);
 }
 
-function addPulls({ selection, options, images, project, graph }: Scope, plan: Builder, instances: Instance[]) {
+function addPulls({ selection, options, images, project }: Scope, plan: Builder, instances: Instance[]) {
   const pulls = new Map<string, string>();
   const present = new Set(images.keys());
-  const made = new Set(
-    instances.filter(({ fate }) => fate === 'create' || fate === 'recreate').map(({ service }) => service),
-  );
-  for (const service of graph.order) {
-    const config = project.services[service]!;
-    const isMade = made.has(service);
-    if (!isMade && !selection.active.has(service)) continue;
+  const add = (service: string, config: Service, isMade: boolean) => {
     const policy = pullPolicy(service, config, options);
-    if (!isMade && policy !== 'always') continue;
+    if (!isMade && policy !== 'always') return;
     const image = imageOf(service, config, isMade ? policy : 'missing', present);
     const isMissing = !present.has(image);
-    if (pulls.has(image) || (policy !== 'always' && !isMissing)) continue;
+    const isAsked = policy === 'always' && !options.pulled?.includes(image);
+    if (pulls.has(image) || !(isMissing || isAsked)) return;
     const cause = isMissing ? 'it is not in the store' : 'its pull policy is always';
     const platform = config.platform ? { platform: config.platform } : {};
     pulls.set(
       image,
-      plan.add({ kind: 'image.pull', image, ...platform, policy: policy === 'always' ? 'always' : 'missing', cause }),
+      plan.add({ kind: 'image.pull', image, ...platform, policy: isAsked ? 'always' : 'missing', cause }),
     );
+  };
+  for (const { fate, service, config } of instances) {
+    if (fate === 'create' || fate === 'recreate') add(service, config, true);
   }
+  for (const service of [...selection.active].sort(byName)) add(service, project.services[service]!, false);
   return pulls;
 }
 

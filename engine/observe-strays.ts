@@ -1,0 +1,63 @@
+/** What carries a stack's identity and no record explains: left by a command that was killed, or by lost state files. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
+import type { Stray } from '../schemas/snapshot.ts';
+import type { Host } from './host.ts';
+import { endpointAlias } from './network/identity.ts';
+import { getLinks, readLink } from './network/netlink/link.ts';
+import { protocol, send } from './network/netlink/netlink.ts';
+import { containerCgroups } from './runtime/cgroup/cgroup.ts';
+
+/**
+ * Containers that have remains (a half-made directory, a cgroup, a run directory, a link) and no record, each once by its
+ * id, and bridges of networks that have none. Called with the stack's lock held: nothing is being made meanwhile.
+ */
+export async function findStrays(
+  host: Host,
+  stack: string,
+  records: ContainerRecord[],
+  networks: NetworkRecord[],
+): Promise<Stray[]> {
+  const { layout, settings, kernel } = host;
+  const known = new Set(records.map(({ id }) => id));
+  const ids = new Set<string>();
+  const bridges: string[] = [];
+  const note = (id: string) => {
+    if (!known.has(id)) ids.add(id);
+  };
+  for (const id of entries(layout.stackDir(stack))) note(id);
+  for (const id of containerCgroups(stack, settings.cgroupParent)) note(id);
+  for (const id of unclaimedRunDirs(host)) note(id);
+  const prefix = endpointAlias(stack, '');
+  const ownBridges = new Set(networks.map(({ bridge }) => bridge));
+  for (const { name, alias, kind } of (await send(kernel.network, protocol.route, null, [getLinks()])).map(readLink)) {
+    if (!alias.startsWith(prefix)) continue;
+    if (kind === 'bridge') {
+      if (!ownBridges.has(name)) bridges.push(name);
+    } else note(alias.slice(prefix.length));
+  }
+  return [
+    ...[...ids].map((name): Stray => ({ kind: 'container', name })),
+    ...bridges.map((name): Stray => ({ kind: 'link', name })),
+  ];
+}
+
+/**
+ * Run directories of containers that no stack has a directory of. A container's directory is made before its run
+ * directory and removed after it, so this is no one's who is at work.
+ */
+function unclaimedRunDirs({ layout }: Host): string[] {
+  const running = entries(join(layout.run, 'containers'));
+  if (running.length === 0) return [];
+  const stacks = entries(layout.stacks);
+  return running.filter((id) => !stacks.some((stack) => existsSync(layout.containerDir(stack, id))));
+}
+
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}

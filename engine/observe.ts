@@ -1,0 +1,79 @@
+/** What the machine has of a stack: records, what the shims report, and what only the kernel knows. */
+import { renameSync } from 'node:fs';
+import type { NetworkRecord } from '../schemas/container.ts';
+import type { StackError } from '../schemas/errors.ts';
+import type { Project } from '../schemas/project.ts';
+import type { ObservedImage, Snapshot } from '../schemas/snapshot.ts';
+import type { Host } from './host.ts';
+import { findBridges } from './network/bridges.ts';
+import { loadRecords } from './network/records.ts';
+import { findStrays } from './observe-strays.ts';
+import { readStatus } from './runtime/status.ts';
+import { damagedContainers, listContainers } from './state/records.ts';
+import { listVolumes } from './volumes/records.ts';
+
+export interface Observation {
+  host: Host;
+  stack: string;
+  /** Its images, and the external networks and volumes it names, are looked up too. */
+  project?: Project | undefined;
+  findImage?: (name: string, platform?: string) => { id: string; manifestDigest: string } | undefined;
+  /** With the stack's lock held: what no record explains is looked for. */
+  withStrays?: boolean;
+}
+
+/** Containers and their states only: what `ps` shows. Sorted by service and number. @throws state.damaged */
+export function observeContainers({ kernel, layout }: Host, stack: string): Snapshot['containers'] {
+  return listContainers(layout, stack).map((record) => {
+    const { warnings: _, ...status } = readStatus(kernel, layout.containerRun(record.id));
+    return { record, status };
+  });
+}
+
+/** @throws StackError state.damaged, image.store, network.kernel */
+export async function observe({ host, stack, project, findImage, withStrays }: Observation): Promise<Snapshot> {
+  const containers = observeContainers(host, stack);
+  const wantedNetworks = new Set(Object.values(project?.networks ?? {}).map(({ name }) => name));
+  const wantedVolumes = new Set(Object.values(project?.volumes ?? {}).map(({ name }) => name));
+  const networks = loadRecords(host.layout).filter((one) => one.stack === stack || wantedNetworks.has(one.name));
+  const records = containers.map(({ record }) => record);
+  const [bridges, strays] = await Promise.all([
+    existingBridges(host, networks),
+    withStrays ? findStrays(host, stack, records, networks) : [],
+  ]);
+  return {
+    stack,
+    containers,
+    networks: networks.map((record) => ({ record, exists: bridges.has(record.bridge) })),
+    volumes: listVolumes(host.layout).filter((one) => one.stack === stack || wantedVolumes.has(one.name)),
+    images: project && findImage ? observeImages(project, findImage) : [],
+    strays,
+  };
+}
+
+async function existingBridges({ kernel }: Host, networks: NetworkRecord[]): Promise<Set<string>> {
+  if (networks.length === 0) return new Set();
+  const names = networks.map(({ bridge }) => bridge);
+  return new Set((await findBridges(kernel.network, names)).keys());
+}
+
+function observeImages(project: Project, findImage: NonNullable<Observation['findImage']>): ObservedImage[] {
+  const images = new Map<string, ObservedImage>();
+  for (const { image: name, platform } of Object.values(project.services)) {
+    if (!name || images.has(name)) continue;
+    const found = findImage(name, platform);
+    if (found) images.set(name, { name, id: found.id, manifestDigest: found.manifestDigest });
+  }
+  return [...images.values()];
+}
+
+/**
+ * For `down`: a damaged record must not keep its stack from being taken down. Each is moved aside, which makes what it
+ * stood for a stray. Answers what was found, for the user to know.
+ */
+export function setDamagedAside({ layout }: Host, stack: string): StackError[] {
+  return damagedContainers(layout, stack).map(({ path, error }) => {
+    renameSync(path, `${path}.damaged`);
+    return error;
+  });
+}
