@@ -60,9 +60,10 @@ int Monitor::spawn(Child::Kind kind, Reader steps, const int (&stdio)[3], int cl
     process.report = theirs.get();
     process.fds = &fds_;
     std::copy(std::begin(stdio), std::end(stdio), process.stdio);
-    std::vector<int> keep(fds_);
-    keep.insert(keep.end(), {theirs.get(), stdio[0], stdio[1], stdio[2]});
-    if (kind != Child::kContainer && container_ >= 0) {
+    std::vector<int> keep{theirs.get(), stdio[0], stdio[1], stdio[2]};
+    if (kind == Child::kContainer) {
+      keep.insert(keep.end(), fds_.begin(), fds_.end());
+    } else if (container_ >= 0) {
       process.container = children_[container_]->pidfd.get();
       keep.push_back(process.container);
     }
