@@ -1,6 +1,15 @@
 /** A container of busybox right on the shim, without networks, images or cgroups: what the tests of the shim need. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadKernel } from '../../native/index.ts';
@@ -77,7 +86,12 @@ export class Box {
       ...options.spec,
     };
     const { test, ...health } = options.health ?? { test: [] };
-    const probe = { process: { ...process, args: test, terminal: false }, membership: { tasks: [] }, namespaces, seccomp };
+    const probe = {
+      process: { ...process, args: test, terminal: false },
+      membership: { tasks: [] },
+      namespaces,
+      seccomp,
+    };
     const settings: MonitorSettings = {
       runDir: this.run,
       logDir: this.directory,
@@ -143,4 +157,5 @@ export class Box {
   }
 }
 
-const outcome = ({ type, body }: { type: number; body: Buffer }) => (type === frame.error ? readFailure(body) : undefined);
+const outcome = ({ type, body }: { type: number; body: Buffer }) =>
+  type === frame.error ? readFailure(body) : undefined;

@@ -38,7 +38,11 @@ describe.skipIf(obstacle !== '')(`the shim${obstacle && ` (skipped: ${obstacle})
 
   test('output of both streams is in the log to the last byte', async () => {
     using box = new Box();
-    const { log } = await box.complete(['sh', '-c', 'i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done; printf end']);
+    const { log } = await box.complete([
+      'sh',
+      '-c',
+      'i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done; printf end',
+    ]);
     expect(log).toBe(`${Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join('')}end\n`);
   });
 
@@ -133,7 +137,11 @@ describe.skipIf(obstacle !== '')(`the shim${obstacle && ` (skipped: ${obstacle})
     closeSync(write);
     const types: number[] = [];
     let code = -1;
-    for (let answer = await box.kernel.process.receive(socket); answer; answer = await box.kernel.process.receive(socket)) {
+    for (
+      let answer = await box.kernel.process.receive(socket);
+      answer;
+      answer = await box.kernel.process.receive(socket)
+    ) {
       const reply = Buffer.from(answer.frame);
       types.push(reply.readUInt16LE(0));
       if (types.at(-1) === frame.exit) code = reply.readUInt32LE(2);
