@@ -7,7 +7,7 @@ import { Box, namespaces, obstacle } from './shim.fixture.ts';
 
 function hasNamespace(pid: number): boolean {
   try {
-    return readlinkSync(`/proc/${pid}/ns/pid`) !== '';
+    return readlinkSync(`/proc/${pid}/ns/mnt`) !== '';
   } catch {
     return false;
   }
