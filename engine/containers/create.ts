@@ -1,6 +1,6 @@
 /** Making a container: everything it needs decided and written down, then launched up to `created`. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseDuration } from '../../planner/load/duration.ts';
@@ -69,29 +69,42 @@ export async function prepare(
     createdAt: new Date().toISOString(),
   };
   const directory = host.layout.containerDir(record.stack, id);
-  for (const name of ['upper', 'work', 'rootfs']) mkdirSync(join(directory, name), { recursive: true, mode: 0o755 });
-  const user = resolveUser(
-    imageAccounts(host.kernel, image),
-    config.user ?? image.config.config?.User ?? '',
-    config.group_add ?? [],
-    resource,
-  );
-  if (!config.network_mode)
-    record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
-  const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
-  const held = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });
-  record.ports = held.ports;
+  let held: Fd[] = [];
   try {
+    makeDirectories(directory, image.layers[0]);
+    const accounts = imageAccounts(host.kernel, image);
+    const user = resolveUser(
+      accounts,
+      config.user ?? image.config.config?.User ?? '',
+      config.group_add ?? [],
+      resource,
+    );
+    if (!config.network_mode) {
+      record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
+    }
+    const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
+    const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });
+    held = reservation.fds;
+    record.ports = reservation.ports;
     record.mounts = await volumes.resolve(request);
     saveContainer(host.layout, record);
     write(host, request, record, user, peer);
-    return { record, held: held.fds };
+    return { record, held };
   } catch (error) {
-    for (const fd of held.fds) closeSync(fd);
+    for (const fd of held) closeSync(fd);
     networks.release(id);
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** The top of the root file system is the upper directory itself: it takes after the image's. */
+function makeDirectories(directory: string, topLayer: string | undefined): void {
+  for (const name of ['upper', 'work', 'rootfs']) mkdirSync(join(directory, name), { recursive: true, mode: 0o755 });
+  if (!topLayer) return;
+  const { mode, uid, gid } = statSync(topLayer);
+  chmodSync(join(directory, 'upper'), mode & 0o7777);
+  if (uid !== 0 || gid !== 0) chownSync(join(directory, 'upper'), uid, gid);
 }
 
 /** config.json, the program and the container's own files. */
