@@ -22,6 +22,7 @@ import {
 import type { Request } from './netlink/message.ts';
 import { protocol, send } from './netlink/netlink.ts';
 import { addDefaultRoute } from './netlink/route.ts';
+import { scratchGroup } from './reaper.ts';
 import { redirectResolver } from './resolver-redirect.ts';
 
 const DEFAULT_MTU = 1500;
@@ -68,9 +69,6 @@ function peersOf(answers: { index: number; type: number; body: Buffer }[]): Map<
   const links = answers.filter(({ type }) => type === RTM_NEWLINK).map(readLink);
   return new Map(links.map((link) => [link.name, link.peer]));
 }
-
-/** A link group nobody uses, for the length of one batch. */
-export const scratchGroup = (): number => 0x40000000 + Math.floor(Math.random() * 0x3fffffff);
 
 export function hostRequests({ namespace, stack, id, endpoints, bridges, isBridgeFiltered }: Attachment): Request[] {
   return endpoints.flatMap((endpoint) => {

@@ -178,7 +178,8 @@ async function main(): Promise<void> {
 
   facts.reserved = reserve();
   facts.surveyed = await surveyed();
-  await networks.detach(containers.flatMap(({ endpoints }) => endpoints));
+  networks.detach(containers.flatMap(({ endpoints }) => endpoints));
+  await networks.settle();
   facts.linksDetached = sh('ip -o link show type veth').split('\n').length;
   await networks.sync(stack, [...records.values()], []);
   sh(`ip link del ${records.get('back')!.bridge}`);
@@ -276,7 +277,8 @@ async function timing(): Promise<Record<string, number>> {
   const attached = performance.now();
   await networks.sync(stack, [records.get('front')!], containers);
   const synced = performance.now();
-  await networks.detach(containers.flatMap(({ endpoints }) => endpoints));
+  networks.detach(containers.flatMap(({ endpoints }) => endpoints));
+  await networks.settle();
   const detached = performance.now();
   await networks.remove([records.get('front')!]);
   const removed = performance.now();

@@ -13,7 +13,7 @@ import type { Network } from '../../schemas/project.ts';
 import type { Stray } from '../../schemas/snapshot.ts';
 import type { Host } from '../host.ts';
 import { applyRules } from './apply-rules.ts';
-import { attach, scratchGroup } from './attach.ts';
+import { attach } from './attach.ts';
 import { findBridges, makeBridge } from './bridges.ts';
 import { coalesce } from './coalesce.ts';
 import { type EndpointRequest, makeEndpoints, useOf } from './endpoints.ts';
@@ -22,9 +22,9 @@ import { findHolder } from './holders.ts';
 import { bridgeName } from './identity.ts';
 import { foreignContainers, noteMember } from './members.ts';
 import { clearLive, writeNames } from './names.ts';
-import { type Link, removeLinks } from './netlink/link.ts';
-import { protocol, send } from './netlink/netlink.ts';
+import type { Link } from './netlink/link.ts';
 import { holdPorts, type PortRequest, type Reservation, reservePorts } from './ports.ts';
+import { createReaper } from './reaper.ts';
 import { loadRecord, loadRecords, removeRecord, saveRecord } from './records.ts';
 import type { RuleInput } from './rules.ts';
 import { chooseSubnets, defaultPools } from './subnets.ts';
@@ -77,14 +77,20 @@ export interface Networks {
   reserve(request: PortRequest): Reservation;
   /** Binds the ports of a container that starts again. Throws as `reserve`. */
   hold(container: string, ports: PublishedPort[]): Fd[];
-  /** Removes the links of endpoints, all at once. Needless where their namespaces have gone. */
-  detach(endpoints: Endpoint[]): Promise<void>;
+  /**
+   * Removes the links of endpoints soon, many at once; `remove` takes them along. The kernel does the same a moment after
+   * the last process of their namespace has gone, so nothing is lost where this process ends before.
+   */
+  detach(endpoints: Endpoint[]): void;
+  /** Waits until what `detach` was told is done. Throws StackError network.kernel where it failed. */
+  settle(): Promise<void>;
 }
 
 export function createNetworks(host: Host): Networks {
   const { kernel, layout } = host;
   const verbs = kernel.network;
   const bridges = new Map<string, Link>();
+  const reaper = createReaper(verbs);
   /** Endpoints handed out by this process, by container id. */
   const reserved = new Map<string, Endpoint[]>();
 
@@ -181,10 +187,7 @@ export function createNetworks(host: Host): Networks {
     const bare = new Set(records.map((record) => record.stack));
     for (const record of left) bare.delete(record.stack);
     const names = records.map((record) => record.bridge);
-    await Promise.all([
-      send(verbs, protocol.route, null, removeLinks(names, scratchGroup())),
-      ...[...bare].map((stack) => sync(stack, [], [])),
-    ]);
+    await Promise.all([reaper.flush(names), ...[...bare].map((stack) => sync(stack, [], []))]);
     for (const record of records) bridges.delete(record.bridge);
     await exclusively(async () => {
       for (const record of records) removeRecord(layout, record.name);
@@ -209,6 +212,7 @@ export function createNetworks(host: Host): Networks {
     namespace: Fd,
     { stack, id, endpoints }: { stack: string; id: string; endpoints: Endpoint[] },
   ): Promise<void> {
+    await reaper.spare(endpoints.map((endpoint) => endpoint.hostInterface));
     const unknown = endpoints.map((endpoint) => endpoint.bridge).filter((bridge) => !bridges.has(bridge));
     if (unknown.length > 0) {
       for (const [name, link] of await findBridges(verbs, unknown)) bridges.set(name, link);
@@ -232,10 +236,8 @@ export function createNetworks(host: Host): Networks {
     sync,
     reserve: (request) => reservePorts(verbs, request, (port) => findHolder(layout, port)),
     hold: (container, ports) => holdPorts(verbs, container, ports, (port) => findHolder(layout, port)),
-    detach: async (endpoints) => {
-      const names = endpoints.map((endpoint) => endpoint.hostInterface);
-      if (names.length > 0) await send(verbs, protocol.route, null, removeLinks(names, scratchGroup()));
-    },
+    detach: (endpoints) => reaper.add(endpoints.map((endpoint) => endpoint.hostInterface)),
+    settle: () => reaper.flush(),
   };
 }
 

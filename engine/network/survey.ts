@@ -2,11 +2,11 @@
 import type { NetworkRecord } from '../../schemas/container.ts';
 import type { NetworkVerbs } from '../../schemas/kernel.ts';
 import type { Stray } from '../../schemas/snapshot.ts';
-import { scratchGroup } from './attach.ts';
 import { bridgeAlias, endpointAlias } from './identity.ts';
 import { getLinks, readLink, removeLinks } from './netlink/link.ts';
 import { protocol, send } from './netlink/netlink.ts';
 import { getTables, readTable, transaction, withoutTable } from './nft/messages.ts';
+import { scratchGroup } from './reaper.ts';
 import { stackTable } from './rules.ts';
 
 export interface Survey {
