@@ -57,8 +57,10 @@ export function ours(host: PrivateHost, command: string): Contender {
   return {
     name: 'stack',
     load: async (archive) => void (await run([...host.inside, command, 'image', 'load', '-i', archive], host)),
-    compose: (size, args) =>
-      run([...host.inside, command, ...args], { env: host.env, cwd: join(host.folder, project(host.folder, size)) }),
+    compose: (size, args) => {
+      const file = join(host.folder, project(host.folder, size), 'compose.yaml');
+      return run([...host.inside, command, '-f', file, ...args], host);
+    },
     held: () => held(host.isMonitor),
     unload: async () => {},
   };

@@ -4,13 +4,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.ts';
 import type { PrivateHost } from './host.ts';
-import { which } from './image.ts';
+import { imageName, which } from './image.ts';
 import { median, type Row, table } from './table.ts';
 
 const runtimes = ['crun', 'runc'];
 
 /**
- * The runtimes as podman and docker use them, a command for each container. crun refuses a hybrid cgroup mount, so both runtimes see the hierarchies of version 1 only.
+ * Ours through the engine in one process, as `stack up` does it (bench/single-ours.ts); the runtimes as podman and docker
+ * use them, a command for each container. crun refuses a hybrid cgroup mount, so both runtimes see the hierarchies of version 1 only.
  */
 export async function measureSingle(host: PrivateHost, layer: Buffer, runs: number, say: (line: string) => void) {
   const values = new Map<string, number>();
@@ -20,6 +21,7 @@ export async function measureSingle(host: PrivateHost, layer: Buffer, runs: numb
     values.set(name, median(JSON.parse(stdout) as number[]));
   };
   const script = (name: string) => [process.execPath, join(import.meta.dirname, name), `${runs}`];
+  await measure('stack', [...host.inside, ...script('single-ours.ts'), imageName], host.env);
   const rootfs = join(host.folder, 'rootfs');
   mkdirSync(rootfs);
   execFileSync('tar', ['-x', '-C', rootfs], { input: layer });
