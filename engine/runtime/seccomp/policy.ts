@@ -87,6 +87,9 @@ const argument = (op: SeccompArgument['op'], value: number, valueTwo?: number): 
   { index: 0, value, ...(valueTwo === undefined ? {} : { valueTwo }), op },
 ];
 
+/** Capabilities that make a difference to the policy. */
+export const knownCapabilities = new Set(Object.keys(withCapability));
+
 const words = (text: string) => text.trim().split(/\s+/);
 
 /**

@@ -3,6 +3,8 @@ import type { Seccomp, SeccompArgument } from '../../../schemas/oci-runtime.ts';
 import { architectures, nativeArchitectures, numbers } from './architectures.ts';
 import { compile } from './compile.ts';
 import { defaultPolicy } from './policy.ts';
+import { precompiled, precompiledFor } from './precompiled.ts';
+import { compileSeccomp, defaultSeccomp } from './seccomp.ts';
 
 const ALLOW = 0x7fff0000;
 const KILL_PROCESS = 0x80000000;
@@ -298,4 +300,24 @@ test('more instructions than the kernel takes are refused with a code', () => {
     })),
   };
   expect(() => compile(profile, 'x64')).toThrow(/the kernel takes 4096/);
+});
+
+test.each(['x64', 'arm64'])(
+  'the precompiled filter for %s is that of the policy (else: node scripts/seccomp.ts)',
+  (machine) => {
+    const { filter } = compile(defaultPolicy(precompiledFor, nativeArchitectures(machine)), machine);
+    expect(precompiled[machine]).toBe(Buffer.from(filter).toString('base64'));
+  },
+);
+
+test('the usual profile is not compiled anew, nor when it was read from config.json; another one is', () => {
+  const policy = defaultSeccomp([...docker, 'CAP_KILL']);
+  expect(defaultSeccomp(['CAP_SYS_CHROOT'])).toBe(policy);
+  const expected = Buffer.from(compile(policy).filter);
+  expect(Buffer.from(compileSeccomp(policy).filter)).toEqual(expected);
+  expect(Buffer.from(compileSeccomp(JSON.parse(JSON.stringify(policy)) as Seccomp).filter)).toEqual(expected);
+  const other: Seccomp = { ...policy, defaultAction: 'SCMP_ACT_LOG' };
+  expect(Buffer.from(compileSeccomp(other).filter)).not.toEqual(expected);
+  const admin = defaultSeccomp(['CAP_SYS_CHROOT', 'CAP_SYS_ADMIN']);
+  expect(Buffer.from(compileSeccomp(admin).filter)).toEqual(Buffer.from(compile(admin).filter));
 });
