@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import type { Seccomp, SeccompArgument } from '../../../schemas/oci-runtime.ts';
 import { architectures, nativeArchitectures, numbers } from './architectures.ts';
@@ -321,3 +322,55 @@ test('the usual profile is not compiled anew, nor when it was read from config.j
   const admin = defaultSeccomp(['CAP_SYS_CHROOT', 'CAP_SYS_ADMIN']);
   expect(Buffer.from(compileSeccomp(admin).filter)).toEqual(Buffer.from(compile(admin).filter));
 });
+
+/** Puts itself behind the filter on its input, then makes each call named there: prints errno, 0 where the call was let through. */
+const prisoner = `
+import ctypes, json, struct, sys
+job = json.load(sys.stdin)
+libc = ctypes.CDLL(None, use_errno=True)
+code = ctypes.create_string_buffer(bytes.fromhex(job["filter"]))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code.raw) // 8, ctypes.addressof(code)))
+answers = []
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
+for number, args in job["calls"]:
+    ctypes.set_errno(0)
+    libc.syscall(ctypes.c_long(number), *[ctypes.c_long(one) for one in args])
+    answers.append(ctypes.get_errno())
+print(json.dumps(answers))
+`;
+const hasPython = process.arch === 'x64' && spawnSync('python3', ['--version']).status === 0;
+if (!hasPython) console.log('skipped: the real kernel is asked by a python3 process on x86-64');
+
+test.skipIf(!hasPython)(
+  'the kernel decides as the interpreter does: every refused call, and calls that turn on arguments',
+  () => {
+    const { filter } = compile(defaultPolicy(docker, x64), 'x64');
+    const refused = Array.from({ length: 520 }, (_, number): [number, number[]] => [number, []]).filter(
+      // uprobe passes every filter since Linux 6.18 (kernel/seccomp.c): only the kernel's own trampoline can use it.
+      ([number]) => number !== nr('uprobe') && run(filter, X86_64, number) !== ALLOW,
+    );
+    const calls: [number, number[]][] = [
+      ...refused,
+      [0x40000000 + 165, []],
+      [nr('getpid'), []],
+      [nr('socket'), [1, 1, 0]],
+      [nr('socket'), [38, 5, 0]],
+      [nr('socket'), [40, 1, 0]],
+      [nr('socket'), [0x1_0000_0028, 1, 0]],
+      [nr('personality'), [0xffffffff]],
+      [nr('personality'), [0x0040000]],
+      [nr('clone'), [0x10000000]],
+      [nr('clone3'), []],
+    ];
+    const job = JSON.stringify({ filter: Buffer.from(filter).toString('hex'), calls });
+    const { stdout, stderr, status } = spawnSync('python3', ['-c', prisoner], { input: job, encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    const expected = calls.map(([number, args]) => {
+      const decision = run(filter, X86_64, number, args);
+      return decision === ALLOW ? 0 : decision & 0xffff;
+    });
+    expect(refused.length).toBeGreaterThan(100);
+    expect(JSON.parse(stdout)).toEqual(expected);
+  },
+);
