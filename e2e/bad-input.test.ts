@@ -37,13 +37,11 @@ describe('stack files', () => {
   test('no stack file at all', async () => {
     const stack = world.project('empty');
     expectError(await stack.stack(['up', '-d']), 1, /compose\.yaml|stack file/);
-    stack.define({ services: {} });
   });
 
   test('a variable that must be set', async () => {
     const stack = world.project('required', 'services: {web: {image: "${IMAGE:?name an image}"}}\n');
     expectError(await stack.stack(['up', '-d']), 1, /IMAGE/, /name an image/);
-    stack.define({ services: {} });
   });
 
   test('a service that is not defined', async () => {
@@ -56,7 +54,6 @@ describe('stack files', () => {
   test('several problems are told at once', async () => {
     const stack = world.project('several', 'services:\n  a:\n    imag: x\n  b:\n    image: y\n    prots: []\n');
     expectError(await stack.stack(['config']), 1, /imag/, /prots/);
-    stack.define({ services: {} });
   });
 
   test('an unknown command and an unknown flag', async () => {
@@ -124,7 +121,6 @@ describe('containers', () => {
       volumes: { v: { external: true, name: 'not-there' } },
     });
     expectError(await stack.stack(['up', '-d']), 1, /not-there/);
-    stack.define({ services: {} });
   });
 
   test('a failure leaves what ran before as it was', async () => {

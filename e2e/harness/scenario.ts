@@ -30,7 +30,8 @@ export function scenario(): Scenario {
   afterEach(async () => {
     const failures: string[] = [];
     for (const project of projects) {
-      const down = await project.stack(['-p', project.name, 'down', '-v', '-t', '1', '--remove-orphans']);
+      // By name and from elsewhere: the file may be one that cannot be read.
+      const down = await host!.stack(['-p', project.name, 'down', '-v', '-t', '1', '--remove-orphans'], { cwd: '/' });
       if (down.code !== 0) failures.push(`down of ${project.name}: exit ${down.code}\n${down.stdout}${down.stderr}`);
     }
     projects.clear();
