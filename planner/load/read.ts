@@ -10,6 +10,7 @@ import {
   parseAllDocuments,
   type YAMLMap,
 } from 'yaml';
+import { readDirect } from './direct.ts';
 import { type Key, type Path, type Place, type Places, positionOf, type Source } from './places.ts';
 import type { Problems } from './problems.ts';
 import { resolvePlain } from './scalar.ts';
@@ -24,7 +25,14 @@ export interface Document {
 const aliasLimit = 200_000;
 const str = 'tag:yaml.org,2002:str';
 
+/** The documents of `source`; what is wrong is reported. */
 export function read(source: Source, places: Places, problems: Problems): Document[] {
+  const root = readDirect(source, places);
+  return root ? [{ root, cleared: [] }] : readWhole(source, places, problems);
+}
+
+/** The same by the yaml package alone. */
+export function readWhole(source: Source, places: Places, problems: Problems): Document[] {
   const parsed = parseAllDocuments(source.text, {
     schema: 'failsafe',
     uniqueKeys: false,
