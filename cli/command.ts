@@ -1,5 +1,6 @@
 /** What a command's module is made of. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { Engine } from '../engine/engine.ts';
 import type { Host } from '../engine/host.ts';
 import { StackError } from '../schemas/errors.ts';
 import { acceptGlobalOptions, type Globals, readGlobals } from './globals.ts';
@@ -12,8 +13,9 @@ export interface Process {
   stdin: NodeJS.ReadStream;
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
-  /** Loads the real kernel; called by the commands that need one. */
+  /** Loads the real kernel and the settings. @throws StackError `host.not-root` */
   host(): Promise<Host>;
+  engine(): Promise<Engine>;
 }
 
 /** What a command's action works with. */
@@ -38,30 +40,51 @@ export interface Definition<Flags> {
 }
 
 /** A command that main attaches to the program; `onExit` receives the exit code. */
-export type Define = (process: Process, onExit: (exitCode: number) => void) => Command;
+export interface Define {
+  name: string;
+  examples: [line: string, does: string][];
+  build(process: Process, onExit: (exitCode: number) => void): Command;
+}
 
-export function define<Flags>(definition: Definition<Flags>): Define {
-  return (process, onExit) => {
-    const [name = '', ...args] = definition.usage.split(' ');
-    const command = new Command(name).description(definition.summary);
+export function define<Flags = object>(definition: Definition<Flags>): Define {
+  const { examples, summary } = definition;
+  const [name = '', ...args] = definition.usage.split(' ');
+  return { name, examples, build };
+
+  function build(process: Process, onExit: (exitCode: number) => void): Command {
+    const command = new Command(name).description(summary);
     for (const argument of args) command.argument(argument);
     definition.options?.(command);
     acceptGlobalOptions(command);
     if (definition.isInterspersed === false) command.passThroughOptions();
-    const lines = definition.examples.map(([line, does]) => `  ${line}\n      ${does}`);
-    command.addHelpText('after', `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}`);
+    command.addHelpText('after', exampleText(examples));
     command.action(async (...values: unknown[]) => {
-      const given = values
-        .slice(0, -2)
-        .flat()
-        .filter((value): value is string => typeof value === 'string');
+      const given = values.slice(0, -2).flat();
       const flags = command.opts();
-      const globals = readGlobals(command.parent?.opts() ?? {}, flags, process.environment);
-      const exitCode = await definition.action({ ...process, globals }, given, flags as Flags);
-      onExit(exitCode ?? 0);
+      const globals = readGlobals(command.parent?.optsWithGlobals() ?? {}, flags, process.environment);
+      const words = given.filter((value): value is string => typeof value === 'string');
+      onExit((await definition.action({ ...process, globals }, words, flags as Flags)) ?? 0);
     });
     return command;
-  };
+  }
+}
+
+/** A command that only holds others: `stack image`. */
+export function defineGroup(name: string, summary: string, members: Define[]): Define {
+  const examples = members.flatMap((member) => member.examples);
+  return { name, examples, build };
+
+  function build(process: Process, onExit: (exitCode: number) => void): Command {
+    const group = new Command(name).description(summary).helpCommand(false).enablePositionalOptions();
+    for (const member of members) group.addCommand(member.build(process, onExit));
+    group.addHelpText('after', exampleText(examples));
+    return group;
+  }
+}
+
+function exampleText(examples: [line: string, does: string][]): string {
+  const lines = examples.map(([line, does]) => `  ${line}\n      ${does}`);
+  return `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}`;
 }
 
 /** A flag of docker compose's that a later version brings. */

@@ -7,9 +7,42 @@ interface Entry {
 }
 
 export const commands: Record<string, Entry> = {
+  up: {
+    summary: 'Create and start the stack, or change it to what the stack file says now',
+    load: async () => (await import('./up.ts')).up,
+  },
+  down: {
+    summary: 'Stop and remove the containers and networks of the stack',
+    load: async () => (await import('./down.ts')).down,
+  },
+  ps: { summary: 'List the containers of the stack', load: async () => (await import('./ps.ts')).ps },
+  logs: { summary: 'Show what containers wrote', load: async () => (await import('./logs.ts')).logs },
+  exec: { summary: 'Run a command in a running container', load: async () => (await import('./exec.ts')).exec },
+  run: {
+    summary: 'Run a command in a new container of a service',
+    load: async () => (await import('./run.ts')).run,
+  },
+  stop: { summary: 'Stop containers and keep them', load: async () => (await import('./stop.ts')).stop },
+  start: { summary: 'Start containers that were stopped', load: async () => (await import('./start.ts')).start },
+  restart: {
+    summary: 'Stop containers and start them again',
+    load: async () => (await import('./restart.ts')).restart,
+  },
+  kill: {
+    summary: 'Send a signal to containers, SIGKILL unless another is named',
+    load: async () => (await import('./kill.ts')).kill,
+  },
   config: {
     summary: 'Print the stack file as Stack understands it',
     load: async () => (await import('./config.ts')).config,
+  },
+  plan: {
+    summary: 'Print what `stack up` would do, and why; change nothing',
+    load: async () => (await import('./plan.ts')).plan,
+  },
+  image: {
+    summary: 'Pull, load, list and remove images',
+    load: async () => (await import('./image.ts')).image,
   },
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };

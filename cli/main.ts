@@ -19,9 +19,11 @@ export async function main(process: Process): Promise<number> {
   const name = commandName(program, process.arguments);
   for (const [each, { summary, load }] of Object.entries(commands)) {
     if (each !== name) program.command(each).description(summary);
-    else program.addCommand((await load())(process, (code) => (exitCode = code)));
+    else program.addCommand((await load()).build(process, (code) => (exitCode = code)));
   }
-  for (const command of [program, ...program.commands]) quiet(command, process);
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((each) => each.commands)]) {
+    quiet(command, process);
+  }
   try {
     if (name && !(name in commands)) throw unknownCommand(name);
     const args = process.arguments;

@@ -15,7 +15,7 @@ const DRAIN_MS = 300;
 
 /**
  * Pumps until the process ends and its output is read to the end. With `isTty` the user's terminal is raw meanwhile, and
- * is restored however this process ends. Without, signals that reach this process are passed on.
+ * is restored however this process ends. Signals that reach this process are passed on.
  */
 export async function pump(session: Session, terminal: Terminal, isTty: boolean): Promise<ExitStatus> {
   const { stdin, stdout, stderr } = terminal;
@@ -34,7 +34,7 @@ export async function pump(session: Session, terminal: Terminal, isTty: boolean)
   const ends = [copy(output, stdout)];
   if (errors) ends.push(copy(errors, stderr));
   if (isTty) stack.defer(raw(terminal, session));
-  else stack.defer(forwardSignals(session));
+  stack.defer(forwardSignals(session));
   if (input) stack.defer(feed(stdin, input, isTty));
 
   const status = await session.exited;
@@ -105,25 +105,19 @@ function raw({ stdin, stdout }: Terminal, session: Session): () => void {
     if (rows && columns) session.resize(rows, columns);
   };
   const restore = () => stdin.setRawMode?.(false);
-  const end = (signal: NodeJS.Signals) => {
-    restore();
-    process.exit(128 + constants.signals[signal]);
-  };
-  const endings: NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGINT'];
   stdin.setRawMode?.(true);
+  // Also after an error that nobody caught.
   process.once('exit', restore);
-  for (const signal of endings) process.once(signal, end);
   stdout.on('resize', resize);
   resize();
   return () => {
     restore();
     process.off('exit', restore);
-    for (const signal of endings) process.off(signal, end);
     stdout.off('resize', resize);
   };
 }
 
-/** Ctrl-C is the container's to answer; whoever presses it three times wants out. */
+/** Ctrl-C is the container's to answer; whoever presses it three times wants out. In raw mode it is a byte as any other. */
 function forwardSignals(session: Session): () => void {
   const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
   let interrupts = 0;

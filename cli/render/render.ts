@@ -12,7 +12,16 @@ export interface Renderer {
 }
 
 /** Progress goes to standard error, so that standard output is the command's own. */
-export function renderer(context: Pick<Context, 'stderr' | 'globals' | 'environment'>): Renderer {
+export function renderer(
+  context: Pick<Context, 'stderr' | 'globals' | 'environment'>,
+  options: { quietPull?: boolean } = {},
+): Renderer {
+  const chosen = choose(context);
+  if (!options.quietPull) return chosen;
+  return { ...chosen, emit: (event) => event.type !== 'progress' && chosen.emit(event) };
+}
+
+function choose(context: Pick<Context, 'stderr' | 'globals' | 'environment'>): Renderer {
   const { stderr, globals, environment } = context;
   const write = (text: string) => void stderr.write(text);
   const look = style(stderr, globals.ansi, environment);

@@ -1,5 +1,5 @@
 /** Progress on a terminal: a line for each resource, redrawn in place. */
-import { Listr, ListrLogger, type ListrTask, ProcessOutput } from 'listr2';
+import { DefaultRenderer, Listr, ListrLogger, type ListrTask, ProcessOutput } from 'listr2';
 import type { EngineEvent } from '../../schemas/events.ts';
 import { plainRenderer } from './plain.ts';
 import type { Renderer } from './render.ts';
@@ -37,9 +37,14 @@ export function terminalRenderer(stream: NodeJS.WriteStream, style: Style): Rend
   };
 }
 
+/** Listr2's own, chosen by us: it would look at standard output, and progress goes to standard error. */
+class LiveRenderer extends DefaultRenderer {
+  static override nonTTY = true;
+}
+
 class ResourceList {
   private readonly lines = new Map<string, Line>();
-  private readonly listr: Listr;
+  private readonly listr: Listr<unknown, typeof LiveRenderer>;
   private readonly paint: Style['paint'];
   private running: Promise<unknown> | undefined;
 
@@ -51,13 +56,12 @@ class ResourceList {
       exitOnError: false,
       // Signals are the command's.
       registerSignalListeners: false,
-      renderer: 'default',
+      renderer: LiveRenderer,
       rendererOptions: {
         logger: new ListrLogger({ useIcons: true, toStderr: [], processOutput }),
         showErrorMessage: false,
         formatOutput: 'truncate',
       },
-      fallbackRendererCondition: false,
     });
   }
 

@@ -69,13 +69,17 @@ export class LogsFollower<Source extends LogSource> implements Disposable {
     return this.followers.has(id);
   }
 
-  /** The container ended, or is gone: hands over the rest of its log. A restarted container may be added again. */
-  end(id: string): void {
+  /** The container ended: hands over the rest of its log. Goes on following, since it may be started again. */
+  drain(id: string): void {
     const follower = this.followers.get(id);
-    if (!follower) return;
-    follower.read();
-    follower.flush();
-    follower[Symbol.dispose]();
+    follower?.read();
+    follower?.flush();
+  }
+
+  /** The container is gone: hands over the rest of its log. */
+  end(id: string): void {
+    this.drain(id);
+    this.followers.get(id)?.[Symbol.dispose]();
     this.followers.delete(id);
   }
 

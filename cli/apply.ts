@@ -1,0 +1,62 @@
+/** Carries out a plan with progress shown and Ctrl-C heard. */
+import type { Applied, Engine } from '../engine/engine.ts';
+import type { ReconcileOptions } from '../planner/reconcile/options.ts';
+import type { Project } from '../schemas/project.ts';
+import { type Context, integer } from './command.ts';
+import { type Renderer, renderer } from './render/render.ts';
+
+export interface ApplyOptions {
+  /** What the command calls itself, for those who wait for its lock. */
+  command: string;
+  waitTimeoutMs?: number | undefined;
+}
+
+/** The first Ctrl-C ends the run in order, the second the process. */
+export async function apply(
+  context: Context,
+  engine: Engine,
+  project: Project,
+  options: ReconcileOptions,
+  { command, waitTimeoutMs }: ApplyOptions,
+  render: Renderer = renderer(context),
+): Promise<Applied> {
+  try {
+    return await interruptible((signal) =>
+      engine.apply(project, options, {
+        emit: render.emit,
+        signal,
+        command,
+        ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
+      }),
+    );
+  } finally {
+    await render.close();
+  }
+}
+
+/** Runs `work` with a signal that SIGINT or SIGTERM aborts; the second one ends the process. */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const interrupt = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+/** Seconds on the command line to milliseconds. */
+export function timeoutMs(seconds: string): number {
+  return Math.max(0, integer(seconds)) * 1000;
+}
+
+/** The flags that are there, without those that are not. */
+export function given<T extends object>(flags: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as never;
+}

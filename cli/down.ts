@@ -1,0 +1,42 @@
+import { apply, given, timeoutMs } from './apply.ts';
+import { define, refuse } from './command.ts';
+import { projectOrRecords } from './project.ts';
+import { renderer } from './render/render.ts';
+
+interface Flags {
+  volumes?: boolean;
+  removeOrphans?: boolean;
+  timeout?: number;
+  rmi?: string;
+}
+
+export const down = define<Flags>({
+  usage: 'down [SERVICE...]',
+  summary: 'Stop and remove the containers and networks of the stack',
+  examples: [
+    ['stack down', 'Remove containers and networks; volumes stay.'],
+    ['stack -p demo down -v', 'Remove the stack named demo and its volumes, without its stack file.'],
+  ],
+  options(command) {
+    command
+      .option('-v, --volumes', 'remove named volumes of the stack file and anonymous ones too')
+      .option('--remove-orphans', 'remove containers of services that the stack file no longer has')
+      .option('-t, --timeout <seconds>', 'time to stop before being killed', timeoutMs)
+      .option('--rmi <which>', 'not supported yet');
+  },
+  async action(context, services, flags) {
+    if (flags.rmi !== undefined) refuse('--rmi');
+    const render = renderer(context);
+    const engine = await context.engine();
+    const { project, disabledServices } = await projectOrRecords(context, engine, render.emit);
+    const { removeOrphans, volumes: removeVolumes, timeout } = flags;
+    await apply(
+      context,
+      engine,
+      project,
+      given({ action: 'down' as const, services, removeOrphans, removeVolumes, timeoutMs: timeout, disabledServices }),
+      { command: 'stack down' },
+      render,
+    );
+  },
+});

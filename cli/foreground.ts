@@ -1,0 +1,103 @@
+/** `stack up` without -d: shows the logs until every container ended, or Ctrl-C stops them. */
+import type { Applied, Engine } from '../engine/engine.ts';
+import type { ContainerRecord } from '../schemas/container.ts';
+import { StackError } from '../schemas/errors.ts';
+import type { Project } from '../schemas/project.ts';
+import { apply, given } from './apply.ts';
+import type { Context } from './command.ts';
+import { StackFollower } from './follow.ts';
+import { LogPrinter, shortName } from './render/prefix.ts';
+import { style } from './render/style.ts';
+import type { UpFlags } from './up.ts';
+
+interface ForegroundOptions {
+  services: string[];
+  flags: UpFlags;
+  /** ISO 8601: what was written before this command began belongs to an earlier one. */
+  startedAt: string;
+}
+
+const SIGKILL = 9;
+
+export async function foreground(
+  context: Context,
+  engine: Engine,
+  project: Project,
+  applied: Applied,
+  { services, flags, startedAt }: ForegroundOptions,
+): Promise<number> {
+  const { stdout, stderr, globals, environment } = context;
+  const containers = await engine.containers();
+  const concerned = new Set(applied.containers.map(({ service }) => service));
+  const shown = shownServices(project, services, flags);
+  const printer = new LogPrinter((bytes) => stdout.write(bytes), {
+    style: style(stdout, flags.color ? globals.ansi : 'never', environment),
+    withTime: flags.timestamps === true,
+    withPrefix: flags.logPrefix,
+  });
+  let exitCode = 0;
+  let interrupts = 0;
+  let stopping: Promise<unknown> | undefined;
+  const isAborting = flags.abortOnContainerExit || flags.exitCodeFrom !== undefined;
+
+  const stop = () => {
+    const options = given({ action: 'stop' as const, services: [...concerned], timeoutMs: flags.timeout });
+    stopping ??= apply(context, engine, project, options, { command: 'stack up' }).finally(() => follower.stop());
+    return stopping;
+  };
+  using follower = new StackFollower(engine, containers, project.name, {
+    select: (record) => !record.isOneOff && concerned.has(record.service),
+    range: { since: `${startedAt.slice(0, -1)}000000Z` },
+    onAppear: (records) => printer.widen(records),
+    onLine: (record, line) => {
+      if (shown.has(record.service)) printer.line(record, line);
+    },
+    onExit: (record, status) => {
+      printer.notice(record, `exited with code ${status.exitCode}`);
+      const isFailure = flags.abortOnContainerFailure === true && status.exitCode !== 0;
+      if (flags.exitCodeFrom === record.service) exitCode = status.exitCode;
+      if ((!isAborting && !isFailure) || stopping) return;
+      if (flags.exitCodeFrom === undefined) exitCode = status.exitCode;
+      stderr.write(`Aborting on container exit...\n`);
+      stop().catch(() => {});
+    },
+  });
+
+  const kill = (record: ContainerRecord) => containers.kill(record, SIGKILL).catch(() => {});
+  const interrupt = () => {
+    interrupts++;
+    exitCode = 130;
+    if (interrupts === 1) {
+      stderr.write('Gracefully stopping... (press Ctrl+C again to force)\n');
+      stop().catch(() => {});
+    } else if (interrupts === 2) {
+      const running = applied.containers.filter((record) => containers.status(record).state !== 'exited');
+      Promise.all(running.map(kill)).finally(() => process.exit(130));
+    } else process.exit(130);
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  try {
+    const names = applied.containers.filter(({ service }) => shown.has(service)).map(shortName);
+    stderr.write(`Attaching to ${names.join(', ')}\n`);
+    await follower.run();
+    await stopping;
+    return exitCode;
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+/** Whose logs are shown: the services named, or all, as --attach and --no-attach change it. */
+function shownServices(project: Project, services: string[], flags: UpFlags): Set<string> {
+  const all = Object.keys(project.services);
+  const unknown = [...(flags.attach ?? []), ...(flags.noAttach ?? [])].find((name) => !all.includes(name));
+  if (unknown !== undefined) {
+    throw new StackError('config.no-service', { message: `The stack file has no service "${unknown}".` });
+  }
+  const named = services.length > 0 && !flags.attachDependencies ? services : all;
+  const shown = new Set(flags.attach ?? named);
+  for (const name of flags.noAttach ?? []) shown.delete(name);
+  return shown;
+}

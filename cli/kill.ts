@@ -1,0 +1,57 @@
+import { constants } from 'node:os';
+import { asStackError, StackError } from '../schemas/errors.ts';
+import { define } from './command.ts';
+import { findContainers } from './containers.ts';
+import { stackName } from './project.ts';
+import { renderer } from './render/render.ts';
+
+interface Flags {
+  signal: string;
+  removeOrphans?: boolean;
+}
+
+export const kill = define<Flags>({
+  usage: 'kill [SERVICE...]',
+  summary: 'Send a signal to containers, SIGKILL unless another is named',
+  examples: [['stack kill -s HUP web', 'Make web read its configuration again.']],
+  options(command) {
+    command
+      .option('-s, --signal <signal>', 'signal to send: name or number', 'SIGKILL')
+      .option('--remove-orphans', 'remove containers of services that the stack file no longer has');
+  },
+  async action(context, services, flags) {
+    const signal = signalNumber(flags.signal);
+    const { emit, close } = renderer(context);
+    const stack = await stackName(context, emit);
+    const engine = await context.engine();
+    const found = await findContainers(engine, stack, services);
+    const running = found.filter(({ status }) => ['running', 'paused', 'restarting'].includes(status.state));
+    if (found.length > 0 && running.length === 0) {
+      throw new StackError('runtime.not-running', { message: `No container of stack ${stack} is running.` });
+    }
+    const containers = await engine.containers();
+    const failures: StackError[] = [];
+    await Promise.all(
+      running.map(async ({ record }) => {
+        await containers.kill(record, signal).catch((error) => failures.push(asStackError(error)));
+      }),
+    );
+    await close();
+    const [first, ...rest] = failures;
+    if (!first) return;
+    first.also.push(...rest);
+    throw first;
+  },
+});
+
+/** `HUP`, `SIGHUP` or `1`. @throws StackError `usage` */
+export function signalNumber(text: string): number {
+  const name = text.toUpperCase();
+  const signals: Record<string, number> = constants.signals;
+  const number = /^\d+$/.test(text) ? Number(text) : (signals[name] ?? signals[`SIG${name}`]);
+  if (number !== undefined && number > 0 && number <= 64) return number;
+  throw new StackError('usage', {
+    message: `"${text}" is not a signal.`,
+    hint: 'Give a name (SIGHUP, HUP) or number.',
+  });
+}

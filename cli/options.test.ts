@@ -1,0 +1,156 @@
+/** Every command line of docker compose's that this delivery takes, as the option parser understands it. */
+import { expect, test } from 'vitest';
+import type { Context, Process } from './command.ts';
+import { commands, laterCommands } from './commands.ts';
+import { main } from './main.ts';
+
+async function output(...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  const streams = { stdout: '', stderr: '' };
+  const sink = (name: 'stdout' | 'stderr') => ({
+    write(text: string) {
+      streams[name] += text;
+    },
+  });
+  const refuse = async () => {
+    throw new Error('reached the engine');
+  };
+  const process = {
+    arguments: args,
+    environment: {},
+    stdin: {},
+    stdout: sink('stdout'),
+    stderr: sink('stderr'),
+    host: refuse,
+    engine: refuse,
+  } as unknown as Process;
+  return { exitCode: await main(process), ...streams };
+}
+
+/** Flags and arguments as a command's action would get them. */
+async function parse(line: string): Promise<{ flags: Record<string, unknown>; args: string[] }> {
+  const words = line.split(' ');
+  const entry = commands[words[0] as string];
+  if (!entry) throw new Error(`no command in: ${line}`);
+  const define = await entry.load();
+  const command = define.build({ environment: {} } as Context, () => {});
+  let args: string[] = [];
+  command.action((...values: unknown[]) => {
+    args = values
+      .slice(0, -2)
+      .flat()
+      .filter((value) => typeof value === 'string');
+  });
+  command.exitOverride().configureOutput({ writeErr() {} });
+  const { Command } = await import('commander');
+  await new Command().enablePositionalOptions().addCommand(command).parseAsync(words, { from: 'user' });
+  return { flags: command.opts(), args };
+}
+
+test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
+  ['up -d', { detach: true, recreate: true, deps: true, start: true }],
+  ['up --wait --wait-timeout 30 web db', { wait: true, waitTimeout: 30_000 }, ['web', 'db']],
+  ['up --force-recreate --no-deps --no-start', { forceRecreate: true, deps: false, start: false }],
+  ['up --no-recreate --remove-orphans -t 5', { recreate: false, removeOrphans: true, timeout: 5000 }],
+  ['up --scale web=3 --scale db=1', { scale: { web: 3, db: 1 } }],
+  ['up --pull always --quiet-pull', { pull: 'always', quietPull: true }],
+  ['up --abort-on-container-exit --exit-code-from web', { abortOnContainerExit: true, exitCodeFrom: 'web' }],
+  ['up -V --no-log-prefix --no-color', { renewAnonVolumes: true, logPrefix: false, color: false }],
+  ['up -f a.yaml -p demo', { file: ['a.yaml'], projectName: 'demo' }],
+  ['down -v --remove-orphans -t 3', { volumes: true, removeOrphans: true, timeout: 3000 }],
+  ['down -p demo', { projectName: 'demo' }],
+  ['ps -a -q', { all: true, quiet: true }],
+  ['ps --services --status running --status exited', { services: true, status: ['running', 'exited'] }],
+  ['ps --format json --filter status=running --no-trunc', { format: 'json', filter: 'status=running', trunc: false }],
+  ['logs -f -n 5 --since 10m web', { follow: true, tail: 5, since: '10m' }, ['web']],
+  ['logs --tail all -t --until 1h --no-log-prefix', { tail: 'all', timestamps: true, until: '1h', logPrefix: false }],
+  [
+    'exec -T -e A=1 -e B -u 1000:1000 -w /srv web sh -c x',
+    { tty: false, env: ['A=1', 'B'], user: '1000:1000', workdir: '/srv' },
+    ['web', 'sh', '-c', 'x'],
+  ],
+  ['exec -it --index 2 web sh', { index: 2, interactive: true }, ['web', 'sh']],
+  ['exec web ls -d --help', {}, ['web', 'ls', '-d', '--help']],
+  ['exec -d web sleep 1', { detach: true }, ['web', 'sleep', '1']],
+  ['run --rm -e A=1 web npm test --watch', { rm: true, env: ['A=1'] }, ['web', 'npm', 'test', '--watch']],
+  [
+    'run -p 80:80 -v a:/a -P --name n --entrypoint sh web',
+    { publish: ['80:80'], volume: ['a:/a'], servicePorts: true, name: 'n', entrypoint: 'sh' },
+  ],
+  ['run -d --no-deps -T -u root -w / web', { detach: true, deps: false, tty: false, user: 'root', workdir: '/' }],
+  ['stop -t 1 web', { timeout: 1000 }, ['web']],
+  ['start web', {}, ['web']],
+  ['restart -t 0 --no-deps', { timeout: 0, deps: false }],
+  ['kill', { signal: 'SIGKILL' }],
+  ['kill -s HUP web', { signal: 'HUP' }, ['web']],
+  ['config --format json -o out.json', { format: 'json', output: 'out.json' }],
+  ['config -q', { quiet: true }],
+  ['plan --json --scale web=2', { json: true, scale: { web: 2 } }],
+  ['version --short', { short: true }],
+  ['version -f json', { format: 'json' }],
+])('%s', async (line, flags, args) => {
+  const parsed = await parse(line);
+  expect(parsed.flags).toMatchObject(flags);
+  if (args) expect(parsed.args).toEqual(args);
+});
+
+test.each([
+  ['up --scale web', /SERVICE=NUMBER/],
+  ['up -t soon', /whole number/],
+  ['up --pull sometimes', /always, missing, never/],
+  ['logs --tail some', /number of lines/],
+  ['ps --format xml', /table, json/],
+  ['exec web', /COMMAND/],
+  ['nonsense', /no command "nonsense"/],
+  ['up --nonsense', /--nonsense/],
+  ['up --build', /Not supported yet: --build/],
+  ['up --watch', /Not supported yet: --watch/],
+  ['up -d --abort-on-container-exit', /cannot be given together/],
+  ['down --rmi all', /Not supported yet: --rmi/],
+  ['run --rm -d web', /Not supported yet/],
+  ['kill -s NOPE', /not a signal/],
+  ['logs --bad', /--bad/],
+  ['--progress fancy up', /auto, tty, plain/],
+])('%s is refused', async (line, words) => {
+  const { exitCode, stderr, stdout } = await output(...line.split(' '));
+  expect(stderr).toMatch(words);
+  expect(stdout).toBe('');
+  expect(exitCode).toBe(1);
+});
+
+test.each([...laterCommands])('%s is not supported yet', async (name) => {
+  const { exitCode, stderr } = await output(name);
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`Not supported yet: stack ${name}.`)]);
+});
+
+test.each(Object.keys(commands))('the help of %s has an example, and its flags a description', async (name) => {
+  const { exitCode, stdout } = await output(name, '--help');
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(new RegExp(`Examples?:\n  (.* \\| )?stack (-p demo )?${name}`));
+  const entry = commands[name];
+  expect(stdout).toContain(entry?.summary);
+});
+
+test.each(['pull', 'load', 'ls', 'rm', 'inspect'])('the help of image %s has an example', async (name) => {
+  const { stdout } = await output('image', name, '--help');
+  expect(stdout).toMatch(new RegExp(`Examples?:\n  .*stack image ${name}`));
+});
+
+test('the help lists every command', async () => {
+  const { stdout, exitCode } = await output('--help');
+  for (const [name, { summary }] of Object.entries(commands)) {
+    expect(stdout).toMatch(new RegExp(`^  ${name} .*${summary.slice(0, 20)}`, 'm'));
+  }
+  expect(stdout).toMatch(/Example/);
+  expect(exitCode).toBe(0);
+});
+
+test('without root rights nothing is touched', async () => {
+  const { exitCode, stderr } = await output('-p', 'demo', 'ps');
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining('reached the engine')]);
+});
+
+test('version', async () => {
+  expect((await output('version', '--short')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(JSON.parse((await output('version', '--format', 'json')).stdout)).toHaveProperty('version');
+  expect((await output('--version')).stdout).toMatch(/^Stack version/);
+});
