@@ -9,6 +9,8 @@ export interface ApplyOptions {
   /** What the command calls itself, for those who wait for its lock. */
   command: string;
   waitTimeoutMs?: number | undefined;
+  /** Ends the run in place of Ctrl-C, for a caller that answers signals itself. */
+  signal?: AbortSignal;
 }
 
 /** The first Ctrl-C ends the run in order, the second the process. */
@@ -17,18 +19,13 @@ export async function apply(
   engine: Engine,
   project: Project,
   options: ReconcileOptions,
-  { command, waitTimeoutMs }: ApplyOptions,
+  { command, waitTimeoutMs, signal: own }: ApplyOptions,
   render: Renderer = renderer(context),
 ): Promise<Applied> {
   try {
-    return await interruptible((signal) =>
-      engine.apply(project, options, {
-        emit: render.emit,
-        signal,
-        command,
-        ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
-      }),
-    );
+    const run = (signal: AbortSignal) =>
+      engine.apply(project, options, given({ emit: render.emit, signal, command, waitTimeoutMs }));
+    return await (own ? run(own) : interruptible(run));
   } finally {
     await render.close();
   }

@@ -1,5 +1,5 @@
 /** Logs and ends of a stack's containers while they come and go: `up` in the foreground, `logs -f`. */
-import { type FSWatcher, watch } from 'node:fs';
+import { closeSync, type FSWatcher, openSync, watch } from 'node:fs';
 import type { Containers } from '../engine/containers/containers.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type LogLine, type LogRange, LogsFollower } from '../engine/logs/logs.ts';
@@ -15,6 +15,8 @@ export interface FollowOptions {
   /** A container that ran ended and is not restarted; its log was handed over to the end. */
   onExit?(record: ContainerRecord, status: ContainerStatus): void;
   onAppear?(records: ContainerRecord[]): void;
+  /** ISO 8601: an end since then is told by `onExit` although it came before this began to look. */
+  endsSince?: string;
 }
 
 const activeStates: ContainerState[] = ['running', 'paused', 'restarting'];
@@ -38,6 +40,7 @@ export class StackFollower implements Disposable {
   private watcher: FSWatcher | undefined;
   private scanning: Promise<void> = Promise.resolve();
   private isDisposed = false;
+  private isWaiting = false;
 
   constructor(engine: Engine, containers: Containers, stack: string, options: FollowOptions) {
     this.engine = engine;
@@ -47,7 +50,7 @@ export class StackFollower implements Disposable {
     this.logs = new LogsFollower((watched, line) => options.onLine(watched.record, line));
   }
 
-  /** Resolves once no container runs any more, after the last line of the last one. */
+  /** Resolves once no container runs any more and no command is at work that may start one. */
   async run(): Promise<void> {
     // The folder of the stack's containers: one appears with each container made.
     this.watcher = watch(this.engine.host.layout.stackDir(this.stack), () => this.rescan());
@@ -101,11 +104,16 @@ export class StackFollower implements Disposable {
       record,
       id: record.id,
       directory: this.engine.host.layout.containerDir(record.stack, record.id),
-      state: status.state,
+      state: this.endedUnseen(status) ? 'running' : status.state,
       subscription: { [Symbol.dispose]() {} },
     };
     this.watched.set(record.id, watched);
     return watched;
+  }
+
+  private endedUnseen({ state, finishedAt }: ContainerStatus): boolean {
+    const { endsSince } = this.options;
+    return state === 'exited' && endsSince !== undefined && Date.parse(finishedAt) >= Date.parse(endsSince);
   }
 
   private onStatus(watched: Watched, status: ContainerStatus): void {
@@ -125,8 +133,31 @@ export class StackFollower implements Disposable {
     this.logs.end(id);
   }
 
+  private get isIdle(): boolean {
+    return [...this.watched.values()].every(({ state }) => !activeStates.includes(state));
+  }
+
+  /** Nothing runs: the end, unless a command that holds the stack's lock is about to start something again. */
   private endIfIdle(): void {
-    const isIdle = [...this.watched.values()].every(({ state }) => !activeStates.includes(state));
-    if (isIdle) this.ended.resolve();
+    if (!this.isIdle || this.isWaiting) return;
+    const { kernel, layout } = this.engine.host;
+    let fd: number;
+    try {
+      fd = openSync(layout.lock(this.stack), 'r');
+    } catch {
+      this.ended.resolve();
+      return;
+    }
+    if (kernel.filesystem.tryFlock(fd, 'shared')) {
+      closeSync(fd);
+      this.ended.resolve();
+      return;
+    }
+    this.isWaiting = true;
+    kernel.filesystem.flock(fd, 'shared', true).finally(() => {
+      closeSync(fd);
+      this.isWaiting = false;
+      this.rescan();
+    });
   }
 }

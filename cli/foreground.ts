@@ -1,6 +1,6 @@
 /** `stack up` without -d: shows the logs until every container ended, or Ctrl-C stops them. */
 import type { Applied, Engine } from '../engine/engine.ts';
-import type { ContainerRecord } from '../schemas/container.ts';
+import type { ContainerRecord, ContainerState } from '../schemas/container.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { Project } from '../schemas/project.ts';
 import { apply, given } from './apply.ts';
@@ -36,18 +36,21 @@ export async function foreground(
     withPrefix: flags.logPrefix,
   });
   let exitCode = 0;
-  let interrupts = 0;
   let stopping: Promise<unknown> | undefined;
+  let killing: Promise<unknown> | undefined;
+  const ending = new AbortController();
   const isAborting = flags.abortOnContainerExit || flags.exitCodeFrom !== undefined;
 
   const stop = () => {
     const options = given({ action: 'stop' as const, services: [...concerned], timeoutMs: flags.timeout });
-    stopping ??= apply(context, engine, project, options, { command: 'stack up' }).finally(() => follower.stop());
-    return stopping;
+    const how = { command: 'stack up', signal: ending.signal };
+    stopping ??= apply(context, engine, project, options, how).finally(() => follower.stop());
+    stopping.catch(() => {});
   };
   using follower = new StackFollower(engine, containers, project.name, {
     select: (record) => !record.isOneOff && concerned.has(record.service),
     range: { since: `${startedAt.slice(0, -1)}000000Z` },
+    endsSince: startedAt,
     onAppear: (records) => printer.widen(records),
     onLine: (record, line) => {
       if (shown.has(record.service)) printer.line(record, line);
@@ -59,21 +62,23 @@ export async function foreground(
       if ((!isAborting && !isFailure) || stopping) return;
       if (flags.exitCodeFrom === undefined) exitCode = status.exitCode;
       stderr.write(`Aborting on container exit...\n`);
-      stop().catch(() => {});
+      stop();
     },
   });
 
-  const kill = (record: ContainerRecord) => containers.kill(record, SIGKILL).catch(() => {});
+  const kill = async (record: ContainerRecord) => {
+    if (!isOver(containers.status(record).state)) await containers.kill(record, SIGKILL);
+  };
   const interrupt = () => {
-    interrupts++;
     exitCode = 130;
-    if (interrupts === 1) {
-      stderr.write('Gracefully stopping... (press Ctrl+C again to force)\n');
-      stop().catch(() => {});
-    } else if (interrupts === 2) {
-      const running = applied.containers.filter((record) => containers.status(record).state !== 'exited');
-      Promise.all(running.map(kill)).finally(() => process.exit(130));
-    } else process.exit(130);
+    if (killing) process.exit(130);
+    if (stopping) {
+      ending.abort();
+      killing = Promise.allSettled(applied.containers.map(kill));
+      return;
+    }
+    stderr.write('Gracefully stopping... (press Ctrl+C again to force)\n');
+    stop();
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
@@ -81,12 +86,17 @@ export async function foreground(
     const names = applied.containers.filter(({ service }) => shown.has(service)).map(shortName);
     stderr.write(`Attaching to ${names.join(', ')}\n`);
     await follower.run();
-    await stopping;
+    await killing;
+    if (!killing) await stopping;
     return exitCode;
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
+}
+
+function isOver(state: ContainerState): boolean {
+  return state === 'exited' || state === 'dead';
 }
 
 /** Whose logs are shown: the services named, or all, as --attach and --no-attach change it. */
