@@ -13,7 +13,7 @@ export async function findContainers(
   services: string[],
   { withOneOff = false }: { withOneOff?: boolean } = {},
 ): Promise<ObservedContainer[]> {
-  const { containers } = await engine.observe(stack);
+  const containers = engine.observeContainers(stack);
   checkServices(services, new Set(containers.map(({ record }) => record.service)), stack);
   return containers
     .filter(({ record }) => withOneOff || !record.isOneOff)

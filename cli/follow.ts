@@ -84,8 +84,7 @@ export class StackFollower implements Disposable {
 
   private async scan(range: LogRange): Promise<void> {
     if (this.isDisposed) return;
-    const { containers } = await this.engine.observe(this.stack);
-    if (this.isDisposed) return;
+    const containers = this.engine.observeContainers(this.stack);
     const present = containers.filter(({ record }) => this.options.select(record));
     const ids = new Set(present.map(({ record }) => record.id));
     for (const id of this.watched.keys()) if (!ids.has(id)) this.forget(id);

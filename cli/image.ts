@@ -166,8 +166,7 @@ const rm = define<{ force?: boolean }>({
   async action(context, names, { force }) {
     const images = await openImages(context);
     const engine = await context.engine();
-    const snapshots = await Promise.all(engine.stacks().map((stack) => engine.observe(stack)));
-    const records = snapshots.flatMap(({ containers }) => containers.map(({ record }) => record));
+    const records = engine.stacks().flatMap((stack) => engine.observeContainers(stack).map(({ record }) => record));
     const usedBy = ({ id }: StoredImage) => records.filter(({ image }) => image.id === id).map((record) => record.name);
     for (const name of names) {
       try {

@@ -1,6 +1,8 @@
 /** Entry of the command line, and its composition root: the one place that picks the real kernel. */
 import module from 'node:module';
 import { join } from 'node:path';
+import type { Host } from '../engine/host.ts';
+import { StackError } from '../schemas/errors.ts';
 
 // Before anything else is imported. Beside the bundle, not in the world-writable /tmp: it holds code that root runs.
 module.enableCompileCache?.(join(import.meta.dirname, '.compile-cache'));
@@ -12,14 +14,26 @@ const exitCode = await main({
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
-  async host() {
-    const [{ loadKernel }, { layout }, { readSettings }] = await Promise.all([
-      import('../native/index.ts'),
-      import('../engine/state/layout.ts'),
-      import('../engine/settings.ts'),
-    ]);
-    return { kernel: loadKernel(), layout: layout(process.env), settings: await readSettings(process.env) };
+  host,
+  async engine() {
+    const [{ createEngine }, made] = await Promise.all([import('../engine/engine.ts'), host()]);
+    return createEngine(made);
   },
 });
 // Not left to the event loop: a watcher or a connection kept alive would hold the process.
 process.exit(exitCode);
+
+async function host(): Promise<Host> {
+  if (process.geteuid?.() !== 0) {
+    throw new StackError('host.not-root', {
+      message: 'Stack makes namespaces, mounts and networks, which needs root rights; this user has none.',
+      hint: `Run it as root: sudo stack ${process.argv.slice(2).join(' ')}`,
+    });
+  }
+  const [{ loadKernel }, { layout }, { readSettings }] = await Promise.all([
+    import('../native/index.ts'),
+    import('../engine/state/layout.ts'),
+    import('../engine/settings.ts'),
+  ]);
+  return { kernel: loadKernel(), layout: layout(process.env), settings: await readSettings(process.env) };
+}

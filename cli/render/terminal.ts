@@ -26,8 +26,10 @@ export function terminalRenderer(stream: NodeJS.WriteStream, style: Style): Rend
         if (event.operations.length === 0) return;
         // However the process ends, the cursor that the list hides comes back.
         process.once('exit', showCursor);
-        list ??= new ResourceList(stream, style);
-        list.add(event.operations);
+        // A run may have two plans, images first: each has its list, one below the other.
+        const before = list?.close();
+        list = new ResourceList(stream, style);
+        list.run(event.operations, before);
       } else if (!list?.show(event)) {
         if (list) later.push(event);
         else plain.emit(event);
@@ -65,16 +67,15 @@ class ResourceList {
     });
   }
 
-  /** The lines of a plan, before anything of it begins: Listr takes no more once it runs. */
-  add(operations: { id: string; resource: string }[]): void {
-    if (this.running) return;
+  /** Shows the lines of a plan, all of them from the beginning: Listr takes no more once it runs. */
+  run(operations: { id: string; resource: string }[], before: Promise<void> = Promise.resolve()): void {
     for (const { id, resource } of operations) {
       const line = this.lines.get(resource) ?? new Line(resource);
       this.lines.set(resource, line);
       line.open.add(id);
     }
     this.listr.add([...this.lines.values()].map((line) => line.task()));
-    this.running = this.listr.run().catch(() => {});
+    this.running = before.then(() => this.listr.run()).catch(() => {});
   }
 
   /** False where the event is not about a line of the list. */
