@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
   options: {
     runs: { type: 'string', default: '3' },
     sizes: { type: 'string', default: '1,10,30' },
-    'single-runs': { type: 'string', default: '20' },
+    'single-runs': { type: 'string', default: '40' },
   },
 });
 const runs = Number(options.runs);
