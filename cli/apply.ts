@@ -1,6 +1,8 @@
 /** Carries out a plan with progress shown and Ctrl-C heard. */
 import type { Applied, Engine } from '../engine/engine.ts';
 import type { ReconcileOptions } from '../planner/reconcile/options.ts';
+import { asStackError } from '../schemas/errors.ts';
+import type { Emit, EventKind } from '../schemas/events.ts';
 import type { Project } from '../schemas/project.ts';
 import { type Context, integer } from './command.ts';
 import { type Renderer, renderer } from './render/render.ts';
@@ -46,6 +48,46 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
+}
+
+interface Progress {
+  detail: string;
+  current?: number;
+  total?: number;
+}
+
+/**
+ * Reports work on `resources` the way a plan's operations are reported. All at once; every failure is told.
+ * @throws the first failure as StackError, the others in `also`
+ */
+export async function tell<T>(
+  emit: Emit,
+  kind: EventKind,
+  resources: string[],
+  work: (index: number, onProgress: (progress: Progress) => void) => Promise<T>,
+): Promise<T[]> {
+  const operations = resources.map((resource) => ({ id: `${kind} ${resource}`, kind, resource, cause: 'asked for' }));
+  emit({ type: 'plan', stack: '', operations });
+  const one = async ({ id, resource }: { id: string; resource: string }, index: number) => {
+    const began = performance.now();
+    emit({ type: 'started', id, kind, resource });
+    try {
+      const result = await work(index, ({ detail, current, total }) =>
+        emit({ type: 'progress', id, resource, ...given({ detail, current, total }) }),
+      );
+      emit({ type: 'done', id, kind, resource, ms: performance.now() - began });
+      return result;
+    } catch (thrown) {
+      const error = asStackError(thrown);
+      emit({ type: 'failed', id, kind, resource, ms: performance.now() - began, error });
+      throw error;
+    }
+  };
+  const results = await Promise.allSettled(operations.map(one));
+  const [first, ...rest] = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+  if (!first) return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  first.also.push(...rest);
+  throw first;
 }
 
 /** Seconds on the command line to milliseconds. */

@@ -2,9 +2,8 @@
 import { Option } from 'commander';
 import type { ImageProgress } from '../engine/images/images.ts';
 import { asStackError, StackError } from '../schemas/errors.ts';
-import type { Emit } from '../schemas/events.ts';
 import type { StoredImage } from '../schemas/oci-image.ts';
-import { given, interruptible } from './apply.ts';
+import { given, interruptible, tell } from './apply.ts';
 import { type Context, define, defineGroup } from './command.ts';
 import { imageDocument, imageEntries } from './image-format.ts';
 import { renderer } from './render/render.ts';
@@ -15,58 +14,27 @@ async function openImages(context: Context) {
   return createImages(host);
 }
 
-/** Reports each of `names` as one operation; all run at once, and all failures are told. */
+/** Works on each of `names` as on an operation of a plan; all at once, and all failures are told. */
 async function each<T>(
   context: Context,
+  kind: 'image.pull' | 'image.load',
   names: string[],
   isQuiet: boolean,
   work: (name: string, onProgress: (progress: ImageProgress) => void, signal: AbortSignal) => Promise<T>,
 ): Promise<T[]> {
-  const { emit, close } = renderer(
-    isQuiet ? { ...context, globals: { ...context.globals, progress: 'quiet' } } : context,
-  );
-  const kind = 'image.pull';
-  const operations = names.map(
-    (name) => ({ id: `pull image ${name}`, kind, resource: `image ${name}`, cause: 'asked' }) as const,
-  );
-  emit({ type: 'plan', stack: '', operations });
+  const globals = isQuiet ? { ...context.globals, progress: 'quiet' as const } : context.globals;
+  const show = renderer({ ...context, globals });
   try {
-    return await interruptible(async (signal) => {
-      const results = await Promise.allSettled(
-        operations.map(({ id, resource }, index) =>
-          tell(emit, id, resource, (on) => work(names[index] as string, on, signal)),
-        ),
-      );
-      const failures = results.flatMap((result) => (result.status === 'rejected' ? [asStackError(result.reason)] : []));
-      const [first, ...rest] = failures;
-      if (!first) return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-      first.also.push(...rest);
-      throw first;
-    });
-  } finally {
-    await close();
-  }
-}
-
-async function tell<T>(
-  emit: Emit,
-  id: string,
-  resource: string,
-  work: (onProgress: (progress: ImageProgress) => void) => Promise<T>,
-): Promise<T> {
-  const kind = 'image.pull';
-  const began = performance.now();
-  emit({ type: 'started', id, kind, resource });
-  try {
-    const result = await work(({ detail, current, total }) =>
-      emit({ type: 'progress', id, resource, detail, current, total }),
+    return await interruptible((signal) =>
+      tell(
+        show.emit,
+        kind,
+        names.map((name) => `image ${name}`),
+        (index, onProgress) => work(names[index] as string, onProgress, signal),
+      ),
     );
-    emit({ type: 'done', id, kind, resource, ms: performance.now() - began });
-    return result;
-  } catch (thrown) {
-    const error = asStackError(thrown);
-    emit({ type: 'failed', id, kind, resource, ms: performance.now() - began, error });
-    throw error;
+  } finally {
+    await show.close();
   }
 }
 
@@ -84,7 +52,7 @@ const pull = define<{ platform?: string; policy: 'always' | 'missing'; quiet?: b
   },
   async action(context, names, { platform, policy, quiet }) {
     const images = await openImages(context);
-    const pulled = await each(context, names, quiet === true, (name, onProgress, signal) =>
+    const pulled = await each(context, 'image.pull', names, quiet === true, (name, onProgress, signal) =>
       images.pull(name, given({ platform, policy, onProgress, signal })),
     );
     for (const image of pulled) context.stdout.write(`${image.names[0] ?? image.id}\n`);
@@ -114,6 +82,7 @@ const load = define<{ input?: string; platform?: string; quiet?: boolean }>({
     const images = await openImages(context);
     const [loaded = []] = await each(
       context,
+      'image.load',
       [input ?? 'from standard input'],
       quiet === true,
       (_name, onProgress, signal) => images.load(input ?? context.stdin, given({ platform, onProgress, signal })),

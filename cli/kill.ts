@@ -1,5 +1,7 @@
 import { constants } from 'node:os';
-import { asStackError, StackError } from '../schemas/errors.ts';
+import { StackError } from '../schemas/errors.ts';
+import type { ObservedContainer } from '../schemas/snapshot.ts';
+import { tell } from './apply.ts';
 import { define } from './command.ts';
 import { findContainers } from './containers.ts';
 import { stackName } from './project.ts';
@@ -7,7 +9,6 @@ import { renderer } from './render/render.ts';
 
 interface Flags {
   signal: string;
-  removeOrphans?: boolean;
 }
 
 export const kill = define<Flags>({
@@ -15,9 +16,7 @@ export const kill = define<Flags>({
   summary: 'Send a signal to containers, SIGKILL unless another is named',
   examples: [['stack kill -s HUP web', 'Make web read its configuration again.']],
   options(command) {
-    command
-      .option('-s, --signal <signal>', 'signal to send: name or number', 'SIGKILL')
-      .option('--remove-orphans', 'remove containers of services that the stack file no longer has');
+    command.option('-s, --signal <signal>', 'signal to send: name or number', 'SIGKILL');
   },
   async action(context, services, flags) {
     const signal = signalNumber(flags.signal);
@@ -30,17 +29,14 @@ export const kill = define<Flags>({
       throw new StackError('runtime.not-running', { message: `No container of stack ${stack} is running.` });
     }
     const containers = await engine.containers();
-    const failures: StackError[] = [];
-    await Promise.all(
-      running.map(async ({ record }) => {
-        await containers.kill(record, signal).catch((error) => failures.push(asStackError(error)));
-      }),
-    );
-    await close();
-    const [first, ...rest] = failures;
-    if (!first) return;
-    first.also.push(...rest);
-    throw first;
+    try {
+      const resources = running.map(({ record }) => `container ${record.name}`);
+      await tell(emit, 'container.kill', resources, (index) =>
+        containers.kill((running[index] as ObservedContainer).record, signal),
+      );
+    } finally {
+      await close();
+    }
   },
 });
 

@@ -46,7 +46,7 @@ const status: ContainerStatus = {
 };
 
 test('the fields are those of docker compose', () => {
-  expect(psEntry({ record, status }, now, false)).toEqual({
+  expect(psEntry({ record, status }, now, false, record.config.command ?? [])).toEqual({
     Command: '"nginx -g daemon off…"',
     CreatedAt: '2026-11-23 11:55:00 +0000 UTC',
     ExitCode: 0,
@@ -72,7 +72,7 @@ test('the fields are those of docker compose', () => {
 
 test('a container that ended publishes nothing', () => {
   const ended: ContainerStatus = { ...status, state: 'exited', exitCode: 3, finishedAt: '2026-11-23T11:59:30Z' };
-  expect(psEntry({ record, status: ended }, now, true)).toMatchObject({
+  expect(psEntry({ record, status: ended }, now, true, [])).toMatchObject({
     ID: record.id,
     State: 'exited',
     Status: 'Exited (3) 30 seconds ago',

@@ -33,9 +33,9 @@ export interface PsEntry {
   Status: string;
 }
 
-/** `isWhole`: nothing is cut short (`--no-trunc`). */
-export function psEntry({ record, status }: ObservedContainer, now: number, isWhole: boolean): PsEntry {
-  const command = [...(record.config.entrypoint ?? []), ...(record.config.command ?? [])].join(' ');
+/** `isWhole`: nothing is cut short (`--no-trunc`). `args`: what the container runs. */
+export function psEntry({ record, status }: ObservedContainer, now: number, isWhole: boolean, args: string[]): PsEntry {
+  const command = args.join(' ');
   const isRunning = status.state === 'running' || status.state === 'paused';
   const ports = isRunning ? record.ports : [];
   const mounts = record.mounts.filter((mount) => mount.type !== 'tmpfs');

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Option } from 'commander';
+import type { Engine } from '../engine/engine.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { ObservedContainer } from '../schemas/snapshot.ts';
 import { collect, define } from './command.ts';
@@ -59,7 +62,7 @@ export const ps = define<Flags>({
     else if (flags.services) {
       stdout.write([...new Set(containers.map(({ record }) => `${record.service}\n`))].join(''));
     } else {
-      const entries = containers.map((each) => psEntry(each, Date.now(), !flags.trunc));
+      const entries = containers.map((each) => psEntry(each, Date.now(), !flags.trunc, commandOf(engine, each)));
       if (flags.format === 'json') stdout.write(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
       else {
         const header = ['NAME', 'IMAGE', 'COMMAND', 'SERVICE', 'CREATED', 'STATUS', 'PORTS'];
@@ -69,6 +72,18 @@ export const ps = define<Flags>({
     }
   },
 });
+
+/** What the container runs: its bundle knows, where the stack file leaves it to the image. */
+function commandOf({ host }: Engine, { record }: ObservedContainer): string[] {
+  const { command, entrypoint } = record.config;
+  if (command && entrypoint) return [...entrypoint, ...command];
+  try {
+    const file = join(host.layout.containerDir(record.stack, record.id), 'config.json');
+    return JSON.parse(readFileSync(file, 'utf8')).process.args;
+  } catch {
+    return [...(entrypoint ?? []), ...(command ?? [])];
+  }
+}
 
 function oneState(value: string, previous: string[] | undefined): string[] {
   if (!states.includes(value)) {

@@ -1,8 +1,9 @@
 /** Operations in docker compose's words: ` Container demo-web-1  Started`. */
-import type { OperationKind } from '../../schemas/plan.ts';
+import type { EventKind } from '../../schemas/events.ts';
 
-const words: Record<OperationKind, [doing: string, done: string]> = {
+const words: Record<EventKind, [doing: string, done: string]> = {
   'image.pull': ['Pulling', 'Pulled'],
+  'image.load': ['Loading', 'Loaded'],
   'network.create': ['Creating', 'Created'],
   'network.remove': ['Removing', 'Removed'],
   'volume.create': ['Creating', 'Created'],
@@ -10,16 +11,17 @@ const words: Record<OperationKind, [doing: string, done: string]> = {
   'container.create': ['Creating', 'Created'],
   'container.start': ['Starting', 'Started'],
   'container.stop': ['Stopping', 'Stopped'],
+  'container.kill': ['Killing', 'Killed'],
   'container.remove': ['Removing', 'Removed'],
   'dependency.await': ['Waiting', 'Ready'],
   'stray.remove': ['Removing', 'Removed'],
 };
 
-export function doing(kind: OperationKind): string {
+export function doing(kind: EventKind): string {
   return words[kind][0];
 }
 
-export function done(kind: OperationKind): string {
+export function done(kind: EventKind): string {
   return words[kind][1];
 }
 
