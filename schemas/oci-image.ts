@@ -1,5 +1,5 @@
 /** Documents of the OCI image-spec v1.1 (and docker's schema 2 twins). Source: image-spec manifest.md, config.md, image-index.md. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$|^sha512:[0-9a-f]{128}$/, 'not a digest');
 

@@ -1,5 +1,5 @@
 /** Validators of config.json (runtime-spec v1.3, Linux). Unknown properties pass, as the specification asks (config.md, "Extensibility"). */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const strings = z.array(z.string());
 const uint32 = z.number().int().min(0).max(0xffffffff);
