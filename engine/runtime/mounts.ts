@@ -105,9 +105,9 @@ export function tmpfsOptions(mount: Extract<ResolvedMount, { type: 'tmpfs' }>): 
   if (mount.readOnly) asked.push('ro');
   const merged = new Map<string, string>();
   for (const option of ['noexec', 'nosuid', 'nodev', ...asked]) {
-    const key = option.includes('=') ? option.slice(0, option.indexOf('=')) : option.replace(/^(no|r(?=[ow]$))/, '');
-    merged.delete(key === 'w' || key === 'o' ? 'access' : key);
-    merged.set(key === 'w' || key === 'o' ? 'access' : key, option);
+    const key = option === 'rw' ? 'ro' : option.replace(/=.*$/s, '').replace(/^no/, '');
+    merged.delete(key);
+    merged.set(key, option);
   }
   return [...merged.values()];
 }

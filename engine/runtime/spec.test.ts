@@ -1,0 +1,260 @@
+import { expect, test } from 'vitest';
+import type { ImageConfig } from '../../schemas/oci-image.ts';
+import { runtimeSpec } from '../../schemas/oci-runtime.schema.ts';
+import type { Service } from '../../schemas/project.ts';
+import { defaultSeccomp } from './seccomp/seccomp.ts';
+import { containerHostname, type SpecRequest, toRuntimeSpec } from './spec.ts';
+
+const id = '0123456789ab'.padEnd(64, 'f');
+type Image = NonNullable<ImageConfig['config']>;
+
+function spec(config: Partial<Service> = {}, image: Image = {}, rest: Partial<SpecRequest> = {}) {
+  return toRuntimeSpec({
+    id,
+    stack: 'demo',
+    service: 'web',
+    config: { command: ['sleep', '1'], entrypoint: null, ...config },
+    image: { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] }, config: image },
+    user: { uid: 0, gid: 0, additionalGids: [0, 10], home: '/root' },
+    mounts: [],
+    rootPath: 'rootfs',
+    files: { hosts: '/c/hosts', hostname: '/c/hostname', resolvConf: '/c/resolv.conf' },
+    hostHostname: 'machine',
+    cgroupsPath: '/stack/demo/x',
+    seccomp: defaultSeccomp,
+    ...rest,
+  });
+}
+
+test('a plain service is a valid config.json with docker’s defaults', () => {
+  const plain = spec();
+  expect(runtimeSpec.parse(plain)).toEqual(plain);
+  expect(plain).toMatchObject({
+    process: {
+      terminal: false,
+      user: { uid: 0, gid: 0, additionalGids: [0, 10] },
+      args: ['sleep', '1'],
+      cwd: '/',
+      noNewPrivileges: false,
+      rlimits: [],
+    },
+    root: { path: 'rootfs' },
+    hostname: '0123456789ab',
+    linux: { cgroupsPath: '/stack/demo/x', seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } },
+  });
+  expect(plain.linux!.namespaces!.map((one) => one.type)).toEqual(['mount', 'network', 'uts', 'pid', 'ipc', 'cgroup']);
+  expect(plain.mounts!.map((one) => one.destination)).toEqual([
+    ...['/proc', '/dev', '/dev/pts', '/sys', '/sys/fs/cgroup', '/dev/mqueue', '/dev/shm'],
+    ...['/etc/resolv.conf', '/etc/hostname', '/etc/hosts'],
+  ]);
+  expect(plain.process!.capabilities!.bounding).toHaveLength(14);
+  expect(plain.process!.capabilities!.effective).toEqual(plain.process!.capabilities!.bounding);
+  expect(plain.process!.capabilities!.ambient).toBeUndefined();
+});
+
+test.each([
+  [null, null, ['/entry'], ['cmd'], ['/entry', 'cmd']],
+  [null, ['own'], ['/entry'], ['cmd'], ['/entry', 'own']],
+  [['/own'], null, ['/entry'], ['cmd'], ['/own']],
+  [['/own'], ['arg'], ['/entry'], ['cmd'], ['/own', 'arg']],
+  [[], null, ['/entry'], ['cmd'], ['cmd']],
+  [[], ['own'], ['/entry'], ['cmd'], ['own']],
+  [null, [], ['/entry'], ['cmd'], ['/entry', 'cmd']],
+  [null, null, null, ['cmd'], ['cmd']],
+  [null, null, ['/entry'], null, ['/entry']],
+] as (string[] | null)[][])(
+  'entrypoint %j, command %j on image %j %j runs %j',
+  (entrypoint, command, Entrypoint, Cmd, args) => {
+    expect(spec({ entrypoint: entrypoint!, command: command! }, { Entrypoint, Cmd }).process!.args).toEqual(args);
+  },
+);
+
+test('nothing to run is refused', () => {
+  expect(() => spec({ command: null })).toThrow(/services\.web: neither the service nor its image says what to run/);
+});
+
+test('environment: defaults, then the image, then the service; null removes', () => {
+  const env = spec(
+    { environment: { A: 'service', C: '', GONE: null, PATH: '/own' }, tty: true, domainname: 'test' },
+    { Env: ['PATH=/image', 'A=image', 'B=image=1', 'GONE=x', 'nonsense'] },
+  ).process!.env;
+  expect(env).toEqual([
+    'PATH=/own',
+    'HOSTNAME=0123456789ab.test',
+    'TERM=xterm',
+    'A=service',
+    'B=image=1',
+    'C=',
+    'HOME=/root',
+  ]);
+});
+
+test('HOME is the user’s unless somebody says otherwise', () => {
+  const user = { uid: 70, gid: 70, additionalGids: [70], home: '/var/lib/postgresql' };
+  expect(spec({}, {}, { user }).process!.env).toContain('HOME=/var/lib/postgresql');
+  expect(spec({ environment: { HOME: '/h' } }, {}, { user }).process!.env).toContain('HOME=/h');
+  expect(spec({}, { Env: ['HOME='] }, { user }).process!.env).toContain('HOME=/var/lib/postgresql');
+});
+
+test.each([
+  [undefined, undefined, '/'],
+  ['/own', '/image', '/own'],
+  [undefined, '/image/', '/image'],
+  [undefined, 'relative/x', '/relative/x'],
+  ['/a/../b/./c//d', undefined, '/b/c/d'],
+])('working_dir %j on image %j is %j', (own, image, cwd) => {
+  const config = own === undefined ? {} : { working_dir: own };
+  expect(spec(config, image === undefined ? {} : { WorkingDir: image }).process!.cwd).toBe(cwd);
+});
+
+test('hostname: set, short id, or the host’s in its network', () => {
+  const request = { id, config: { command: null, entrypoint: null }, hostHostname: 'machine' };
+  expect(containerHostname({ ...request, config: { ...request.config, hostname: 'web' } })).toBe('web');
+  expect(containerHostname(request)).toBe('0123456789ab');
+  expect(containerHostname({ ...request, namespaces: { network: 'host' } })).toBe('machine');
+});
+
+test.each([
+  [{ cap_drop: ['ALL'] }, []],
+  [{ cap_drop: ['ALL'], cap_add: ['net_admin', 'CAP_KILL'] }, ['CAP_KILL', 'CAP_NET_ADMIN']],
+  [{ cap_drop: ['CHOWN'], cap_add: ['SYS_PTRACE'] }, 14],
+  [{ cap_add: ['ALL'] }, 41],
+  [{ cap_add: ['ALL'], cap_drop: ['SYS_ADMIN', 'SYS_MODULE'] }, 39],
+  [{ privileged: true }, 41],
+] as [Partial<Service>, string[] | number][])('capabilities of %j', (config, expected) => {
+  const names = spec(config).process!.capabilities!.bounding!;
+  if (typeof expected === 'number') expect(names).toHaveLength(expected);
+  else expect(names).toEqual(expected);
+});
+
+test('capabilities: a user other than root has them in the bounding set alone; ALL ends at what we have', () => {
+  const user = { uid: 1, gid: 1, additionalGids: [1], home: '/' };
+  expect(Object.keys(spec({}, {}, { user }).process!.capabilities!)).toEqual(['bounding']);
+  const some = spec({ cap_add: ['ALL'] }, {}, { availableCapabilities: ['CAP_CHOWN', 'CAP_KILL'] });
+  expect(some.process!.capabilities!.bounding).toEqual(['CAP_CHOWN', 'CAP_KILL']);
+  expect(() => spec({ cap_add: ['NET_ADMN'] })).toThrow(/services\.web\.cap_add: "NET_ADMN" is not a capability/);
+});
+
+test('security options', () => {
+  const options = (...security_opt: string[]) => spec({ security_opt });
+  expect(options('no-new-privileges').process!.noNewPrivileges).toBe(true);
+  expect(options('no-new-privileges:true').process!.noNewPrivileges).toBe(true);
+  expect(options('no-new-privileges=false').process!.noNewPrivileges).toBe(false);
+  expect(options('seccomp:unconfined').linux!.seccomp).toBeUndefined();
+  expect(options('systempaths=unconfined').linux).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
+  expect(options('apparmor=mine').process!.apparmorProfile).toBe('mine');
+  expect(options('apparmor:unconfined').process!.apparmorProfile).toBeUndefined();
+  expect(() => options('seccomp=./profile.json')).toThrow(expect.objectContaining({ code: 'config.not-supported' }));
+  expect(() => options('no-new-priv')).toThrow(/is not a security option/);
+});
+
+test('privileged: no filter, nothing hidden, /sys and cgroups writable, every device', () => {
+  const all = spec({ privileged: true });
+  expect(all.linux).toMatchObject({ maskedPaths: [], readonlyPaths: [], resources: { devices: [{ allow: true }] } });
+  expect(all.linux!.seccomp).toBeUndefined();
+  const options = (destination: string) => all.mounts!.find((one) => one.destination === destination)!.options;
+  expect(options('/sys')).not.toContain('ro');
+  expect(options('/sys/fs/cgroup')).not.toContain('ro');
+});
+
+test('mounts of the stack take the place of ours, and come parents first', () => {
+  const { mounts } = spec(
+    { read_only: true, shm_size: '128m' },
+    {},
+    {
+      mounts: [
+        { type: 'bind', source: '/h/x', target: '/etc/hosts', readOnly: true },
+        { type: 'volume', name: 'v', source: '/v', target: '/data', readOnly: false, isAnonymous: false },
+        { type: 'tmpfs', target: '/run', readOnly: false, size: 65536, mode: 0o1777, options: ['exec', 'uid=7'] },
+      ],
+    },
+  );
+  const find = (destination: string) => mounts!.find((one) => one.destination === destination)!;
+  expect(mounts!.filter((one) => one.destination === '/etc/hosts')).toHaveLength(1);
+  expect(find('/etc/hosts')).toEqual({
+    destination: '/etc/hosts',
+    type: 'bind',
+    source: '/h/x',
+    options: ['rbind', 'ro', 'rprivate'],
+  });
+  expect(find('/etc/resolv.conf').options).toEqual(['rbind', 'ro', 'rprivate']);
+  expect(find('/data').options).toEqual(['rbind', 'rprivate']);
+  expect(find('/run').options).toEqual(['nosuid', 'nodev', 'exec', 'uid=7', 'size=65536', 'mode=1777']);
+  expect(find('/dev/shm').options).toContain('size=134217728');
+});
+
+test('a /dev of the stack’s own stands alone', () => {
+  const own = spec({}, {}, { mounts: [{ type: 'bind', source: '/dev', target: '/dev', readOnly: false }] });
+  expect(own.mounts!.map((one) => one.destination).filter((path) => path.startsWith('/dev'))).toEqual(['/dev']);
+});
+
+test('propagation of a bind shows in the root’s', () => {
+  const bind = (propagation: string) =>
+    spec({}, {}, { mounts: [{ type: 'bind', source: '/a', target: '/a', readOnly: false, propagation }] });
+  expect(bind('rshared').linux!.rootfsPropagation).toBe('shared');
+  expect(bind('rslave').linux!.rootfsPropagation).toBe('slave');
+  expect(bind('private').linux!.rootfsPropagation).toBeUndefined();
+  expect(bind('rshared').mounts!.find((one) => one.destination === '/a')!.options).toEqual(['rbind', 'rshared']);
+});
+
+const GiB = 2 ** 30;
+test.each([
+  [{}, { devices: expect.any(Array) }],
+  [{ mem_limit: '1073741824' }, { memory: { limit: GiB, swap: 2 * GiB } }],
+  [{ mem_limit: '1g', memswap_limit: '-1' }, { memory: { limit: GiB, swap: -1 } }],
+  [
+    { mem_limit: '1g', memswap_limit: '1g', mem_reservation: '512m' },
+    { memory: { limit: GiB, swap: GiB, reservation: GiB / 2 } },
+  ],
+  [
+    { mem_limit: '1g', deploy: { resources: { limits: { memory: '2g', cpus: 0.5, pids: 7 } } } },
+    { memory: { limit: 2 * GiB }, cpu: { quota: 50_000, period: 100_000 }, pids: { limit: 7 } },
+  ],
+  [{ deploy: { resources: { reservations: { memory: '64m' } } } }, { memory: { reservation: 64 * 2 ** 20 } }],
+  [{ cpus: 1.25, cpuset: '0-1', cpu_shares: '512' }, { cpu: { quota: 125_000, cpus: '0-1', shares: 512 } }],
+  [{ pids_limit: 100 }, { pids: { limit: 100 } }],
+  [{ pids_limit: -1 }, { pids: { limit: -1 } }],
+] as [Partial<Service>, object][])('resources of %j', (config, expected) => {
+  expect(spec(config).linux!.resources).toMatchObject(expected);
+});
+
+test.each([
+  [{ mem_limit: '1g', memswap_limit: '512m' }, /memswap_limit: 536870912 is less than the memory limit/],
+  [{ mem_limit: '1x' }, /mem_limit: "1x" is not a size/],
+  [{ cpus: 0.001 }, /cpus: 0.001 is less than/],
+  [{ ulimits: { files: 5 } }, /ulimits\.files: "files" is not a resource limit/],
+  [{ ulimits: { nofile: { soft: 10, hard: 5 } } }, /the soft limit 10 is above the hard limit 5/],
+  [{ sysctls: { 'kernel.panic': '1' } }, /the kernel has this setting once for the whole machine/],
+] as [Partial<Service>, RegExp][])('refused: %j', (config, message) => {
+  expect(() => spec(config)).toThrow(message);
+});
+
+test('ulimits: one number stands for both, -1 for no limit', () => {
+  expect(spec({ ulimits: { nofile: { soft: 1024, hard: -1 }, core: 0 } }).process!.rlimits).toEqual([
+    { type: 'RLIMIT_NOFILE', soft: 1024, hard: 0xffff_ffff_ffff_ffffn },
+    { type: 'RLIMIT_CORE', soft: 0, hard: 0 },
+  ]);
+});
+
+test('sysctls: docker’s two in a network of its own, none in another’s', () => {
+  const defaults = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
+  expect(spec().linux!.sysctl).toEqual(defaults);
+  expect(spec({ sysctls: { 'net.core.somaxconn': '1024', 'kernel.shmmax': '1' } }).linux!.sysctl).toEqual({
+    ...defaults,
+    'net.core.somaxconn': '1024',
+    'kernel.shmmax': '1',
+  });
+  const shared = { namespaces: { network: { path: '/proc/7/ns/net' } } };
+  expect(spec({}, {}, shared).linux!.sysctl).toEqual({});
+  expect(spec({}, {}, shared).linux!.namespaces).toContainEqual({ type: 'network', path: '/proc/7/ns/net' });
+  expect(() => spec({ sysctls: { 'net.core.somaxconn': '1' } }, {}, { namespaces: { network: 'host' } })).toThrow(
+    /no network namespace of its own/,
+  );
+});
+
+test('the host’s namespaces are left out', () => {
+  const types = spec({}, {}, { namespaces: { network: 'host', pid: 'host' } }).linux!.namespaces!.map(
+    (one) => one.type,
+  );
+  expect(types).toEqual(['mount', 'uts', 'ipc', 'cgroup']);
+});
