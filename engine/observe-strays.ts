@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import type { Stray } from '../schemas/snapshot.ts';
-import type { Host } from './host.ts';
+import { cgroupParent, type Host } from './host.ts';
 import { endpointAlias } from './network/identity.ts';
 import { getLinks, readLink } from './network/netlink/link.ts';
 import { protocol, send } from './network/netlink/netlink.ts';
@@ -19,7 +19,7 @@ export async function findStrays(
   records: ContainerRecord[],
   networks: NetworkRecord[],
 ): Promise<Stray[]> {
-  const { layout, settings, kernel } = host;
+  const { layout, kernel } = host;
   const known = new Set(records.map(({ id }) => id));
   const ids = new Set<string>();
   const bridges: string[] = [];
@@ -27,7 +27,7 @@ export async function findStrays(
     if (!known.has(id)) ids.add(id);
   };
   for (const id of entries(layout.stackDir(stack))) note(id);
-  for (const id of containerCgroups(stack, settings.cgroupParent)) note(id);
+  for (const id of containerCgroups(stack, cgroupParent(host))) note(id);
   for (const id of unclaimedRunDirs(host)) note(id);
   const prefix = endpointAlias(stack, '');
   const ownBridges = new Set(networks.map(({ bridge }) => bridge));

@@ -7,7 +7,7 @@ import { parseDuration } from '../../planner/load/duration.ts';
 import type { ContainerRecord, Endpoint } from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
-import type { Host } from '../host.ts';
+import { cgroupParent, type Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
 import { boundingSet } from '../runtime/capabilities.ts';
 import { cgroupsPath, type Hierarchies, hierarchies } from '../runtime/cgroup/cgroup.ts';
@@ -131,7 +131,7 @@ function write(
     files: paths.files,
     namespaces: namespacesOf(host, config.network_mode, peer),
     hostHostname: hostname(),
-    cgroupsPath: cgroupsPath(record.stack, record.id, host.settings.cgroupParent),
+    cgroupsPath: cgroupsPath(record.stack, record.id, cgroupParent(host)),
     availableCapabilities: boundingSet(readFileSync('/proc/self/status', 'utf8')),
     seccomp: defaultSeccomp,
   });
@@ -226,7 +226,7 @@ function program(
         table: host.layout.networkNames(networkName),
         slot,
       })),
-      monitor: monitorMembership(all),
+      monitor: monitorMembership(all, cgroupParent(host)),
       cgroup: { kill: plan.unified ? [`${plan.unified}/cgroup.kill`] : [], oomFile: oomFile(path, all) },
       health: health && {
         ...health,

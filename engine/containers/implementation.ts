@@ -2,7 +2,7 @@
 import { rmdirSync } from 'node:fs';
 import type { ContainerRecord, NetworkRecord } from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
-import type { Host } from '../host.ts';
+import { cgroupParent, type Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
 import { hierarchies, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
 import { isShimAlive } from '../runtime/status.ts';
@@ -84,8 +84,8 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
   /** Directories of the last container of a stack, and of the machine. */
   function tidy(stack: string): void {
     if (presentOf(stack).size > 0) return;
-    removeStackCgroups(stack, host.settings.cgroupParent);
-    for (const directory of [...monitorCgroups(hierarchies()), host.layout.stackDir(stack)]) {
+    removeStackCgroups(stack, cgroupParent(host));
+    for (const directory of [...monitorCgroups(hierarchies(), cgroupParent(host)), host.layout.stackDir(stack)]) {
       try {
         rmdirSync(directory);
       } catch {

@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import type { ContainerRecord, ContainerStatus, ExitStatus } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
-import type { Host } from '../host.ts';
+import { cgroupParent, type Host } from '../host.ts';
 import { cgroupsPath, killCgroup, removeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
 import { parseStatus, readStatus } from '../runtime/status.ts';
@@ -78,12 +78,12 @@ export async function end(host: Host, record: ContainerRecord): Promise<void> {
   const late = new Promise<'late'>((resolve) => setTimeout(resolve, patienceMs, 'late').unref());
   const stopped = stop(host, record, { signal: sigkill, timeoutMs: 0 });
   if ((await Promise.race([stopped, late])) === 'late' && shimPid > 0) process.kill(shimPid, 'SIGKILL');
-  killCgroup(cgroupsPath(record.stack, record.id, host.settings.cgroupParent));
+  killCgroup(cgroupsPath(record.stack, record.id, cgroupParent(host)));
 }
 
 /** Removes cgroups, run directory and, last, the directory with the record: until then it can be found by it. */
 export async function discard(host: Host, record: ContainerRecord): Promise<void> {
-  await removeCgroups(cgroupsPath(record.stack, record.id, host.settings.cgroupParent));
+  await removeCgroups(cgroupsPath(record.stack, record.id, cgroupParent(host)));
   await rm(host.layout.containerRun(record.id), { recursive: true, force: true });
   await rm(host.layout.containerDir(record.stack, record.id), { recursive: true, force: true });
 }

@@ -7,8 +7,6 @@ import type { Healthcheck, Service } from '../../schemas/project.ts';
 import type { Hierarchies } from '../runtime/cgroup/cgroup.ts';
 import type { MonitorSettings } from '../runtime/program/program.ts';
 
-/** Where monitors live: beside the containers' cgroups, so that neither their limits nor the caller's hold for them. */
-const monitorCgroup = '/stack-monitors';
 const defaultLog = { size: 20 * 1024 * 1024, files: 5 };
 
 /** Milliseconds. */
@@ -72,11 +70,14 @@ export function logOf(logging: Service['logging']): MonitorSettings['log'] {
   };
 }
 
+/** Beside the containers' cgroups, so that neither their limits nor the caller's hold for the monitors. */
+const monitorCgroup = (parent: string) => `${parent}-monitors`;
+
 /**
  * The monitors' own cgroups: only in hierarchies where the caller is not at the top, since what limits or kills the
  * caller must not reach the monitors.
  */
-export function monitorMembership(all: Hierarchies): MonitorSettings['monitor'] {
+export function monitorMembership(all: Hierarchies, parent: string): MonitorSettings['monitor'] {
   const tasks: string[] = [];
   let unified: string | undefined;
   const callers = new Map(
@@ -91,16 +92,16 @@ export function monitorMembership(all: Hierarchies): MonitorSettings['monitor'] 
   for (const { path, controllers } of all.v1) {
     // A new cpuset has no CPUs and takes no process.
     if (controllers.includes('cpuset') || (callers.get(controllers.join()) ?? '/') === '/') continue;
-    mkdirSync(path + monitorCgroup, { recursive: true });
-    tasks.push(`${path}${monitorCgroup}/tasks`);
+    mkdirSync(path + monitorCgroup(parent), { recursive: true });
+    tasks.push(`${path}${monitorCgroup(parent)}/tasks`);
   }
   if (all.v2 && (callers.get('') ?? '/') !== '/') {
-    unified = all.v2.path + monitorCgroup;
+    unified = all.v2.path + monitorCgroup(parent);
     mkdirSync(unified, { recursive: true });
   }
   return { tasks, unified };
 }
 
 /** Directories that may be left of {@link monitorMembership} when no monitor lives any more. */
-export const monitorCgroups = (all: Hierarchies): string[] =>
-  [...all.v1, ...(all.v2 ? [all.v2] : [])].map(({ path }) => path + monitorCgroup);
+export const monitorCgroups = (all: Hierarchies, parent: string): string[] =>
+  [...all.v1, ...(all.v2 ? [all.v2] : [])].map(({ path }) => path + monitorCgroup(parent));

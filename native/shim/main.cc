@@ -21,13 +21,17 @@ bool fork_away(const stack::shim::Settings& settings) {
   clone_args args{.flags = directory ? CLONE_INTO_CGROUP : 0, .exit_signal = SIGCHLD};
   args.cgroup = directory ? static_cast<uint64_t>(directory.get()) : 0;
   long child = syscall(SYS_clone3, &args, sizeof args);
+  if (child < 0 && directory) {  // removed meanwhile by a `down` that found it empty: the caller's has to do
+    args.flags = args.cgroup = 0;
+    child = syscall(SYS_clone3, &args, sizeof args);
+  }
   if (child > 0) _exit(0);
   if (child < 0) return false;
   setsid();
   for (const char* file : settings.monitor_tasks) {
     if (!file) break;
     stack::Fd tasks(open(file, O_WRONLY | O_CLOEXEC));
-    if (!tasks || write(tasks.get(), "0", 1) != 1) return false;
+    if (tasks && write(tasks.get(), "0", 1) != 1) continue;
   }
   return true;
 }

@@ -188,7 +188,7 @@ test('weights of v2 keep the defaults and the ends of v1 shares', () => {
 });
 
 test('cgroupsPath carries stack and container; the parent moves', () => {
-  expect(cgroupsPath('demo', '1f')).toBe('/stack/demo/1f');
+  expect(cgroupsPath('demo', '1f', '/stack')).toBe('/stack/demo/1f');
   expect(cgroupsPath('demo', '1f', 'ci/jobs/')).toBe('/ci/jobs/demo/1f');
 });
 

@@ -8,11 +8,8 @@ import type { CgroupPlan, Write } from './plan.ts';
 export { type Hierarchies, hierarchies } from './hierarchies.ts';
 export { type CgroupPlan, cgroupPlan } from './plan.ts';
 
-/** Parent of all our cgroups where the settings say nothing. */
-export const defaultCgroupParent = '/stack';
-
 /** `linux.cgroupsPath` of a container: the stack's and the container's identity in the kernel's own tree. */
-export function cgroupsPath(stack: string, id: string, parent: string = defaultCgroupParent): string {
+export function cgroupsPath(stack: string, id: string, parent: string): string {
   return `${stackCgroup(stack, parent)}/${id}`;
 }
 
@@ -89,22 +86,14 @@ export async function removeCgroups(path: string, all: Hierarchies = hierarchies
 }
 
 /** Removes the stack's own directories, and the parent, where nothing is left in them. */
-export function removeStackCgroups(
-  stack: string,
-  parent: string = defaultCgroupParent,
-  all: Hierarchies = hierarchies(),
-): void {
+export function removeStackCgroups(stack: string, parent: string, all: Hierarchies = hierarchies()): void {
   for (let path = stackCgroup(stack, parent); path !== ''; path = path.slice(0, path.lastIndexOf('/'))) {
     for (const directory of directoriesOf(path, all)) tryRmdir(directory);
   }
 }
 
 /** Ids of the containers that have a cgroup below the stack's, in any hierarchy. */
-export function containerCgroups(
-  stack: string,
-  parent: string = defaultCgroupParent,
-  all: Hierarchies = hierarchies(),
-): string[] {
+export function containerCgroups(stack: string, parent: string, all: Hierarchies = hierarchies()): string[] {
   return [...new Set(directoriesOf(stackCgroup(stack, parent), all).flatMap(children))].sort();
 }
 
