@@ -50,6 +50,7 @@ export const titles = {
   'runtime.shim': 'The monitor of the container does not answer',
   'runtime.health': 'The container is unhealthy',
   'runtime.exited': 'The container exited',
+  'runtime.degraded': 'Not everything could be done as asked',
   'runtime.timeout': 'Timed out',
   'host.not-root': 'Root rights are needed',
   'host.kernel-feature': 'The kernel lacks a feature',

@@ -6,6 +6,7 @@ import type {
   NetworkRecord,
   PublishedPort,
 } from '../../schemas/container.ts';
+import type { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Project, Service } from '../../schemas/project.ts';
@@ -23,6 +24,8 @@ export interface CreateRequest {
   replaces?: ContainerRecord;
   /** The stack's containers as they are now: addresses and slots in use. */
   siblings: ContainerRecord[];
+  /** What could not be done as asked and is no reason to fail: a limit this machine does not let us raise. */
+  onWarning?: (warning: StackError) => void;
 }
 
 export interface ExecRequest {

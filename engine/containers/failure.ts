@@ -41,6 +41,22 @@ export function stepError(container: Subject, { step, errno, subject }: ShimFail
   });
 }
 
+/** A step that was done as far as this machine allows. */
+export function degraded(container: Subject, { step, errno, subject }: ShimFailure): StackError {
+  const isLimit = step === 'setrlimit';
+  return new StackError('runtime.degraded', {
+    message: isLimit
+      ? `${container.name}: ${subject} cannot be raised above this machine's own limit; the container has that one.`
+      : `${container.name}: ${step}: ${subject} (${errno}).`,
+    hint: isLimit
+      ? 'Raise the limit of the shell or service that runs Stack; raising one needs CAP_SYS_RESOURCE.'
+      : undefined,
+    resource: `container ${container.name}`,
+    operation: step,
+    errno,
+  });
+}
+
 function execError(container: Subject, errno: string, command: string, fields: object): StackError {
   if (errno === 'ENOENT' || errno === 'ENOTDIR') {
     return new StackError('runtime.not-found', {

@@ -11,7 +11,7 @@ import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
 import { launch } from './launch.ts';
-import { discard, end, kill, start, statusOf, stop, wait, watch } from './lifecycle.ts';
+import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
 import { monitorCgroups } from './monitor.ts';
 import { attach, exec } from './session.ts';
 
@@ -48,6 +48,7 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
     const { record, held } = await prepare(host, networks, volumes, request);
     try {
       await bringUp(record, held);
+      for (const warning of warningsOf(host, record)) request.onWarning?.(warning);
       return record;
     } catch (error) {
       // Volumes handed on belong to the container it was to replace.

@@ -6,7 +6,7 @@ import { cgroupParent, type Host } from '../host.ts';
 import { cgroupsPath, killCgroup, removeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
 import { parseStatus, readStatus } from '../runtime/status.ts';
-import { stepError } from './failure.ts';
+import { degraded, stepError } from './failure.ts';
 
 const sigkill = 9;
 /** How long a shim may take for what needs no waiting, before it is taken for stuck. */
@@ -14,6 +14,12 @@ const patienceMs = 5_000;
 
 export const statusOf = (host: Host, record: ContainerRecord): ContainerStatus =>
   readStatus(host.kernel, host.layout.containerRun(record.id));
+
+/** What the shim could not do as asked while setting up. */
+export function warningsOf(host: Host, record: ContainerRecord): StackError[] {
+  const { warnings } = readStatus(host.kernel, host.layout.containerRun(record.id));
+  return warnings.map((warning) => degraded(record, warning));
+}
 
 const exitOf = (status: ContainerStatus): ExitStatus => ({
   exitCode: status.exitCode,

@@ -111,6 +111,7 @@ async function create(run: Performing, operation: Of<'container.create'>): Promi
     image: await imageOf(run, config.image ?? '', config.platform),
     networks,
     siblings,
+    onWarning: (error) => run.emit({ type: 'warning', error }),
     ...(replaces && !operation.renewAnonymousVolumes ? { replaces } : {}),
   });
   journal.created.push({ record, operation });
