@@ -48,8 +48,15 @@ test('a missing default file means defaults; a missing named file is an error', 
   const file = join(dir, 'settings.yaml');
   try {
     await expect(readSettings({ STACK_SETTINGS: file })).rejects.toMatchObject({ code: 'config.not-found' });
-    writeFileSync(file, 'cgroupParent: /a\n');
-    expect(await readSettings({ STACK_SETTINGS: file })).toEqual({ cgroupParent: '/a' });
+    const environment = { STACK_SETTINGS: file, STACK_RUN: join(dir, 'run') };
+    for (const parent of ['/a', '/a', '/b']) {
+      writeFileSync(file, `cgroupParent: ${parent}\n`);
+      expect(await readSettings(environment)).toEqual({ cgroupParent: parent });
+    }
+    writeFileSync(join(dir, 'run/settings.json'), 'damaged');
+    expect(await readSettings(environment)).toEqual({ cgroupParent: '/b' });
+    writeFileSync(file, 'cgroupParent: []\n');
+    await expect(readSettings(environment)).rejects.toMatchObject({ code: 'config.type' });
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -65,6 +65,7 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
     }
     expect(events.at(-1)).toMatchObject({ detail: '2/2 layers', current: events[0]!.total, total: events[0]!.total });
     expect(world.leftovers()).toEqual([]);
+    expect(fs.statSync(world.host.layout.layers).mode & 0o777).toBe(0o700);
     expect(images().find(`${registry.host}/app:1`)).toEqual(stored);
   });
 

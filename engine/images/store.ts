@@ -53,9 +53,12 @@ export class Store {
   prepare(): void {
     if (this.#isReady) return;
     try {
-      for (const dir of ['blobs/sha256', 'records', 'ingest', 'locks'])
+      fs.mkdirSync(dirname(this.root), { recursive: true, mode: 0o711 });
+      // Layers hold images' set-user-id programs: nobody but root may reach them from the host's side.
+      for (const dir of [this.root, this.layers]) fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
+      for (const dir of ['blobs/sha256', 'records', 'ingest', 'locks']) {
         fs.mkdirSync(join(this.root, dir), { recursive: true, mode: 0o755 });
-      fs.mkdirSync(this.layers, { recursive: true, mode: 0o755 });
+      }
       const marker = join(this.root, 'oci-layout');
       if (!fs.existsSync(marker)) this.write(marker, JSON.stringify({ imageLayoutVersion: '1.0.0' }));
     } catch (thrown) {

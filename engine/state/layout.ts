@@ -2,13 +2,14 @@
  * Where everything lies. Both roots move by one environment variable each, so a test owns a private world.
  *
  *   STACK_ROOT      /var/lib/stack
- *     images/                     an OCI image layout: oci-layout, index.json, blobs/sha256/…
+ *     images/                     an OCI image layout: oci-layout, index.json, blobs/sha256/… (more in engine/images/store)
  *     layers/<chain id>/          an unpacked layer: fs/, and `done` once it is whole
  *     volumes/<name>/             volume.json, _data/
  *     networks/<name>.json        NetworkRecord
  *     stacks/<stack>/<id>/        one container: container.json, config.json (OCI bundle), upper/, work/, log,
  *                                 hosts, hostname, resolv.conf
  *   STACK_RUN       /run/stack
+ *     settings.json               the settings file as it was last checked (engine/settings)
  *     locks/<stack>               flock(2), held while a command changes the stack
  *     networks/<name>.names       table of names the resolvers map (engine/network/names)
  *     containers/<id>/            control (the shim's socket), status
