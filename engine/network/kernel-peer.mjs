@@ -20,7 +20,7 @@ const operations = {
       }
     }),
   // The answer, or the errno's name, or `silence`.
-  ask: ({ kind, port, host }) =>
+  ask: ({ kind, port, host, from }) =>
     new Promise((resolve) => {
       if (kind === 'tcp') {
         const socket = connect({ host, port, timeout: TIMEOUT_MS });
@@ -46,7 +46,8 @@ const operations = {
           socket.close();
         });
         socket.on('error', (error) => resolve(error.code));
-        socket.send('?', port, host);
+        if (from) socket.bind(from, () => socket.send('?', port, host));
+        else socket.send('?', port, host);
       }
     }),
 };

@@ -45,7 +45,8 @@ function peer(namespace: Fd | null) {
   };
   return {
     serve: (kind: 'tcp' | 'udp', port: number, host = '0.0.0.0') => request({ operation: 'serve', kind, port, host }),
-    ask: (host: string, port: number, kind: 'tcp' | 'udp' = 'tcp') => request({ operation: 'ask', kind, port, host }),
+    ask: (host: string, port: number, kind: 'tcp' | 'udp' = 'tcp', from?: number) =>
+      request({ operation: 'ask', kind, port, host, from }),
   };
 }
 
@@ -176,8 +177,17 @@ async function main(): Promise<void> {
   facts.tables = sh('nft list tables').split('\n').sort();
   facts.aliases = sh(`ip -d link | grep -o 'alias stack:.*' | sort | uniq -c | wc -l`);
 
+  // A UDP client that keeps its port while another container takes the published one over.
+  facts.udpBefore = await outside.ask('192.0.2.1', 8053, 'udp', 5555);
+  const heir = await container('heir', ['front'], [udp]);
+  await heir.serve('udp', 53);
+  const [first] = containers.filter(({ name }) => name === 'demo-web-1');
+  first!.ports = first!.ports.filter((port) => port !== udp);
+  sh(`${enter(web.namespace)} ip link set eth0 down`);
+  await networks.sync(stack, [...records.values()], containers);
+  facts.udpAfter = await outside.ask('192.0.2.1', 8053, 'udp', 5555);
+
   facts.reserved = reserve();
-  facts.surveyed = await surveyed();
   networks.detach(containers.flatMap(({ endpoints }) => endpoints));
   await networks.settle();
   facts.linksDetached = sh('ip -o link show type veth').split('\n').length;
@@ -210,20 +220,6 @@ async function reachHostLoopback(namespace: Fd, ask: () => Promise<string>): Pro
     mount -t sysfs none /sys 2>/dev/null; ip addr del 127.0.0.1/8 dev lo
     echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; ip route add 127.0.0.0/8 via ${gateway}'`);
   return ask();
-}
-
-/** With every record, then with all but one container, then as a stack of which only the kernel knows. */
-async function surveyed(): Promise<unknown> {
-  const ids = containers.map(({ id }) => id);
-  const strays = async (known: string[]) => (await networks.survey(stack, new Set(known))).strays.length;
-  const { bridges } = await networks.survey(stack, new Set(ids));
-  sh(
-    'ip link add st-lost type bridge; ip link set st-lost alias stack:lost:network:lost_x; nft add table inet stack-lost',
-  );
-  const lost = (await networks.survey('lost', new Set())).strays;
-  await networks.removeStrays(lost);
-  const left = (await networks.survey('lost', new Set())).strays;
-  return { bridges: bridges.size, all: await strays(ids), butOne: await strays(ids.slice(1)), lost, left };
 }
 
 function reserve(): unknown {

@@ -10,9 +10,8 @@ import type { ContainerRecord, Endpoint, NetworkRecord, PublishedPort } from '..
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { Network } from '../../schemas/project.ts';
-import type { Stray } from '../../schemas/snapshot.ts';
 import type { Host } from '../host.ts';
-import { applyRules } from './apply-rules.ts';
+import { createRuleWriter } from './apply-rules.ts';
 import { attach } from './attach.ts';
 import { findBridges, makeBridge } from './bridges.ts';
 import { coalesce } from './coalesce.ts';
@@ -28,7 +27,6 @@ import { createReaper } from './reaper.ts';
 import { loadRecord, loadRecords, removeRecord, saveRecord } from './records.ts';
 import type { RuleInput } from './rules.ts';
 import { chooseSubnets, defaultPools } from './subnets.ts';
-import { removeStrays, type Survey, survey } from './survey.ts';
 import { takenSubnets } from './taken.ts';
 
 /** What rules and names are made of. */
@@ -45,15 +43,9 @@ export interface Networks {
   /** By its name on the machine. */
   find(name: string): NetworkRecord | undefined;
   /**
-   * What the kernel has of a stack: which bridges of its `records` exist, and the links and tables that neither a
-   * record nor a container of `containerIds` explains.
-   */
-  survey(stack: string, containerIds: Set<string>): Promise<Survey>;
-  /** Removes links and tables that `survey` found. */
-  removeStrays(strays: Stray[]): Promise<void>;
-  /**
    * Bridges and records go, with a stack's last network its rules, with the machine's last what was changed to forward.
    * Whatever is already gone is no error.
+   * @throws StackError network.in-use for those that other stacks have containers on; the rest is removed
    */
   remove(records: NetworkRecord[]): Promise<void>;
   /**
@@ -109,11 +101,10 @@ export function createNetworks(host: Host): Networks {
   async function makeRecord(stack: string, key: string, config: Network): Promise<NetworkRecord> {
     const bridge = bridgeName(config.name);
     const records = loadRecords(layout).filter((record) => record.name !== config.name);
-    const subnets = chooseSubnets(
-      config,
-      host.settings.network?.pools ?? defaultPools,
-      await takenSubnets(verbs, records, bridge),
-    );
+    // A bridge without a record has an address of its own: it would keep it beside the one chosen now.
+    await reaper.flush([bridge]);
+    const taken = await takenSubnets(verbs, records);
+    const subnets = chooseSubnets(config, host.settings.network?.pools ?? defaultPools, taken);
     const mtu = Number(config.driver_opts?.['com.docker.network.driver.mtu'] ?? 0);
     const record: NetworkRecord = {
       key,
@@ -156,8 +147,9 @@ export function createNetworks(host: Host): Networks {
   function sync(stack: string, networks: NetworkRecord[], containers: Member[]): Promise<void> {
     let run = syncs.get(stack);
     if (!run) {
+      const writeRules = createRuleWriter(verbs);
       run = coalesce(async (input) => {
-        await Promise.all([applyRules(verbs, input), publishNames(input)]);
+        await Promise.all([writeRules(input), publishNames(input)]);
       });
       syncs.set(stack, run);
     }
@@ -180,19 +172,23 @@ export function createNetworks(host: Host): Networks {
     return { ipv4: open.some((record) => record.ipv4), ipv6: open.some((record) => record.ipv6) };
   }
 
-  async function remove(records: NetworkRecord[]): Promise<void> {
-    if (records.length === 0) return;
+  async function remove(asked: NetworkRecord[]): Promise<void> {
+    const users = new Map(asked.map((record) => [record, foreignContainers(layout, record, record.stack)]));
+    const records = asked.filter((record) => users.get(record)?.length === 0);
     const gone = new Set(records.map((record) => record.name));
-    const left = loadRecords(layout).filter((record) => !gone.has(record.name));
     const bare = new Set(records.map((record) => record.stack));
-    for (const record of left) bare.delete(record.stack);
-    const names = records.map((record) => record.bridge);
-    await Promise.all([reaper.flush(names), ...[...bare].map((stack) => sync(stack, [], []))]);
+    for (const record of loadRecords(layout)) if (!gone.has(record.name)) bare.delete(record.stack);
+    await Promise.all([
+      reaper.flush(records.map((record) => record.bridge)),
+      ...[...bare].map((stack) => sync(stack, [], [])),
+    ]);
     for (const record of records) bridges.delete(record.bridge);
     await exclusively(async () => {
       for (const record of records) removeRecord(layout, record.name);
       await closeForwarding(verbs, needsForwarding(loadRecords(layout)));
     });
+    const kept = asked.find((record) => !records.includes(record));
+    if (kept) throw inUse(kept, users.get(kept)!);
   }
 
   function allocate(request: EndpointRequest, siblings: ContainerRecord[]): Endpoint[] {
@@ -227,8 +223,6 @@ export function createNetworks(host: Host): Networks {
     create,
     list: listRecords,
     find: (name) => loadRecord(layout, name),
-    survey: (stack, ids) => survey(verbs, stack, listRecords(stack), ids),
-    removeStrays: (strays) => removeStrays(verbs, strays),
     remove,
     allocate,
     release: (id) => void reserved.delete(id),
@@ -256,6 +250,15 @@ function foreign(record: NetworkRecord): StackError {
   return new StackError('network.overlap', {
     message: `A network named ${record.name} exists already: it belongs to the stack ${record.stack}.`,
     hint: 'Mark the network `external: true` to share it, or give it another name.',
+    resource: `network ${record.name}`,
+  });
+}
+
+function inUse(record: NetworkRecord, users: ContainerRecord[]): StackError {
+  const names = users.map(({ name, stack }) => `${name} (stack ${stack})`).join(', ');
+  return new StackError('network.in-use', {
+    message: `Network ${record.name} is still used by ${names}.`,
+    hint: 'Take those containers down first.',
     resource: `network ${record.name}`,
   });
 }

@@ -11,9 +11,9 @@ import type { Taken } from './subnets.ts';
 
 /**
  * Subnets of `records`, of the host's routes and addresses, and the resolvers of /etc/resolv.conf (a VPN's resolver is
- * often reached by the default route alone). What link `own` has does not count.
+ * often reached by the default route alone).
  */
-export async function takenSubnets(kernel: NetworkVerbs, records: NetworkRecord[], own: string): Promise<Taken[]> {
+export async function takenSubnets(kernel: NetworkVerbs, records: NetworkRecord[]): Promise<Taken[]> {
   const taken: Taken[] = [];
   for (const { name, ipv4, ipv6 } of records) {
     for (const family of [ipv4, ipv6]) {
@@ -31,8 +31,8 @@ export async function takenSubnets(kernel: NetworkVerbs, records: NetworkRecord[
     const isAddress = answer.type === RTM_NEWADDR;
     if (!isAddress && answer.type !== RTM_NEWROUTE) continue;
     const found = isAddress ? readAddress(answer) : readRoute(answer);
-    const link = found && names.get(found.index);
-    if (!found || link === own) continue;
+    if (!found) continue;
+    const link = names.get(found.index);
     const subnet = { address: network(found.subnet), prefix: found.subnet.prefix };
     taken.push({ subnet, by: isAddress ? `the host's interface ${link}` : `the host's route through ${link}` });
   }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseAddress } from '../address.ts';
 import { addAddress, readAddress } from './address.ts';
+import { forgetUdp } from './conntrack.ts';
 import { addBridge, addVeth, readLink, removeLinks, setHairpin, setLink } from './link.ts';
 import { addDefaultRoute, readRoute } from './route.ts';
 
@@ -110,4 +111,19 @@ test('answers are read back', () => {
     subnet: { address: parseAddress('172.18.0.0'), prefix: 16 },
   });
   expect(readRoute(answer('02 00 00 00 fe 02 fd 01 00000000 0800 0500 ac120001'))).toBeUndefined();
+});
+
+test('UDP connections to a port are forgotten by a filter, which old kernels refuse', () => {
+  const { type, body, tolerate } = forgetUdp('ipv4', 8053);
+  expect(type).toBe(0x102);
+  expect(tolerate).toContain('EINVAL');
+  expect(hex(body)).toBe(
+    lines(
+      '02 01 0000',
+      '1800 0180', // CTA_TUPLE_ORIG
+      '1400 0280', // CTA_TUPLE_PROTO
+      '0500 0100 11000000 0600 0300 1f750000', // CTA_PROTO_NUM, CTA_PROTO_DST_PORT
+      '0c00 1980 0800 0100 28000000', // CTA_FILTER, CTA_FILTER_ORIG_FLAGS
+    ),
+  );
 });
