@@ -23,24 +23,27 @@ function stackCgroup(stack: string, parent: string): string {
  */
 export function makeCgroups(plan: CgroupPlan): void {
   for (const directory of plan.directories) {
-    try {
-      makeDirectory(directory);
-    } catch (thrown) {
-      if (errnoOf(thrown) !== 'ENOENT') throw failed(thrown, `mkdir ${directory}`);
-      // A parent may go between the two: another stack's `down` removes it while it is empty.
-      prepareParents(plan);
-      makeDirectory(directory);
+    for (let tries = 1; ; tries++) {
+      try {
+        makeDirectory(directory);
+        break;
+      } catch (thrown) {
+        if (errnoOf(thrown) !== 'ENOENT' || tries > 3) throw failed(thrown, `mkdir ${directory}`);
+        // Again where a parent goes between the two: another stack's `down` removes it while it is empty.
+        prepareParents(plan);
+      }
     }
   }
+  using files = new Writer();
   for (const write of plan.writes) {
     try {
-      writeFile(write);
+      files.write(write);
     } catch {
       if (write.isOptional) continue;
       // A parent made by another command that has not prepared it yet: prepare it, once more.
       prepareParents(plan);
       try {
-        writeFile(write);
+        files.write(write);
       } catch (again) {
         throw failed(again, `write ${write.value} to ${write.file}`);
       }
@@ -182,14 +185,30 @@ function makeDirectory(path: string): void {
   }
 }
 
-/** One write(2), as the files of a cgroup want it, without O_CREAT. */
-function writeFile({ file, value }: Write): void {
-  const fd = openSync(file, constants.O_WRONLY);
-  try {
-    writeSync(fd, value);
-  } finally {
-    closeSync(fd);
+/** One write(2) a value, as the files of a cgroup want it; lines for one and the same file go through one descriptor. */
+class Writer {
+  #file = '';
+  #fd = -1;
+
+  write({ file, value }: Write): void {
+    if (file !== this.#file) {
+      this[Symbol.dispose]();
+      this.#fd = openSync(file, constants.O_WRONLY);
+      this.#file = file;
+    }
+    writeSync(this.#fd, value);
   }
+
+  [Symbol.dispose](): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+    this.#file = '';
+  }
+}
+
+function writeFile(write: Write): void {
+  using files = new Writer();
+  files.write(write);
 }
 
 function read(file: string): string {
