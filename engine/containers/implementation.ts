@@ -5,7 +5,7 @@ import type { Fd } from '../../schemas/kernel.ts';
 import { cgroupParent, type Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
 import { hierarchies, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
-import { isShimAlive } from '../runtime/status.ts';
+import { isShimAlive, shimGone } from '../runtime/status.ts';
 import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
@@ -98,6 +98,9 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
   return {
     create,
     async start(record) {
+      const { state } = statusOf(host, record);
+      // It has just ended: its monitor is on its way out.
+      if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
       if (!isAlive(record)) await bringUp(record, networks.hold(record.name, record.ports));
       await start(host, record);
     },

@@ -5,7 +5,7 @@ import { StackError } from '../../schemas/errors.ts';
 import { cgroupParent, type Host } from '../host.ts';
 import { cgroupsPath, killCgroup, removeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
-import { parseStatus, readStatus } from '../runtime/status.ts';
+import { parseStatus, readStatus, shimGone } from '../runtime/status.ts';
 import { degraded, stepError } from './failure.ts';
 
 const sigkill = 9;
@@ -56,6 +56,7 @@ export async function stop(
   try {
     const answer = await connection.ask(frame.stop, numbers({ u32: signal }, { i64: timeoutMs }));
     if (answer.type === frame.error) throw stepError(record, readFailure(answer.body));
+    await shimGone(host.kernel, host.layout.containerRun(record.id));
   } catch (error) {
     if (!isGone(error)) throw error;
   } finally {

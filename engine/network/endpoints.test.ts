@@ -95,3 +95,23 @@ test('what containers use of a network', () => {
   expect([...use.slots]).toEqual([1]);
   expect(useOf('demo_other', [{ id, endpoints: [endpoint!] }]).slots.size).toBe(0);
 });
+
+test('a replacement keeps the addresses of its predecessor where they are free', () => {
+  const request = {
+    stack: 'demo',
+    id,
+    name: 'demo-web-1',
+    service: 'web',
+    isOneOff: false,
+    config: { command: null, entrypoint: null, networks: { default: null } },
+    networks: new Map([['default', record('default')]]),
+  };
+  const [before] = make({ default: null }, [record('default')], { '10.0.0.2': 'x', '10.0.0.3': 'y' });
+  const replaces = { id: 'f'.repeat(64), endpoints: [before!] };
+  const addressWhere = (used: Record<string, string>) =>
+    makeEndpoints({ ...request, replaces }, () => ({ addresses: new Map(Object.entries(used)), slots: new Set() }))[0]!
+      .ipv4!.address;
+  expect(before!.ipv4!.address).toBe('10.0.0.4');
+  expect(addressWhere({})).toBe('10.0.0.4');
+  expect(addressWhere({ '10.0.0.4': 'z' })).toBe('10.0.0.2');
+});

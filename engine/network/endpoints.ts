@@ -25,6 +25,8 @@ export interface EndpointRequest {
   config: Service;
   /** The networks of the stack as they exist, by key of the stack file. */
   networks: Map<string, NetworkRecord>;
+  /** The container it replaces, not among those in use any more: its addresses are kept where they are free. */
+  replaces?: Pick<ContainerRecord, 'id' | 'endpoints'> | undefined;
 }
 
 /** What is in use on one network. */
@@ -95,18 +97,33 @@ function address(
   { subnet: subnetText, gateway }: { subnet: string; gateway: string },
   wanted: string | undefined,
   use: Use,
-  { id, name }: EndpointRequest,
+  { id, name, replaces }: EndpointRequest,
 ): InterfaceAddress {
   const subnet = parseSubnet(subnetText)!;
   const reserved = reservedAddresses(record, gateway);
   const chosen = wanted
     ? checked(wanted, subnet, record, reserved, use, id, name)
-    : lowestFree(subnet, record, reserved, use, id);
+    : (former(replaces, subnet, record, reserved, use) ?? lowestFree(subnet, record, reserved, use, id));
   return {
     address: formatAddress(chosen),
     prefix: subnet.prefix,
     ...(record.isInternal ? {} : { gateway }),
   };
+}
+
+/** The address that the replaced container had, where it still fits. */
+function former(
+  replaces: EndpointRequest['replaces'],
+  subnet: Subnet,
+  record: NetworkRecord,
+  reserved: Set<string>,
+  use: Use,
+): Address | undefined {
+  const endpoint = replaces?.endpoints.find(({ networkName }) => networkName === record.name);
+  const parsed = parseAddress(endpoint?.[`ipv${subnet.address.family}`]?.address ?? '');
+  if (!parsed || !contains(subnet, parsed) || !isHost(parsed, subnet)) return undefined;
+  const text = formatAddress(parsed);
+  return reserved.has(text) || use.addresses.has(text) ? undefined : parsed;
 }
 
 function reservedAddresses(record: NetworkRecord, gateway: string): Set<string> {

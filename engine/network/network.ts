@@ -192,7 +192,9 @@ export function createNetworks(host: Host): Networks {
   }
 
   function allocate(request: EndpointRequest, siblings: ContainerRecord[]): Endpoint[] {
-    const promised = [...reserved].map(([id, endpoints]) => ({ id, endpoints }));
+    const promised = [...reserved]
+      .filter(([id]) => id !== request.replaces?.id)
+      .map(([id, endpoints]) => ({ id, endpoints }));
     const use = (record: NetworkRecord) => {
       noteMember(layout, record, request.stack);
       const others = foreignContainers(layout, record, request.stack);

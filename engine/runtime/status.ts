@@ -99,6 +99,24 @@ export function isShimAlive(kernel: KernelPort, runDir: string): boolean {
   }
 }
 
+/**
+ * Resolves when no shim holds the run directory: with it everything it held is free again, published ports above all. The
+ * kernel tells; nothing polls.
+ */
+export async function shimGone(kernel: KernelPort, runDir: string): Promise<void> {
+  let fd: number;
+  try {
+    fd = openSync(runDir, 'r');
+  } catch {
+    return;
+  }
+  try {
+    await kernel.filesystem.flock(fd, 'shared', true);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** What is known of a container: the shim's last word, corrected where the shim is gone. */
 export function readStatus(kernel: KernelPort, runDir: string): ShimStatus {
   let text: string;
