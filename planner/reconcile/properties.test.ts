@@ -53,7 +53,7 @@ const projects: fc.Arbitrary<Project> = fc
       const shares = spec.sharesWithFirst && index > 0 && services[0]!.scale > 0;
       project.services[names[index]!] = {
         image: spec.image,
-        command: null,
+        command: spec.isJob ? ['true'] : null,
         entrypoint: null,
         environment: spec.environment,
         scale: spec.scale,
@@ -62,7 +62,7 @@ const projects: fc.Arbitrary<Project> = fc
           : { networks: Object.fromEntries(spec.networks.map((key) => [key, null])) }),
         volumes: spec.volumes.map((source) => ({ type: 'volume', source, target: `/${source}` })),
         depends_on,
-        ...(spec.isJob ? { 'x-job': true, restart: 'no' } : {}),
+
         ...(spec.hasHealthcheck && !spec.isJob ? { healthcheck: { test: ['CMD', 'true'] } } : {}),
       } satisfies Service;
     }
@@ -114,7 +114,7 @@ function withoutLoneJobs(project: Project): Project {
     ),
   );
   for (const [name, service] of Object.entries(project.services)) {
-    if (service['x-job'] && !awaited.has(name)) delete service['x-job'];
+    if (!awaited.has(name)) service.command = null;
   }
   return project;
 }

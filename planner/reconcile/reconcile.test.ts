@@ -321,7 +321,7 @@ test('a dependency made anew restarts those that ask for it', () => {
 });
 
 test('a job that completed runs again only with something that waits for it', () => {
-  const stack = demo({ migrate: { 'x-job': true }, web: { depends_on: { migrate: completed } } });
+  const stack = demo({ migrate: { command: ['true'] }, web: { depends_on: { migrate: completed } } });
   const world = up(stack);
   expect(text(stack, world)).toBe('No changes.');
   world.containers.find(({ record }) => record.service === 'web')!.status = statusOf({ state: 'exited', exitCode: 1 });

@@ -192,7 +192,7 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
     case 'container.start': {
       const found = newest(operation.name);
       expect(found && !isUp(found), 'it is not there, or runs');
-      const job = found!.record.config['x-job'] === true;
+      const job = found!.record.config.command?.[0] === 'true';
       const health = found!.record.hasHealthcheck ? 'healthy' : 'none';
       found!.status = job ? statusOf({ state: 'exited', pid: 0 }) : statusOf({ health });
       return;
