@@ -66,7 +66,9 @@ describe('exec', () => {
         },
       );
     const bin = `${(await import('./harness/harness.ts')).repository}/bin/stack`;
-    expect(await inTerminal(`${bin} exec one sh -c 'tty; stty size'`)).toMatch(/\/dev\/pts\/\d+\r?\n33 111/);
+    expect((await inTerminal(`${bin} exec one sh -c 'tty; stty size'`)).replaceAll('\r', '')).toMatch(
+      /^\/dev\/pts\/\d+\n33 111\n/,
+    );
     expect(await stack.ok(['exec', '-T', 'one', 'sh', '-c', 'tty || true'])).toBe('not a tty\n');
   });
 
@@ -83,7 +85,7 @@ describe('exec', () => {
 describe('run', () => {
   test('starts what the service depends on, gives the exit code, and leaves nothing with --rm', async () => {
     const stack = world.project('once', {
-      services: { db: { ...idle }, task: { ...shell('exit 3'), depends_on: ['db'] } },
+      services: { db: { ...idle }, task: shell('exit 3', { init: true, depends_on: ['db'] }) },
     });
     expect((await stack.stack(['run', '--rm', '-T', 'task'])).code).toBe(3);
     expect((await list(stack)).map(({ Service }) => Service)).toEqual(['db']);

@@ -42,8 +42,7 @@ test('the stop signal and the grace period are those of the service', async () =
 });
 
 test('`down` stops dependants before what they depend on', async () => {
-  const order =
-    'trap "sleep 0.2; date +%s.%N > /times/$(hostname); exit 0" TERM; echo ready; while :; do sleep 0.05; done';
+  const order = `trap 'sleep 0.2; cut -d " " -f 1 /proc/uptime > /times/$(hostname); exit 0' TERM; echo ready; while :; do sleep 0.05; done`;
   const service = (hostname: string, more: object = {}) =>
     shell(order, { hostname, volumes: ['./times:/times'], ...more });
   const stack = world.project('order', {

@@ -42,7 +42,7 @@ describe('rights', () => {
 
   test('a seccomp filter is in force, and refuses what only the host may do', async () => {
     const status = await inside(
-      'grep -E "^(Seccomp|NoNewPrivs):" /proc/self/status | tr -d "\\t"; unshare -U true 2>&1; mount -t tmpfs none /mnt 2>&1',
+      'grep -E "^(Seccomp|NoNewPrivs):" /proc/self/status | tr -d "\\t"; unshare -U true 2>&1; mount -t tmpfs none /mnt 2>&1; true',
     );
     expect(status).toContain('Seccomp:2');
     expect(status).toContain('NoNewPrivs:0');
@@ -69,26 +69,8 @@ describe('rights', () => {
 
   test('only the devices every program needs are there', async () => {
     const devices = await inside('ls /dev');
-    expect(devices.split('\n').sort()).toEqual(
-      [
-        'console',
-        'core',
-        'fd',
-        'full',
-        'mqueue',
-        'null',
-        'ptmx',
-        'pts',
-        'random',
-        'shm',
-        'stderr',
-        'stdin',
-        'stdout',
-        'tty',
-        'urandom',
-        'zero',
-      ].filter((name) => name !== 'console' || devices.includes('console')),
-    );
+    const expected = 'fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero';
+    expect(devices.split('\n').filter((name) => !['console', 'core'].includes(name))).toEqual(expected.split(' '));
     const nodes = 'mknod /tmp/disk b 254 0 && (head -c 1 /tmp/disk 2>&1; true)';
     expect(await inside(nodes)).toMatch(/not permitted/i);
   });
@@ -159,11 +141,12 @@ describe('limits', () => {
   });
 
   test('a fork bomb stays below its limit', async () => {
-    const forks = 'n=0; for i in $(seq 60); do sleep 5 & n=$((n+1)); done 2>/dev/null; jobs | wc -l; kill $(jobs -p)';
+    const script = 'for i in $(seq 60); do sleep 5 & done; echo survived';
     const stack = world.project('forks', { services: { one: { ...idle, init: false, pids_limit: 20 } } });
-    const done = await stack.stack(['run', '--rm', '-T', 'one', 'sh', '-c', `${forks} 2>/dev/null; true`]);
-    const refused = `${done.stdout}${done.stderr}`;
-    expect(refused).toMatch(/can't fork|Resource temporarily unavailable/);
+    const done = await stack.stack(['run', '--rm', '-T', 'one', 'sh', '-c', script]);
+    expect(done.stdout).toBe('');
+    expect(done.stderr).toMatch(/can't fork/);
+    expect(done.code).not.toBe(0);
   });
 
   test('rlimits, sysctls and the size of /dev/shm are set', async () => {
