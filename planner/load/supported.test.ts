@@ -16,7 +16,7 @@ test.each([
   'network_mode: none',
   'network_mode: service:b',
   'depends_on: {b: {condition: service_healthy, required: false}}\n    healthcheck: {test: x}\n    restart: always',
-  'cap_add: [A]\n    cap_drop: [ALL]\n    security_opt: ["no-new-privileges:true", seccomp=unconfined, "seccomp:./p.json"]',
+  'cap_add: [A]\n    cap_drop: [ALL]\n    security_opt: ["no-new-privileges:true", seccomp=unconfined, systempaths=unconfined, "apparmor:x"]',
   'ulimits: {nofile: 1}\n    sysctls: {a: 1}\n    mem_limit: 1g\n    memswap_limit: 2g\n    cpus: 1\n    cpu_shares: 2\n    cpuset: "0"\n    pids_limit: 3\n    oom_score_adj: 4',
   'deploy: {replicas: 2, resources: {limits: {memory: 1g, cpus: 1, pids: 5}}, restart_policy: {condition: any}}',
   'labels: [a]\n    annotations: [b]\n    hostname: h\n    domainname: d\n    extra_hosts: [a=1.1.1.1]\n    dns: 1.1.1.1\n    dns_opt: [a]',
@@ -43,10 +43,10 @@ test.each([
   ['links: [b]', 'links'],
   ['post_start: [{command: x}]', 'post_start'],
   ['network_mode: container:x', 'network_mode'],
-  ['networks: {n: {mac_address: "02:00:00:00:00:01"}}', 'networks.n.mac_address'],
+  ['networks: {n: {link_local_ips: [169.254.8.8]}}', 'networks.n.link_local_ips'],
   ['volumes: [{type: image, source: x, target: /x}]', 'volumes.0.type'],
   ['ports: ["80:80/sctp"]', 'ports.0'],
-  ['security_opt: ["apparmor:x"]', 'security_opt.0'],
+  ['security_opt: ["seccomp:./p.json"]', 'security_opt.0'],
   ['logging: {driver: syslog}', 'logging.driver'],
   ['logging: {options: {tag: x}}', 'logging.options.tag'],
   ['deploy: {mode: global}', 'deploy.mode'],
@@ -62,7 +62,12 @@ test('networks and volumes', () => {
   const text = (network: string, volume: string) =>
     `services: {a: {image: x, networks: [n], volumes: ["v:/v"]}}\nnetworks: {n: ${network}}\nvolumes: {v: ${volume}}\n`;
   expect(
-    refused(text('{driver: bridge, internal: true, enable_ipv6: true, driver_opts: {mtu: 1400}}', '{driver: local}')),
+    refused(
+      text(
+        '{driver: bridge, internal: true, enable_ipv6: true, driver_opts: {com.docker.network.driver.mtu: 1400}}',
+        '{driver: local}',
+      ),
+    ),
   ).toEqual([]);
   expect(refused(text('{external: true, driver: overlay}', '{external: true, driver: nfs}'))).toEqual([]);
   expect(refused(text('{driver: macvlan, driver_opts: {parent: eth0}}', '{driver: nfs, driver_opts: {a: b}}'))).toEqual(
@@ -88,4 +93,17 @@ test('a build needs an image beside it, which is then used with a warning', () =
 
 test('services that are off are not looked at', () => {
   expect(refused('services:\n  a: {image: x}\n  b: {image: y, gpus: all, profiles: [p]}\n')).toEqual([]);
+});
+
+test('with services named, only those and what they depend on are looked at', () => {
+  const text = `services:
+  a: {image: x, depends_on: [b]}
+  b: {image: x, pid: host, networks: [n]}
+  c: {image: x, gpus: all, volumes: ["v:/v"], networks: [m]}
+networks: {n: {driver: macvlan}, m: {driver: overlay}}
+volumes: {v: {driver: nfs}}
+`;
+  const loaded = loadText(text);
+  expect(checkSupported(loaded, ['a']).map((error) => error.resource)).toEqual(['services.b.pid', 'networks.n.driver']);
+  expect(checkSupported(loaded)).toHaveLength(5);
 });

@@ -61,8 +61,24 @@ const supported = new Set([
   ],
 ]);
 
-/** Errors for everything in the enabled services (and what they use) that is not supported yet. Warnings are not made here. */
-export function checkSupported(loaded: Loaded): StackError[] {
+const endpointAttributes = [
+  'aliases',
+  'interface_name',
+  'ipv4_address',
+  'ipv6_address',
+  'mac_address',
+  'priority',
+  'gw_priority',
+];
+/** The forms of security_opt that the runtime reads; `seccomp=FILE` is not among them yet. */
+const securityOption =
+  /^(?:no-new-privileges(?:[:=](?:true|false))?|seccomp[:=](?:unconfined|builtin)|apparmor[:=].+|systempaths[:=]unconfined|label[:=]disable)$/;
+
+/**
+ * An error for everything that is not supported yet in the enabled services, or in those `named` and what they depend
+ * on, and in the networks and volumes they use.
+ */
+export function checkSupported(loaded: Loaded, named: string[] = []): StackError[] {
   const errors: StackError[] = [];
   const refuse: Refuse = (path, hint) => {
     const code: ErrorCode = 'config.not-supported';
@@ -71,23 +87,25 @@ export function checkSupported(loaded: Loaded): StackError[] {
       new StackError(code, { message: `not supported yet: ${resource}`, hint, where: loaded.position(path), resource }),
     );
   };
-  const { services, networks, volumes } = loaded.project;
-  for (const [name, service] of Object.entries(services)) checkService(['services', name], service, refuse);
+  const { networks, volumes } = loaded.project;
+  const services = selected(loaded.project.services, named);
+  const usedNetworks = new Set(services.flatMap(([, service]) => Object.keys(service.networks ?? {})));
+  const usedVolumes = new Set(services.flatMap(([, service]) => (service.volumes ?? []).map((mount) => mount.source)));
+  for (const [name, service] of services) checkService(['services', name], service, refuse);
   for (const [key, network] of Object.entries(networks)) {
+    if (!usedNetworks.has(key)) continue;
     if (network.external) continue;
     const at = ['networks', key];
     if (network.driver !== undefined && !['bridge', 'default', ''].includes(network.driver))
       refuse([...at, 'driver'], 'Supported: bridge.');
     const { driver } = network.ipam;
     if (driver !== undefined && driver !== 'default') refuse([...at, 'ipam', 'driver'], 'Supported: default.');
-    if (network.enable_ipv4 === false) refuse([...at, 'enable_ipv4']);
     for (const option of Object.keys(network.driver_opts ?? {})) {
-      if (option !== 'mtu' && option !== 'com.docker.network.driver.mtu')
-        refuse([...at, 'driver_opts', option], 'Supported: mtu.');
+      if (option !== mtuOption) refuse([...at, 'driver_opts', option], `Supported: ${mtuOption}.`);
     }
   }
   for (const [key, volume] of Object.entries(volumes)) {
-    if (volume.external) continue;
+    if (volume.external || !usedVolumes.has(key)) continue;
     if (volume.driver !== undefined && volume.driver !== 'local')
       refuse(['volumes', key, 'driver'], 'Supported: local.');
     if (Object.keys(volume.driver_opts ?? {}).length > 0) refuse(['volumes', key, 'driver_opts']);
@@ -128,18 +146,36 @@ function checkService(at: Path, service: Service, refuse: Refuse): void {
   }
   for (const [key, endpoint] of Object.entries(service.networks ?? {})) {
     for (const attribute of Object.keys(endpoint ?? {})) {
-      if (['aliases', 'ipv4_address', 'ipv6_address', 'priority', 'gw_priority'].includes(attribute)) continue;
+      if (endpointAttributes.includes(attribute)) continue;
       if (!attribute.startsWith('x-')) refuse([...at, 'networks', key, attribute]);
     }
   }
   checkDeploy(at, service, refuse);
   checkLogging(at, service, refuse);
   for (const [index, option] of (service.security_opt ?? []).entries()) {
-    if (!/^(?:no-new-privileges(?:[:=](?:true|false))?|seccomp[:=].+)$/.test(option)) {
-      refuse([...at, 'security_opt', index], 'Supported: no-new-privileges, seccomp=unconfined, seccomp=FILE.');
+    if (!securityOption.test(option)) {
+      refuse(
+        [...at, 'security_opt', index],
+        'Supported: no-new-privileges, seccomp=unconfined, apparmor=PROFILE, systempaths=unconfined.',
+      );
     }
   }
 }
+
+/** The services to look at: all, or those named with everything they depend on. */
+function selected(services: Record<string, Service>, named: string[]): [string, Service][] {
+  if (named.length === 0) return Object.entries(services);
+  const seen = new Set<string>();
+  const waiting = [...named];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (seen.has(name)) continue;
+    seen.add(name);
+    waiting.push(...Object.keys(services[name]?.depends_on ?? {}));
+  }
+  return Object.entries(services).filter(([name]) => seen.has(name));
+}
+
+const mtuOption = 'com.docker.network.driver.mtu';
 
 /** Values that ask for what the engine does anyway. */
 const neutral: Record<string, unknown> = { ipc: 'private', cgroup: 'private', attach: true };
