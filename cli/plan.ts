@@ -1,7 +1,7 @@
 import { planJson, planText } from '../planner/plan/plan.ts';
 import { given } from './apply.ts';
 import { define } from './command.ts';
-import { loadProject } from './project.ts';
+import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
 import { scale } from './up.ts';
 
@@ -30,7 +30,7 @@ export const plan = define<Flags>({
   },
   async action(context, services, flags) {
     const { emit, close } = renderer(context);
-    const { project, disabled } = await loadProject(context, emit, services);
+    const { project, disabled } = await loadSupported(context, emit, services);
     const engine = await context.engine();
     const { forceRecreate, removeOrphans } = flags;
     const made = await engine.plan(

@@ -6,7 +6,7 @@ import { asStackError, StackError } from '../schemas/errors.ts';
 import { given, interruptible } from './apply.ts';
 import { collect, define, refuse } from './command.ts';
 import { environmentOf } from './exec.ts';
-import { loadProject } from './project.ts';
+import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
 
 interface Flags {
@@ -62,7 +62,7 @@ export const run = define<Flags>({
     if (flags.rm && flags.detach) refuse('--rm together with --detach');
     const { stdin, stdout } = context;
     const show = renderer(context, { quietPull: flags.quietPull === true });
-    const { project, disabled, projectDirectory } = await loadProject(context, show.emit, [service]);
+    const { project, disabled, projectDirectory } = await loadSupported(context, show.emit, [service]);
     if (!project.services[service]) {
       throw new StackError('config.no-service', {
         message: `The stack file has no service "${service}".`,

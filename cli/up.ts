@@ -3,7 +3,7 @@ import type { PullPolicy, ReconcileOptions } from '../planner/reconcile/options.
 import { StackError } from '../schemas/errors.ts';
 import { apply, given, timeoutMs } from './apply.ts';
 import { collect, define, refuse } from './command.ts';
-import { loadProject } from './project.ts';
+import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
 
 export interface UpFlags {
@@ -77,7 +77,7 @@ export const up = define<UpFlags>({
     if (flags.watch) refuse('--watch');
     checkCombination(flags);
     const show = renderer(context, { quietPull: flags.quietPull === true });
-    const { project, disabled } = await loadProject(context, show.emit, services);
+    const { project, disabled } = await loadSupported(context, show.emit, services);
     const isDetached = flags.detach || flags.wait || !flags.start;
     const engine = await context.engine();
     const startedAt = new Date().toISOString();

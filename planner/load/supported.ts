@@ -114,8 +114,8 @@ export function checkSupported(loaded: Loaded, named: string[] = []): StackError
 }
 
 /** Notes on what is taken otherwise than the file may suggest: an image instead of its build. */
-export function supportWarnings(loaded: Loaded): StackError[] {
-  return Object.entries(loaded.project.services)
+export function supportWarnings(loaded: Loaded, named: string[] = []): StackError[] {
+  return selected(loaded.project.services, named)
     .filter(([, service]) => service.build !== undefined && service.image !== undefined)
     .map(([name, service]) => {
       const resource = `services.${name}.build`;
