@@ -40,9 +40,13 @@ export function peerAccess(environment: NodeJS.ProcessEnv, temporary: string): P
 }
 
 function stackFile(size: number): string {
-  const service = { image: imageName, command: ['sleep', '1000'], stop_signal: 'SIGKILL', stop_grace_period: '1s' };
-  const services = Object.fromEntries(Array.from({ length: size }, (_, index) => [`s${index + 1}`, service]));
-  return JSON.stringify({ name: `bench-${size}`, services });
+  const service = (index: number) => `  s${index + 1}:
+    image: ${imageName}
+    command: [sleep, "1000"]
+    stop_signal: SIGKILL
+    stop_grace_period: 1s
+`;
+  return `name: bench-${size}\nservices:\n${Array.from({ length: size }, (_, index) => service(index)).join('')}`;
 }
 
 /** Writes the stack file of `size` services and gives its folder's name. */

@@ -10,10 +10,12 @@ export interface PrivateHost {
   /** Words that lead a command into it. */
   inside: string[];
   env: NodeJS.ProcessEnv;
-  /** Ours that stays for the containers: in the host's own mount namespace, where no container's process is. */
+  /** Ours that stays for the containers: in the host's own namespaces, where no container's process is. */
   isMonitor(process: Process): boolean;
   close(): Promise<void>;
 }
+
+const kinds = ['mnt', 'pid'] as const;
 
 export async function privateHost(): Promise<PrivateHost> {
   const folder = mkdtempSync(join(tmpdir(), 'stack-bench-host-'));
@@ -38,7 +40,8 @@ while read -r _; do :; done`;
     child.once('error', reject);
   });
   const pid = firstChild(child);
-  const mounts = namespaceOf(pid, 'mnt');
+  const own = (other: number) => kinds.map((kind) => namespaceOf(other, kind)).join();
+  const namespaces = own(pid);
   return {
     folder,
     inside: ['nsenter', '-t', `${pid}`, '-n', '-m', '-p', '--'],
@@ -50,7 +53,7 @@ while read -r _; do :; done`;
       STACK_SETTINGS: settings,
       NO_COLOR: '1',
     },
-    isMonitor: (process) => process.pid !== pid && namespaceOf(process.pid, 'mnt') === mounts,
+    isMonitor: (process) => process.pid !== pid && own(process.pid) === namespaces,
     async close() {
       const gone = new Promise((resolve) => child.once('exit', resolve));
       child.stdin.end();
