@@ -28,6 +28,7 @@ export const defaultDeviceLinks: [path: string, target: string][] = [
   ['/dev/stdout', '/proc/self/fd/1'],
   ['/dev/stderr', '/proc/self/fd/2'],
   ['/dev/ptmx', 'pts/ptmx'],
+  ['/dev/core', '/proc/kcore'],
 ];
 
 const rule = (major: number | undefined, minor: number | undefined, access: string, type: 'b' | 'c' = 'c') => ({
