@@ -67,7 +67,7 @@ const find = (records: Iterable<ContainerRecord>, name: string) =>
   [...records].findLast((record) => record.name === name);
 
 /** Who could not start because of it, the outermost first: `web ← api`. Of several branches the first by name. */
-function chain({ plan }: Performing, awaited: Operation): string {
+function chain({ plan, world }: Performing, awaited: Operation): string {
   const path: string[] = [];
   let ids = new Set([awaited.id]);
   const seen = new Set<string>();
@@ -77,7 +77,7 @@ function chain({ plan }: Performing, awaited: Operation): string {
     );
     const [next] = starts;
     if (next?.kind !== 'container.start') break;
-    const service = serviceOf(plan.operations, next.name);
+    const service = find(world.containers.values(), next.name)?.service ?? serviceOf(plan.operations, next.name);
     if (path[0] !== service) path.unshift(service);
     seen.add(next.id);
     // Whoever waits for its start, or for the condition that follows from it.
@@ -94,9 +94,13 @@ function serviceOf(operations: Operation[], name: string): string {
 }
 
 /** What the user finds running now, in words; empty where nothing was started. */
-function leftRunning({ journal, world, plan }: Performing): string {
+function leftRunning({ journal, world, plan, effects }: Performing): string {
   if (plan.action !== 'up') return '';
-  const names = [...journal.started].flatMap((id) => world.containers.get(id)?.name ?? []).sort();
+  const names = [...journal.started]
+    .flatMap((id) => world.containers.get(id) ?? [])
+    .filter((record) => ['running', 'restarting'].includes(effects.containers.status(record).state))
+    .map(({ name }) => name)
+    .sort();
   if (names.length === 0) return '';
   const shown = names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
   return `Left running: ${shown}; \`stack down\` removes them.`;
