@@ -13,7 +13,7 @@ export interface Dotenv {
   errors: StackError[];
 }
 
-const assignment = /[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*(?:([=:])[ \t]*|(?=\r?\n|$|[ \t]+#))/y;
+const assignment = /[ \t]*(?:export[ \t]+)?([A-Za-z0-9_][A-Za-z0-9_.-]*)[ \t]*(?:([=:])[ \t]*|(?=\r?\n|$|[ \t]+#))/y;
 const escapes: Record<string, string> = {
   n: '\n',
   r: '\r',
@@ -81,12 +81,12 @@ export function parseDotenv(
         continue;
       }
       const body = text.slice(start + 1, close);
-      values[name] = quote === "'" ? body : interpolated(resolveEscapes(body), start + 1);
+      values[name] = quote === "'" ? body.replaceAll("\\'", "'") : interpolated(resolveEscapes(body), start + 1);
       at = endOfLine(text, close) + 1;
     } else {
       const body = text
         .slice(start, Math.max(start, lineEnd))
-        .replace(/(?:^|[ \t])#.*$/, '')
+        .replace(/[ \t]#.*$/, '')
         .trim();
       values[name] = interpolated(body, start);
       at = lineEnd + 1;
@@ -102,7 +102,7 @@ function endOfLine(text: string, from: number): number {
 
 function closingQuote(text: string, open: number): number {
   for (let at = open + 1; at < text.length; at++) {
-    if (text[at] === '\\' && text[open] === '"') at++;
+    if (text[at] === '\\') at++;
     else if (text[at] === text[open]) return at;
   }
   return -1;

@@ -14,6 +14,9 @@ test.each([
   ['$$SET', '$SET'],
   ['$$$SET', '$value'],
   ['$$$$', '$$'],
+  ['$1', '$1'],
+  ['cost: $', 'cost: $'],
+  ['$/$SET', '$/value'],
   ['${SET:-d}', 'value'],
   ['${EMPTY:-d}', 'd'],
   ['${EMPTY-d}', ''],
@@ -53,8 +56,6 @@ test.each([
   ['${}', 0, 3],
   ['${1a}', 0, 5],
   ['${SET!}', 0, 7],
-  ['$1', 0, 2],
-  ['cost: $', 6, 1],
   ['${SET:-${}}', undefined, undefined],
   ['${GONE:-x${!}}', 9, 4],
 ])('%s is invalid', (template, start, length) => {

@@ -127,12 +127,9 @@ export function expand(template: string, lookup: (name: string) => string | unde
       } else result.value += value;
     } else {
       const variable = match(name, template, dollar + 1);
-      if (variable === undefined) {
-        at = invalid(dollar, Math.min(dollar + 2, template.length));
-        continue;
-      }
-      at = dollar + 1 + variable.length;
-      result.value += plain(variable, dollar, at - dollar);
+      at = dollar + 1 + (variable?.length ?? 0);
+      // A dollar sign before anything but a name stands for itself, as in compose: `pa$1`.
+      result.value += variable === undefined ? '$' : plain(variable, dollar, at - dollar);
     }
   }
   return result;
