@@ -56,6 +56,7 @@ export async function stop(
   try {
     const answer = await connection.ask(frame.stop, numbers({ u32: signal }, { i64: timeoutMs }));
     if (answer.type === frame.error) throw stepError(record, readFailure(answer.body));
+    await connection.ended(); // only then may another shim take its place
     await shimGone(host.kernel, host.layout.containerRun(record.id));
   } catch (error) {
     if (!isGone(error)) throw error;

@@ -105,6 +105,11 @@ export class Connection {
     this.socket.on('close', onEnd);
   }
 
+  /** Resolves when the shim has closed the connection: for its last one, when it is gone. */
+  ended(): Promise<void> {
+    return new Promise((resolve) => (this.hasEnded ? resolve() : this.socket.once('close', () => resolve())));
+  }
+
   /** Lets the process end although this is open. */
   unref(): void {
     this.socket.unref();
