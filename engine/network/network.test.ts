@@ -89,6 +89,29 @@ test('a network is made once: the record stays, the bridge is completed', async 
   expect(readdirSync(places.networks)).toEqual([]);
 });
 
+test('networks removed by calls of their own take the rules of their stack along', async () => {
+  const { networks, calls } = fake();
+  const records = await Promise.all(
+    ['a', 'b'].map((name, i) =>
+      networks.create('demo', name, config({ name, ipam: { config: [{ subnet: `10.12${i}.0.0/16` }] } })),
+    ),
+  );
+  calls.length = 0;
+  await Promise.all(records.map((record) => networks.remove([record])));
+  // One transaction for the rules, and each call looks once for a forwarding switch to put back.
+  expect(calls.filter((call) => call === 'netfilter')).toHaveLength(3);
+  calls.length = 0;
+  const [one, other] = await Promise.all(
+    ['a', 'b'].map((name, i) =>
+      networks.create('demo', name, config({ name, ipam: { config: [{ subnet: `10.12${i}.0.0/16` }] } })),
+    ),
+  );
+  calls.length = 0;
+  await networks.remove([one!]);
+  expect(calls.filter((call) => call === 'netfilter')).toHaveLength(1);
+  await networks.remove([other!]);
+});
+
 test('wherever making or removing a network is cut short, doing it again brings it to its end', async () => {
   const whole = fake();
   const record = await whole.networks.create('demo', 'default', config());

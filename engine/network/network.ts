@@ -172,21 +172,27 @@ export function createNetworks(host: Host): Networks {
     return { ipv4: open.some((record) => record.ipv4), ipv6: open.some((record) => record.ipv6) };
   }
 
+  /** Networks that calls of `remove` are at work on: together they see which stack keeps none. */
+  const leaving = new Set<string>();
   async function remove(asked: NetworkRecord[]): Promise<void> {
     const users = new Map(asked.map((record) => [record, foreignContainers(layout, record, record.stack)]));
     const records = asked.filter((record) => users.get(record)?.length === 0);
-    const gone = new Set(records.map((record) => record.name));
+    for (const record of records) leaving.add(record.name);
     const bare = new Set(records.map((record) => record.stack));
-    for (const record of loadRecords(layout)) if (!gone.has(record.name)) bare.delete(record.stack);
-    await Promise.all([
-      reaper.flush(records.map((record) => record.bridge)),
-      ...[...bare].map((stack) => sync(stack, [], [])),
-    ]);
-    for (const record of records) bridges.delete(record.bridge);
-    await exclusively(async () => {
-      for (const record of records) removeRecord(layout, record.name);
-      await closeForwarding(verbs, needsForwarding(loadRecords(layout)));
-    });
+    for (const record of loadRecords(layout)) if (!leaving.has(record.name)) bare.delete(record.stack);
+    try {
+      await Promise.all([
+        reaper.flush(records.map((record) => record.bridge)),
+        ...[...bare].map((stack) => sync(stack, [], [])),
+      ]);
+      for (const record of records) bridges.delete(record.bridge);
+      await exclusively(async () => {
+        for (const record of records) removeRecord(layout, record.name);
+        await closeForwarding(verbs, needsForwarding(loadRecords(layout)));
+      });
+    } finally {
+      for (const record of records) leaving.delete(record.name);
+    }
     const kept = asked.find((record) => !records.includes(record));
     if (kept) throw inUse(kept, users.get(kept)!);
   }
