@@ -36,7 +36,10 @@ export async function main(process: Process): Promise<number> {
     const { reportError } = await import('./render/error.ts');
     const behind = program.commands.find((command) => command.name() === name)?.opts<Partial<Globals>>() ?? {};
     const globals = readGlobals(program.opts<Partial<Globals>>(), behind, process.environment);
-    return reportError(asUsage(error, name), { ...process, globals });
+    const code = reportError(asUsage(error, name), { ...process, globals });
+    // What docker says of the process of `run` and `exec`; every other command fails with 1, as docker compose does.
+    const isOfProcess = code >= 125 && code <= 127;
+    return isOfProcess && name !== 'run' && name !== 'exec' ? 1 : code;
   }
   return exitCode;
 }

@@ -219,9 +219,10 @@ export class Registry {
   async #client(): Promise<typeof fetch> {
     if (!this.endpoint.isUnverified || !this.endpoint.schemes.includes('https')) return globalThis.fetch;
     // Node's own fetch takes no setting for certificates.
-    const { Agent, fetch: undiciFetch } = await import('undici');
-    const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
-    return ((url: string, init: object) => undiciFetch(url, { ...init, dispatcher })) as unknown as typeof fetch;
+    // By its default: that is all the bundle has of a CommonJS package that is imported on demand.
+    const { default: undici } = await import('undici');
+    const dispatcher = new undici.Agent({ connect: { rejectUnauthorized: false } });
+    return ((url: string, init: object) => undici.fetch(url, { ...init, dispatcher })) as unknown as typeof fetch;
   }
 
   async *#body(request: Request, answer: Answer): AsyncGenerator<Uint8Array> {
