@@ -136,6 +136,7 @@ test.each([
   ],
   ['processes', { pids: { limit: 100 } }, ['pids.max 100'], ['pids.max 100']],
   ['any number of processes', { pids: { limit: -1 } }, ['pids.max max'], ['pids.max max']],
+  ['huge pages', { hugepageLimits: [{ pageSize: '2MB', limit: 0 }] }, [], ['hugetlb.2MB.max 0']],
   ['files of v2', { unified: { 'memory.high': '1000' } }, [], ['memory.high 1000']],
   [
     'block devices',
@@ -147,6 +148,15 @@ test.each([
   const isOwn = (text: string) => !['cpuset.cpus 0-3', 'cpuset.mems 0'].includes(text) || v1.includes(text);
   expect(leaf(resources, { ...hybrid, v2: null }).filter(isOwn)).toEqual(v1);
   expect(leaf(resources, unified)).toEqual(v2);
+});
+
+test('controllers of v2 beyond the usual ones are enabled where they are asked for', () => {
+  const enabled = (resources: Resources) =>
+    cgroupPlan(resources, unified, '/c').parents[0]!.writes.map((one) => one.value.slice(1));
+  expect(enabled({})).toEqual(['cpuset', 'cpu', 'io', 'memory', 'pids']);
+  expect(enabled({ hugepageLimits: [{ pageSize: '2MB', limit: 0 }] })).toContain('hugetlb');
+  expect(enabled({ rdma: { mlx5: { hcaHandles: 3 } } })).toContain('rdma');
+  expect(enabled({ unified: { 'misc.max': 'sev 1' } })).toContain('misc');
 });
 
 test('a new cpuset takes the values of the top, the limits take their place', () => {

@@ -50,7 +50,7 @@ export function cgroupPlan(resources: Resources, all: Hierarchies, path: string)
   }
   if (all.v2) {
     const directory = all.v2.path + path;
-    const enabled = all.v2.controllers.filter((name) => wanted.has(name) || name in resources);
+    const enabled = all.v2.controllers.filter((name) => wanted.has(name) || isAsked(name));
     plan.directories.push(directory);
     plan.unified = directory;
     for (const parent of ['', ...ancestors(path)]) {
@@ -68,6 +68,13 @@ export function cgroupPlan(resources: Resources, all: Hierarchies, path: string)
       { file: `${directory}/cpuset.cpus`, value: all.cpuset.cpus },
       { file: `${directory}/cpuset.mems`, value: all.cpuset.mems },
     ].filter((one) => one.value !== '');
+  }
+
+  /** Controllers of v2 that cost those who do not need them. */
+  function isAsked(controller: string): boolean {
+    if (controller === 'hugetlb' && resources.hugepageLimits?.length) return true;
+    if (controller === 'rdma' && resources.rdma) return true;
+    return Object.keys(resources.unified ?? {}).some((file) => file.startsWith(`${controller}.`));
   }
 
   /** The resources say it themselves. */
