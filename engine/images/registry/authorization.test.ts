@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -108,6 +110,34 @@ test('bearer: credentials go to the token service; a refresh token by POST', asy
   await client().manifest('1');
   logIn({ username: 'ann', identitytoken: 'long' });
   await client().manifest('1');
+});
+
+test('a proxy of the environment is used, but not for loopback', async () => {
+  const connects: string[] = [];
+  const { port } = new URL(`http://${registry.host}`);
+  const proxy = createServer().on('connect', (request, socket) => {
+    connects.push(request.url!);
+    const upstream = connect(Number(port), '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+    upstream.pipe(socket).pipe(upstream);
+    for (const end of [upstream, socket]) end.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const before = process.env.HTTP_PROXY;
+  process.env.HTTP_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  try {
+    const settings = { registries: { 'registry.test': { mirrors: ['http://registry.test'] } } };
+    const [endpoint] = endpoints(parseReference('registry.test/team/app:1'), settings);
+    const far = new Registry(endpoint!, 'app', new AbortController().signal, { ...defaultTiming, tries: 1 });
+    expect((await far.manifest('1')).content.length).toBeGreaterThan(0);
+    expect(connects).toEqual(['registry.test:80']);
+    await client().manifest('1');
+    expect(connects).toHaveLength(1);
+  } finally {
+    if (before === undefined) delete process.env.HTTP_PROXY;
+    else process.env.HTTP_PROXY = before;
+    proxy.closeAllConnections();
+    proxy.close();
+  }
 });
 
 test.each([

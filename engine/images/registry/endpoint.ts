@@ -12,6 +12,7 @@ export interface Endpoint {
   /** Certificates are not verified. */
   isUnverified: boolean;
   isMirror: boolean;
+  isLoopback: boolean;
   /** Names that credentials may be filed under. */
   credentialKeys: string[];
 }
@@ -44,6 +45,7 @@ function endpoint(place: string, repository: string, isInsecure: boolean): Endpo
     repository: prefix ? `${prefix}/${repository}` : repository,
     isUnverified: isInsecure || isLoopback,
     isMirror: false,
+    isLoopback,
     credentialKeys: [host],
   };
 }

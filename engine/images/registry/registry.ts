@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { StackError } from '../../../schemas/errors.ts';
 import { authorize } from './authorization.ts';
 import type { Endpoint } from './endpoint.ts';
-import { faultOf, type Request, refusal, Transient, unreachable } from './failure.ts';
+import { faultOf, type Request, refusal, Transient } from './failure.ts';
+import { type Answer, Transport } from './transport.ts';
 
 export interface Timing {
   /** Tries of one request. */
@@ -40,8 +41,8 @@ export class Registry {
   readonly #image: string;
   readonly #signal: AbortSignal;
   readonly #timing: Timing;
+  readonly #transport: Transport;
   #authorization: string | undefined;
-  #fetch: typeof fetch | undefined;
 
   /** `image`: the name as errors show it. */
   constructor(endpoint: Endpoint, image: string, signal: AbortSignal, timing: Timing) {
@@ -49,6 +50,7 @@ export class Registry {
     this.#image = image;
     this.#signal = signal;
     this.#timing = timing;
+    this.#transport = new Transport(this.endpoint, signal, timing.stall, () => this.#interrupted());
   }
 
   /** A manifest or index by tag or digest. @throws StackError of the image group */
@@ -58,7 +60,7 @@ export class Registry {
       const answer = await this.#get(request, `manifests/${reference}`, { accept: manifestTypes });
       const parts: Uint8Array[] = [];
       let size = 0;
-      for await (const chunk of this.#body(request, answer)) {
+      for await (const chunk of this.#transport.body(request, answer)) {
         size += chunk.length;
         if (size > documentLimit) {
           throw new StackError('image.registry-protocol', {
@@ -95,7 +97,7 @@ export class Registry {
         const range: Record<string, string> = at > 0 ? { range: `bytes=${at}-` } : {};
         const answer = await this.#get(request, `blobs/${digest}`, range);
         let skip = answer.status === 206 ? 0 : at;
-        for await (const chunk of this.#body(request, answer)) {
+        for await (const chunk of this.#transport.body(request, answer)) {
           const fresh = chunk.subarray(Math.min(skip, chunk.length));
           skip -= chunk.length - fresh.length;
           if (fresh.length === 0) continue;
@@ -148,7 +150,9 @@ export class Registry {
     let detail = await this.#detail(answer);
     if (answer.status === 401) {
       const challenge = answer.headers.get('www-authenticate');
-      this.#authorization = await authorize(request, challenge, (to, init) => this.#exchange(request, to, init));
+      this.#authorization = await authorize(request, challenge, (to, init) =>
+        this.#transport.exchange(request, to, init),
+      );
       if (this.#authorization) {
         answer = await this.#send(request, url, method, headers);
         if (answer.status === 200 || answer.status === 206) return answer;
@@ -165,7 +169,7 @@ export class Registry {
     for (const [index, scheme] of schemes.entries()) {
       try {
         const init = { method, headers: { ...headers, ...authorization } };
-        const answer = await this.#exchange(request, `${scheme}://${host}${path}`, init);
+        const answer = await this.#transport.exchange(request, `${scheme}://${host}${path}`, init);
         this.endpoint.schemes = [scheme];
         return answer;
       } catch (thrown) {
@@ -175,83 +179,11 @@ export class Registry {
     throw new Error('an endpoint has at least one scheme');
   }
 
-  async #exchange(request: Request, url: string, init: RequestInit): Promise<Answer> {
-    if (this.#signal.aborted) throw this.#interrupted();
-    const stop = new AbortController();
-    const onAbort = () => stop.abort(this.#interrupted());
-    this.#signal.addEventListener('abort', onAbort, { once: true });
-    const arm = () => setTimeout(() => stop.abort(stalled()), this.#timing.stall);
-    let timer = arm();
-    const release = () => {
-      clearTimeout(timer);
-      this.#signal.removeEventListener('abort', onAbort);
-    };
-    try {
-      this.#fetch ??= await this.#client();
-      // Compressed transfers would change the bytes that digests speak of.
-      const headers = {
-        'accept-encoding': 'identity',
-        'user-agent': 'stack',
-        ...(init.headers as Record<string, string>),
-      };
-      const response = await this.#fetch(url, { ...init, headers, signal: stop.signal, redirect: 'follow' });
-      return {
-        status: response.status,
-        headers: response.headers,
-        body: response.body,
-        expect: () => {
-          clearTimeout(timer);
-          timer = arm();
-        },
-        rest: () => clearTimeout(timer),
-        release,
-        cancel: () => {
-          release();
-          void response.body?.cancel().catch(() => undefined);
-        },
-      };
-    } catch (thrown) {
-      release();
-      throw thrown instanceof StackError ? thrown : unreachable(request, thrown);
-    }
-  }
-
-  async #client(): Promise<typeof fetch> {
-    if (!this.endpoint.isUnverified || !this.endpoint.schemes.includes('https')) return globalThis.fetch;
-    // Node's own fetch takes no setting for certificates.
-    // By its default: that is all the bundle has of a CommonJS package that is imported on demand.
-    const { default: undici } = await import('undici');
-    const dispatcher = new undici.Agent({ connect: { rejectUnauthorized: false } });
-    return ((url: string, init: object) => undici.fetch(url, { ...init, dispatcher })) as unknown as typeof fetch;
-  }
-
-  async *#body(request: Request, answer: Answer): AsyncGenerator<Uint8Array> {
-    const reader = answer.body?.getReader();
-    if (!reader) return answer.release();
-    let isDone = false;
-    try {
-      for (;;) {
-        answer.expect();
-        const { done, value } = await reader.read();
-        // The clock stands still while the reader of this is busy.
-        answer.rest();
-        if (done) break;
-        yield value;
-      }
-      isDone = true;
-    } catch (thrown) {
-      throw thrown instanceof StackError ? thrown : unreachable(request, thrown);
-    } finally {
-      answer.release();
-      if (!isDone) void reader.cancel().catch(() => undefined);
-    }
-  }
-
   /** The registry's own words. Source: distribution-spec "Error Codes". */
   async #detail(answer: Answer): Promise<string> {
     try {
       let text = '';
-      for await (const chunk of this.#body(this.#request(''), answer)) {
+      for await (const chunk of this.#transport.body(this.#request(''), answer)) {
         text += Buffer.from(chunk).toString('latin1');
         if (text.length > 64 * 1024) break;
       }
@@ -268,21 +200,6 @@ export class Registry {
   #interrupted(): StackError {
     return new StackError('plan.interrupted', { message: `Pulling ${this.#image} was interrupted.`, exitCode: 130 });
   }
-}
-
-interface Answer {
-  status: number;
-  headers: Headers;
-  body: ReadableStream<Uint8Array> | null;
-  /** Starts the stall clock anew, and stops it. */
-  expect(): void;
-  rest(): void;
-  release(): void;
-  cancel(): void;
-}
-
-function stalled(): Error {
-  return Object.assign(new Error('no byte came for too long'), { code: 'STALLED' });
 }
 
 function brokenOff(error: StackError, digest: string, at: number, size: number): StackError {
