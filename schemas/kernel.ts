@@ -40,7 +40,10 @@ export interface KernelPort {
   readonly process: ProcessVerbs;
 }
 
-/** All synchronous: one fast call each. Bulk users (layer extraction) call them from a worker thread. */
+/**
+ * All synchronous: one fast call each. Bulk users (layer extraction) call them from a worker thread. In names and targets a
+ * byte that is no part of valid UTF-8 stands as the lone surrogate U+DC00 + byte, both ways.
+ */
 export interface FilesystemVerbs {
   openat2(dirfd: Fd, path: string, how: OpenHow): Fd;
   mkdirat(dirfd: Fd, name: string, mode: number): void;

@@ -254,12 +254,18 @@ function readNumber(header: Buffer, at: number, length: number): number {
 function readString(bytes: Buffer, at: number, length: number): string {
   const end = bytes.indexOf(0, at);
   const field = bytes.subarray(at, end < 0 || end > at + length ? at + length : end);
-  if (!isUtf8(field)) {
-    throw new StackError('image.archive', {
-      message: `The archive has the file name "${field.toString('latin1')}", which is not UTF-8: not supported yet.`,
-    });
+  return isUtf8(field) ? field.toString('utf8') : escaped(field);
+}
+
+/** Bytes that are no UTF-8 as lone surrogates: the form in which the kernel port takes them (schemas/kernel). */
+function escaped(bytes: Buffer): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; ) {
+    const length = [1, 2, 3, 4].find((count) => at + count <= bytes.length && isUtf8(bytes.subarray(at, at + count)));
+    text += length ? bytes.toString('utf8', at, at + length) : String.fromCharCode(0xdc00 + bytes[at]!);
+    at += length ?? 1;
   }
-  return field.toString('utf8');
+  return text;
 }
 
 /** `<length> <key>=<value>\n` records, the length counting the whole record. */
