@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadKernel } from '../../native/index.ts';
-import { Extractor, removeTree } from './extract.ts';
+import { Extractor } from './extract.ts';
 import { type Entry, tar } from './fixtures/tar.ts';
+import { removeTree } from './remove-tree.ts';
 import { TarReader } from './tar.ts';
 
 const { filesystem } = loadKernel();

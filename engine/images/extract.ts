@@ -6,6 +6,8 @@
 import { closeSync, constants, writeSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
+import { failed, hostile, limits, refused, safePath } from './extract-path.ts';
+import { removeTree } from './remove-tree.ts';
 import type { TarEntry, TarSink } from './tar.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
@@ -14,17 +16,6 @@ const S_ISGID = 0o2000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_BENEATH = 0x08;
 const beneath = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-
-/** Bounds of one layer: far above any image in use, far below what fills a machine by a small download. */
-export const limits = {
-  entries: 4_000_000,
-  /** Longest path: PATH_MAX of Linux. */
-  path: 4096,
-  /** Directories in each other. */
-  depth: 256,
-  /** Bytes of content. */
-  expanded: 256 * 1024 ** 3,
-};
 
 const whiteoutPrefix = '.wh.';
 const opaqueMarker = '.wh..wh..opq';
@@ -309,71 +300,4 @@ export class Extractor implements TarSink {
 
 function setOpaque(verbs: FilesystemVerbs, fd: Fd): void {
   verbs.lsetxattr(fd, '', 'trusted.overlay.opaque', Buffer.from('y'));
-}
-
-/** Removes `name` and everything below it, without following links. */
-export function removeTree(verbs: FilesystemVerbs, parent: Fd, name: string): void {
-  try {
-    verbs.unlinkat(parent, name, false);
-    return;
-  } catch (thrown) {
-    const { code } = thrown as KernelError;
-    if (code === 'ENOENT') return;
-    if (code !== 'EISDIR' && code !== 'EPERM') throw thrown;
-  }
-  const fd = verbs.openat2(parent, name, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve: beneath });
-  try {
-    for (const child of verbs.readdir(fd)) removeTree(verbs, fd, child);
-  } finally {
-    closeSync(fd);
-  }
-  verbs.unlinkat(parent, name, true);
-}
-
-/** `a/b` of `./a//b/`; '' for the root. Refuses what points outside. */
-function safePath(path: string, entryName: string): string {
-  if (path.length > limits.path) {
-    throw new StackError('image.limit', { message: `The archive has a path of ${path.length} characters.` });
-  }
-  // umoci and others name the root itself "/".
-  if (path === '/') return '';
-  if (path.startsWith('/')) throw hostile(entryName, 'an absolute path');
-  if (path.split('/', limits.depth + 1).length > limits.depth) {
-    throw new StackError('image.limit', { message: `The archive has directories more than ${limits.depth} deep.` });
-  }
-  if (!/(?:^|\/)\.{0,2}(?:\/|$)/.test(path)) return path;
-  const components = path.split('/').filter((component) => component !== '' && component !== '.');
-  if (components.includes('..')) throw hostile(entryName, 'a path with ".."');
-  return components.join('/');
-}
-
-function hostile(name: string, what: string): StackError {
-  return new StackError('image.hostile-archive', {
-    message: `The archive entry "${name}" has ${what}: it could write outside its root.`,
-    hint: 'Do not use this image; nothing of the layer was kept.',
-  });
-}
-
-/** A path that the kernel would not walk: through a link to outside (EXDEV), or through something that is no directory. */
-function refused(name: string, thrown: unknown): unknown {
-  const { code } = thrown as KernelError;
-  if (code === 'EXDEV' || code === 'ELOOP' || code === 'ENOTDIR') {
-    return hostile(name, 'a path through a link or a file');
-  }
-  return failed(name, thrown);
-}
-
-function failed(name: string, thrown: unknown): unknown {
-  if (thrown instanceof StackError) return thrown;
-  const { code, step } = thrown as KernelError;
-  if (code === 'ENAMETOOLONG') {
-    return new StackError('image.limit', { message: `The archive has a name longer than 255 bytes: "${name}".` });
-  }
-  if (code === 'ENOSPC' || code === 'EDQUOT') return thrown;
-  return new StackError('image.store', {
-    message: `"${name}" of the layer cannot be extracted: ${(thrown as Error).message}.`,
-    operation: step,
-    errno: code,
-    cause: thrown,
-  });
 }

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import { BlobWriter, type Expected, mismatch } from './blob.ts';
-import { removeTree } from './extract.ts';
 import type { Extractors } from './extractors.ts';
+import { removeTree } from './remove-tree.ts';
 import type { Store } from './store.ts';
 
 export interface LayerSource extends Expected {

@@ -111,7 +111,9 @@ async function clientFor({ isUnverified, isLoopback, schemes }: Endpoint): Promi
   // By its default: that is all the bundle has of a CommonJS package that is imported on demand.
   const { default: undici } = await import('undici');
   const tls = { rejectUnauthorized: !isUnverified };
-  const dispatcher = isProxied ? new undici.EnvHttpProxyAgent({ connect: tls, requestTls: tls }) : new undici.Agent({ connect: tls });
+  const dispatcher = isProxied
+    ? new undici.EnvHttpProxyAgent({ connect: tls, requestTls: tls })
+    : new undici.Agent({ connect: tls });
   return ((url: string, init: object) => undici.fetch(url, { ...init, dispatcher })) as unknown as typeof fetch;
 }
 
