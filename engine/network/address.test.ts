@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
@@ -26,7 +27,18 @@ test.each([
   expect(formatAddress(parseAddress(text)!)).toBe(written);
 });
 
-test.each(['', '1.2.3', '256.1.1.1', 'fe80::1%eth0', 'host', '1:2:3'])('%j is no address', (text) => {
+test.each([
+  '',
+  '1.2.3',
+  '256.1.1.1',
+  '01.2.3.4',
+  'fe80::1%eth0',
+  'host',
+  '1:2:3',
+  '::1::',
+  '1.2.3.4::',
+  '1:2:3:4:5:6:7::8:9',
+])('%j is no address', (text) => {
   expect(parseAddress(text)).toBeUndefined();
 });
 
@@ -54,4 +66,15 @@ test('subnets', () => {
   expect(overlaps(subnet, parseSubnet('172.19.0.0/16')!)).toBe(false);
   expect(overlaps(subnet, parseSubnet('::/0')!)).toBe(false);
   for (const text of ['172.18.0.0', '172.18.0.0/33', '172.18.0.0/x', 'x/8']) expect(parseSubnet(text)).toBeUndefined();
+});
+
+test('agrees with node:net on what is an address', () => {
+  const piece = fc.constantFrom('0', '1', 'f', 'ffff', '12345', '255', '256', '01', 'g', '::', ':', '.', '1.2.3.4', '');
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 17 }), (pieces) => {
+      const text = pieces.join('');
+      expect([text, parseAddress(text)?.family ?? 0]).toEqual([text, isIP(text)]);
+    }),
+    { numRuns: 3000 },
+  );
 });

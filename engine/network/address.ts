@@ -1,6 +1,4 @@
 /** IP addresses and subnets as numbers: reading, writing, arithmetic. Source: RFC 4291, RFC 4632, RFC 5952. */
-import { isIPv4, isIPv6 } from 'node:net';
-
 export interface Address {
   family: 4 | 6;
   value: bigint;
@@ -13,24 +11,56 @@ export interface Subnet {
 
 const bits = (family: 4 | 6): number => (family === 4 ? 32 : 128);
 
-/** Undefined where `text` is no address; zone ids (`%eth0`) are none. */
+/**
+ * Undefined where `text` is no address; zone ids (`%eth0`) are none. By hand: the regular expression behind
+ * `net.isIPv6` takes milliseconds to compile, in every command.
+ */
 export function parseAddress(text: string): Address | undefined {
-  if (isIPv4(text)) {
-    return { family: 4, value: text.split('.').reduce((value, part) => (value << 8n) | BigInt(part), 0n) };
+  const family = text.includes(':') ? 6 : 4;
+  const value = family === 4 ? parseDotted(text) : parseGroups(text);
+  return value === undefined ? undefined : { family, value };
+}
+
+function parseDotted(text: string): bigint | undefined {
+  const parts = text.split('.');
+  if (parts.length !== 4) return undefined;
+  let value = 0;
+  for (const part of parts) {
+    // No leading zeros: some read them as octal.
+    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
+    value = value * 256 + Number(part);
   }
-  if (!isIPv6(text) || text.includes('%')) return undefined;
-  const embedded = text.slice(text.lastIndexOf(':') + 1);
-  let groups = text;
-  if (isIPv4(embedded)) {
-    const { value } = parseAddress(embedded)!;
-    groups = `${text.slice(0, -embedded.length)}${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`;
+  return BigInt(value);
+}
+
+function parseGroups(text: string): bigint | undefined {
+  const [head = '', tail, ...more] = text.split('::');
+  const left = readGroups(head, tail === undefined);
+  const right = tail === undefined ? [] : readGroups(tail, true);
+  if (more.length > 0 || !left || !right) return undefined;
+  const missing = 8 - left.length - right.length;
+  if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
+  const all = [...left, ...Array<number>(missing).fill(0), ...right];
+  return all.reduce((value, group) => (value << 16n) | BigInt(group), 0n);
+}
+
+/** 16-bit groups of one side of `::`; the last may be an IPv4 address where `isEnd`. */
+function readGroups(text: string, isEnd: boolean): number[] | undefined {
+  if (text === '') return [];
+  const parts = text.split(':');
+  const groups: number[] = [];
+  for (const [index, part] of parts.entries()) {
+    if (isEnd && index === parts.length - 1 && part.includes('.')) {
+      const embedded = parseDotted(part);
+      if (embedded === undefined) return undefined;
+      groups.push(Number(embedded >> 16n), Number(embedded & 0xffffn));
+    } else if (/^[0-9a-f]{1,4}$/i.test(part)) {
+      groups.push(Number.parseInt(part, 16));
+    } else {
+      return undefined;
+    }
   }
-  const [head = '', tail] = groups.split('::');
-  const left = head ? head.split(':') : [];
-  const right = tail ? tail.split(':') : [];
-  const missing = tail === undefined ? 0 : 8 - left.length - right.length;
-  const all = [...left, ...Array<string>(missing).fill('0'), ...right];
-  return { family: 6, value: all.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n) };
+  return groups;
 }
 
 export function formatAddress({ family, value }: Address): string {
