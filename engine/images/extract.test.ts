@@ -2,8 +2,11 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadKernel } from '../../native/index.ts';
+import { StackError } from '../../schemas/errors.ts';
+import { checkExpansion } from './compression.ts';
 import { Extractor } from './extract.ts';
 import { type Entry, tar } from './fixtures/tar.ts';
 import { removeTree } from './remove-tree.ts';
@@ -274,6 +277,8 @@ test.each<[string, string, Entry[]]>([
   ['directories 300 deep', 'image.limit', [{ name: 'x', pax: { path: deep } }]],
   ['an unknown type', 'image.archive', [{ name: 'x', type: 'S' }]],
   ['a malformed time', 'image.archive', [{ name: 'x', pax: { mtime: 'noon' } }]],
+  ['an owner out of range', 'image.archive', [{ name: 'x', pax: { uid: '4294967295' } }]],
+  ['a file of 400 GB', 'image.limit', [{ name: 'x', pax: { size: '400000000000' } }]],
   ['an endless pax header', 'image.limit', [{ name: 'x', type: 'x', size: 2 ** 30 }]],
 ])('refuses %s as %s', (_, code, entries) => {
   const outside = join(dir, 'outside');
@@ -289,6 +294,53 @@ test.each<[string, string, Entry[]]>([
   expect(fs.readdirSync(dir).sort()).toEqual(['outside', 'root', 'secret']);
   expect(fs.statSync(join(dir, 'secret')).nlink).toBe(1);
 });
+
+test('more than 200 times its size, beyond a gigabyte, is a bomb', () => {
+  expect(() => checkExpansion(1, 2 ** 30)).not.toThrow();
+  expect(() => checkExpansion(10 * 2 ** 20, 2000 * 2 ** 20)).not.toThrow();
+  expect(() => checkExpansion(9 * 2 ** 20, 2000 * 2 ** 20)).toThrow(expect.objectContaining({ code: 'image.limit' }));
+});
+
+test('whatever bytes are changed, nothing outside the root is, and every failure has a code', () => {
+  const content = tar([
+    { name: 'd/', pax: { mtime: '1.5', 'SCHILY.xattr.user.a': 'b' } },
+    { name: 'd/file', content: 'x'.repeat(700) },
+    { name: 'l', type: '2', linkName: '../outside' },
+    { name: 'd/hard', type: '1', linkName: 'd/file' },
+    { name: '.wh.gone' },
+    { name: 'p', type: '6' },
+  ]);
+  const outside = join(dir, 'outside');
+  fs.mkdirSync(outside);
+  const change = fc.record({
+    at: fc.nat(content.length - 1),
+    value: fc.oneof(fc.nat(255), fc.constantFrom(0, 46, 47, 48, 50)),
+  });
+  const changes = fc.array(change, { minLength: 1, maxLength: 8 });
+  const property = fc.property(changes, fc.integer({ min: 1, max: 2000 }), (edits, chunk) => {
+    const bytes = Buffer.from(content);
+    for (const { at, value } of edits) bytes[at] = value;
+    for (let at = 0; at + 512 <= bytes.length; at += 512)
+      if (bytes.toString('latin1', at + 257, at + 262) === 'ustar') sign(bytes.subarray(at, at + 512));
+    try {
+      extract(bytes, chunk);
+    } catch (thrown) {
+      expect(thrown).toBeInstanceOf(StackError);
+    }
+    expect(fs.readdirSync(outside)).toEqual([]);
+    expect(fs.readdirSync(dir).sort()).toEqual(['outside', 'root']);
+    fs.rmSync(root, { recursive: true });
+    fs.mkdirSync(root);
+  });
+  fc.assert(property, { numRuns: 300 });
+});
+
+/** Makes a changed header pass its checksum. */
+function sign(block: Buffer): void {
+  block.fill(0x20, 148, 156);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+}
 
 test('a wrong checksum and a cut are told apart', () => {
   const content = tar([{ name: 'x', content: 'y'.repeat(600) }]);

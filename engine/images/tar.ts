@@ -130,6 +130,7 @@ export class TarReader {
     checkSum(header);
     const flag = String.fromCharCode(header[156]!);
     const size = readNumber(header, 124, 12);
+    if (size < 0) throw malformed('a size is negative');
     if (flag === 'x' || flag === 'g' || flag === 'L' || flag === 'K') {
       if (size > metadataLimit) {
         throw new StackError('image.limit', { message: `The archive has an extended header of ${size} bytes.` });
@@ -200,13 +201,19 @@ export class TarReader {
       if (key.startsWith('SCHILY.xattr.')) xattrs.set(key.slice('SCHILY.xattr.'.length), value);
     }
     const atime = text('atime');
+    const owner = (key: string, at: number) => {
+      const id = number(key) ?? readNumber(header, at, 8);
+      // The highest number means "as it is" to chown(2).
+      if (id < 0 || id >= 0xffff_ffff) throw malformed(`${name} has the ${key} ${id}`);
+      return id;
+    };
     return {
       name,
       type: isDirectory ? 'directory' : type,
       linkName: text('linkpath') ?? this.#longLink ?? readString(header, 157, 100),
       mode: readNumber(header, 100, 8) & 0o7777,
-      uid: number('uid') ?? readNumber(header, 108, 8),
-      gid: number('gid') ?? readNumber(header, 116, 8),
+      uid: owner('uid', 108),
+      gid: owner('gid', 116),
       size: type === 'file' && !isDirectory ? (number('size') ?? size) : 0,
       mtimeNs: readTime(text('mtime')) ?? BigInt(readNumber(header, 136, 12)) * 1_000_000_000n,
       atimeNs: readTime(atime),
