@@ -6,6 +6,7 @@
  *   trees/<image>/      root file systems that other images are built on
  *   apt/                package lists and archives, shared by the builds
  *   images/<image>.json what was built, and the hash of what it was built from
+ *   kernel/             Debian's cloud kernel and its modules, for the guest of e2e/vm
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ export interface Places {
   tools: string;
   trees: string;
   apt: string;
+  kernel: string;
   marker(image: string): string;
 }
 
@@ -30,6 +32,7 @@ export function places(environment: NodeJS.ProcessEnv = process.env): Places {
     tools: join(root, 'tools'),
     trees: join(root, 'trees'),
     apt: join(root, 'apt'),
+    kernel: join(root, 'kernel'),
     marker: (image) => join(root, 'images', `${image}.json`),
   };
 }

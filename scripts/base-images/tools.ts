@@ -45,18 +45,23 @@ export function ensurePackages(wanted: Record<string, string>, say: Say): void {
   aptGet(['install', '--no-install-recommends', ...packages]);
 }
 
+/** Fetches one package by its exact name and unpacks it into `into`, without installing anything. */
+export function unpackPackage(name: string, into: string): void {
+  mkdirSync(into, { recursive: true });
+  const folder = mkdtempSync(join(into, 'download-'));
+  try {
+    aptGet(['-o', 'APT::Sandbox::User=root', 'download', name], folder);
+    const archive = readdirSync(folder).find((file) => file.endsWith('.deb'));
+    if (!archive) throw new Error(`apt-get download ${name} left no archive`);
+    must('dpkg-deb', ['-x', join(folder, archive), into]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** Unpacks docker-registry beside the images: installed as a package it would open a port on the whole machine. */
 export function ensureRegistryBinary(at: Places, say: Say): void {
   if (existsSync(at.registryBinary)) return;
   say('fetching the docker-registry package');
-  mkdirSync(at.root, { recursive: true });
-  const folder = mkdtempSync(join(at.root, 'download-'));
-  try {
-    aptGet(['-o', 'APT::Sandbox::User=root', 'download', 'docker-registry'], folder);
-    const archive = readdirSync(folder).find((file) => file.endsWith('.deb'));
-    if (!archive) throw new Error('apt-get download docker-registry left no archive');
-    must('dpkg-deb', ['-x', join(folder, archive), at.tools]);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  unpackPackage('docker-registry', at.tools);
 }
