@@ -88,7 +88,10 @@ export function createEngine(host: Host): Engine {
       const pulled = asked.flatMap((one) => (one.kind === 'image.pull' ? [one.image] : []));
       plan = await make(snapshot, pulled);
     }
-    return { plan, ...(await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs })) };
+    const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs });
+    // A command that was killed between a container's last file and its stack's directory left that to this one.
+    if (outcome.containers.length === 0) (await import('./containers/tidy.ts')).tidyStack(host, project.name);
+    return { plan, ...outcome };
   }
 
   return {

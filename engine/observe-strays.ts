@@ -4,10 +4,15 @@ import { join } from 'node:path';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import type { Stray } from '../schemas/snapshot.ts';
 import { cgroupParent, type Host } from './host.ts';
+import { forwardingTable } from './network/forwarding.ts';
 import { endpointAlias } from './network/identity.ts';
 import { getLinks, readLink } from './network/netlink/link.ts';
 import { protocol, send } from './network/netlink/netlink.ts';
+import { getTables, readTable } from './network/nft/messages.ts';
+import { loadRecords } from './network/records.ts';
+import { stackTable } from './network/rules.ts';
 import { containerCgroups } from './runtime/cgroup/cgroup.ts';
+import { makerOf } from './volumes/records.ts';
 
 /**
  * Containers that have remains (a half-made directory, a cgroup, a run directory, a link) and no record, each once by its
@@ -37,10 +42,31 @@ export async function findStrays(
       if (!ownBridges.has(name)) bridges.push(name);
     } else note(alias.slice(prefix.length));
   }
+  const tables = networks.length === 0 ? await ownTables(host, stack) : [];
   return [
     ...[...ids].map((name): Stray => ({ kind: 'container', name })),
     ...bridges.map((name): Stray => ({ kind: 'link', name })),
+    ...tables.map((name): Stray => ({ kind: 'table', name })),
+    ...unfinishedVolumes(host).map((name): Stray => ({ kind: 'directory', name })),
   ];
+}
+
+/** Rules without a network: the stack's, and those that close forwarding where the machine has no network any more. */
+async function ownTables({ kernel, layout }: Host, stack: string): Promise<string[]> {
+  const wanted = new Set([stackTable(stack).name]);
+  if (loadRecords(layout).length === 0) wanted.add(forwardingTable);
+  const tables = (await send(kernel.network, protocol.netfilter, null, [getTables()])).map(readTable);
+  return [...new Set(tables.map(({ name }) => name).filter((name) => wanted.has(name)))];
+}
+
+/** Directories that volumes are made in, of commands that are gone. */
+function unfinishedVolumes({ layout }: Host): string[] {
+  return entries(layout.volumes)
+    .filter((name) => {
+      const maker = makerOf(name);
+      return maker !== undefined && !existsSync(`/proc/${maker}`);
+    })
+    .map((name) => join(layout.volumes, name));
 }
 
 /**

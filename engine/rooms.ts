@@ -1,4 +1,5 @@
 /** The engine's rooms, each loaded when it is first entered, and the effects of a plan as their calls. */
+import { rm } from 'node:fs/promises';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { Stray } from '../schemas/snapshot.ts';
@@ -90,6 +91,11 @@ async function removeStray(stack: string, stray: Stray, containers: Containers, 
       const network: NetworkRecord = { ...noNetwork, name: stray.name, stack, bridge: stray.name };
       return networks.remove([network]);
     }
+    case 'table':
+      // With a network that was the stack's last, its rules go, and with the machine's last what closed forwarding.
+      return networks.remove([{ ...noNetwork, name: '.stray', stack, bridge: 'st-' }]);
+    case 'directory':
+      return rm(stray.name, { recursive: true, force: true });
     default:
       throw new StackError('internal', { message: `Nothing removes a stray ${stray.kind} (${stray.name}).` });
   }

@@ -35,7 +35,10 @@ export interface Prepared {
   held: Fd[];
 }
 
-/** Decides and writes; nothing runs yet. The record is written first: whatever follows can be found by it. */
+/**
+ * Decides and writes; nothing runs yet. The record is written last: a container that has one can be started. Without one
+ * the directory is what an interrupted command left, and the next one removes it by its id.
+ */
 export async function prepare(
   host: Host,
   networks: Networks,
@@ -87,8 +90,8 @@ export async function prepare(
     held = reservation.fds;
     record.ports = reservation.ports;
     record.mounts = await volumes.resolve(request);
-    saveContainer(host.layout, record);
     write(host, request, record, user, peer);
+    saveContainer(host.layout, record);
     return { record, held };
   } catch (error) {
     for (const fd of held) closeSync(fd);

@@ -1,10 +1,8 @@
 /** The containers room put together: see containers.ts for what each verb promises. */
-import { rmdirSync } from 'node:fs';
 import type { ContainerRecord, NetworkRecord } from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
-import { cgroupParent, type Host } from '../host.ts';
+import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
-import { hierarchies, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
 import { isShimAlive, shimGone } from '../runtime/status.ts';
 import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
@@ -12,8 +10,8 @@ import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
 import { launch } from './launch.ts';
 import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
-import { monitorCgroups } from './monitor.ts';
 import { attach, exec } from './session.ts';
+import { tidyStack } from './tidy.ts';
 
 export function createContainers(host: Host, networks: Networks, volumes: Volumes): Containers {
   /** Containers of each stack that this process knows to hold addresses: what rules and names are made of. */
@@ -74,25 +72,12 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
     if (options.removeAnonymousVolumes) await volumes.removeAnonymous(record);
     await discard(host, record);
     networks.release(record.id);
-    tidy(record.stack);
+    if (presentOf(record.stack).size === 0) tidyStack(host, record.stack);
   }
 
   /** Its ports and names no longer lead anywhere. */
   async function withdraw(record: ContainerRecord): Promise<void> {
     if (presentOf(record.stack).delete(record.id) && record.endpoints.length > 0) await publish(record.stack);
-  }
-
-  /** Directories of the last container of a stack, and of the machine. */
-  function tidy(stack: string): void {
-    if (presentOf(stack).size > 0) return;
-    removeStackCgroups(stack, cgroupParent(host));
-    for (const directory of [...monitorCgroups(hierarchies(), cgroupParent(host)), host.layout.stackDir(stack)]) {
-      try {
-        rmdirSync(directory);
-      } catch {
-        // Still in use, or gone.
-      }
-    }
   }
 
   return {

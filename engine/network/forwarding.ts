@@ -21,9 +21,11 @@ import {
 
 const BRIDGE_PREFIX = Buffer.from('st-');
 
+export const forwardingTable = 'stack-forwarding';
+
 const switches = [
-  { table: { family: nfproto.ip, name: 'stack-forwarding' }, sysctl: 'net/ipv4/ip_forward' },
-  { table: { family: nfproto.ip6, name: 'stack-forwarding' }, sysctl: 'net/ipv6/conf/all/forwarding' },
+  { table: { family: nfproto.ip, name: forwardingTable }, sysctl: 'net/ipv4/ip_forward' },
+  { table: { family: nfproto.ip6, name: forwardingTable }, sysctl: 'net/ipv6/conf/all/forwarding' },
 ];
 
 function isOn(sysctl: string): boolean {

@@ -1,6 +1,6 @@
 /** volume.json of each volume: written last when one is made, gone first when one is removed. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerRecord, VolumeRecord } from '../../schemas/container.ts';
@@ -48,17 +48,29 @@ export function writeVolume(layout: Layout, record: Omit<VolumeRecord, 'path' | 
   const directory = layout.volumeDir(record.name);
   const path = join(directory, '_data');
   const whole: VolumeRecord = { ...record, path, createdAt: new Date().toISOString() };
+  // Made whole beside its place, and entered by one rename. Content without a record is taken up as it is.
+  const making = existsSync(directory) ? directory : join(layout.volumes, unfinishedName());
   try {
     mkdirSync(layout.volumes, { recursive: true, mode: 0o711 });
-    mkdirSync(directory, { recursive: true, mode: 0o711 });
-    mkdirSync(path, { recursive: true, mode: 0o755 });
-    const temporary = join(directory, `.volume.json.${randomBytes(4).toString('hex')}`);
+    mkdirSync(making, { recursive: true, mode: 0o711 });
+    mkdirSync(join(making, '_data'), { recursive: true, mode: 0o755 });
+    const temporary = join(making, `.volume.json.${randomBytes(4).toString('hex')}`);
     writeFileSync(temporary, `${JSON.stringify(whole, null, 2)}\n`, { flush: true });
-    renameSync(temporary, join(directory, 'volume.json'));
+    renameSync(temporary, join(making, 'volume.json'));
+    if (making !== directory) renameSync(making, directory);
   } catch (thrown) {
     throw ioError(thrown, `volume ${record.name}`);
   }
   return whole;
+}
+
+/** A directory that a volume is being made in says by whom: the process is asked before it is taken for left over. */
+const unfinishedName = () => `.making-${process.pid}-${randomBytes(4).toString('hex')}`;
+
+/** The process that makes a volume in the directory of this name; undefined for every other name. */
+export function makerOf(name: string): number | undefined {
+  const maker = /^\.making-(\d+)-/.exec(name)?.[1];
+  return maker === undefined ? undefined : Number(maker);
 }
 
 /** Every volume, by name. */
