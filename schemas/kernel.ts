@@ -107,6 +107,10 @@ export interface ProcessVerbs {
   /** Reads one length-prefixed frame and the descriptors that came with it, on a worker thread. Null at end of stream. */
   receive(socket: Fd): Promise<{ frame: Uint8Array; fds: Fd[] } | null>;
   pipe(): [read: Fd, write: Fd];
+  /** An eBPF program that decides over the devices of a cgroup v2; `instructions` are `struct bpf_insn`. */
+  loadDeviceFilter(instructions: Uint8Array): Fd;
+  /** Attaches it to the cgroup's directory; false where that has filters already, which stay. */
+  attachDeviceFilter(cgroup: Fd, program: Fd): boolean;
   /** O_NONBLOCK on the open file description. */
   setNonBlocking(fd: Fd): void;
   /** Window size of a terminal: rows, columns. */

@@ -38,7 +38,7 @@ export async function launch(host: Host, networks: Networks, request: Launch): P
   const fds = [...request.held];
   try {
     const { path, plan } = containerCgroup(spec);
-    if (path) makeCgroups(plan);
+    if (path) makeCgroups(plan, host.kernel.process);
     // The program names the namespace as the first descriptor.
     const network = await openNetwork(host, networks, record, peers);
     if (network !== undefined) fds.unshift(network);

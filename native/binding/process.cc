@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "binding/binding.h"
+#include "core/bpf.h"
 #include "core/spawn.h"
 
 namespace stack::binding {
@@ -47,6 +48,14 @@ void add_process(Napi::Env env, Napi::Object group) {
   });
   add("send", [](const Napi::CallbackInfo& info) {
     return answer(info.Env(), send_frame(as_int(info, 0), as_bytes(info[1]), as_fds(info[2])));
+  });
+  add("loadDeviceFilter", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    auto loaded = load_device_filter(as_bytes(info[0]));
+    if (!loaded.ok()) return throw_error(info.Env(), loaded.error()), info.Env().Undefined();
+    return give(info.Env(), loaded.value().release());
+  });
+  add("attachDeviceFilter", [](const Napi::CallbackInfo& info) {
+    return answer(info.Env(), attach_device_filter(as_int(info, 0), as_int(info, 1)));
   });
   add("pipe", [](const Napi::CallbackInfo& info) -> Napi::Value {
     auto made = make_pipe();

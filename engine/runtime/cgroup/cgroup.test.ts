@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { loadKernel } from '../../../native/index.ts';
 import type { Resources } from '../../../schemas/oci-runtime.ts';
 import {
   cgroupPlan,
@@ -193,6 +194,13 @@ test('device rules are writes of their own, without what changes nothing', () =>
   expect(open).toEqual(['devices.allow a']);
 });
 
+test('device rules are a program where v1 has no files for them', () => {
+  const devices = [{ allow: false, access: 'rwm' }];
+  expect(cgroupPlan({ devices }, unified, '/c').deviceFilter).toBeInstanceOf(Uint8Array);
+  expect(cgroupPlan({ devices }, hybrid, '/c').deviceFilter).toBeNull();
+  expect(cgroupPlan({}, unified, '/c').deviceFilter).toBeNull();
+});
+
 test('weights of v2 keep the defaults and the ends of v1 shares', () => {
   expect([0, 2, 1024, 262_144, 1_000_000].map(cpuWeight)).toEqual([1, 1, 100, 10_000, 10_000]);
 });
@@ -217,8 +225,8 @@ test.skipIf(!isUsable)('on this machine: limits hold, processes are found, kille
   const child = spawn('/bin/sh', ['-c', 'read go; sleep 1000 & sleep 1000'], { stdio: ['pipe', 'ignore', 'ignore'] });
   const exited = once(child, 'exit');
   try {
-    makeCgroups(plan);
-    makeCgroups(plan);
+    makeCgroups(plan, loadKernel().process);
+    makeCgroups(plan, loadKernel().process);
     for (const write of plan.writes.filter((one) => /pids.max|limit_in_bytes|memory.max/.test(one.file))) {
       expect(readFileSync(write.file, 'utf8').trim(), write.file).toBe(write.value);
     }
@@ -242,7 +250,7 @@ test.skipIf(!isUsable)('on this machine: limits hold, processes are found, kille
 test.skipIf(!isUsable)('a limit the kernel refuses names the file and leaves a way back', async () => {
   const path = cgroupsPath('demo', 'bad', parent);
   try {
-    expect(() => makeCgroups(cgroupPlan({ cpu: { cpus: '4000' } }, hierarchies(), path))).toThrow(
+    expect(() => makeCgroups(cgroupPlan({ cpu: { cpus: '4000' } }, hierarchies(), path), loadKernel().process)).toThrow(
       /write 4000 to .*cpuset.cpus/,
     );
   } finally {

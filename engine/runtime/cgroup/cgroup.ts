@@ -2,6 +2,7 @@
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asStackError, StackError } from '../../../schemas/errors.ts';
+import type { Fd, ProcessVerbs } from '../../../schemas/kernel.ts';
 import { type Hierarchies, hierarchies, v1Directory } from './hierarchies.ts';
 import type { CgroupPlan, Write } from './plan.ts';
 
@@ -21,7 +22,10 @@ function stackCgroup(stack: string, parent: string): string {
  * Makes the directories and writes the limits. What already exists is used as it is.
  * @throws host.cgroup naming the file and what was written.
  */
-export function makeCgroups(plan: CgroupPlan): void {
+export function makeCgroups(
+  plan: CgroupPlan,
+  verbs: Pick<ProcessVerbs, 'loadDeviceFilter' | 'attachDeviceFilter'>,
+): void {
   for (const directory of plan.directories) {
     for (let tries = 1; ; tries++) {
       try {
@@ -48,6 +52,27 @@ export function makeCgroups(plan: CgroupPlan): void {
         throw failed(again, `write ${write.value} to ${write.file}`);
       }
     }
+  }
+  if (plan.deviceFilter && plan.unified) attachFilter(plan.unified, plan.deviceFilter, verbs);
+}
+
+/** Programs by their bytes: containers of the same rules share one. Held for the life of the process. */
+const programs = new Map<string, Fd>();
+
+function attachFilter(
+  directory: string,
+  filter: Uint8Array,
+  verbs: Pick<ProcessVerbs, 'loadDeviceFilter' | 'attachDeviceFilter'>,
+): void {
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const key = Buffer.from(filter).toString('latin1');
+    if (!programs.has(key)) programs.set(key, verbs.loadDeviceFilter(filter));
+    verbs.attachDeviceFilter(fd, programs.get(key)!);
+  } catch (thrown) {
+    throw failed(thrown, `attach the device filter to ${directory}`);
+  } finally {
+    closeSync(fd);
   }
 }
 

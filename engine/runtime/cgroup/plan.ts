@@ -1,5 +1,7 @@
 /** What must be made and written for one container's cgroups. Pure: `linux.resources` in, files and values out. */
 import type { Resources } from '../../../schemas/oci-runtime.ts';
+import { runtimeDeviceRules } from '../devices.ts';
+import { deviceFilter } from './device-filter.ts';
 import type { Hierarchies } from './hierarchies.ts';
 import { v1Writes } from './v1.ts';
 import { v2Writes } from './v2.ts';
@@ -24,17 +26,24 @@ export interface CgroupPlan {
    * (kernel/cgroup/cgroup.c, cgroup_procs_write_start; Linux ≥ 5.9).
    */
   tasks: string[];
+  /** v2 alone: the eBPF program for the device rules, for makeCgroups to attach. Null where v1 files say them. */
+  deviceFilter: Uint8Array | null;
   /** The v2 directory, for clone3(2) CLONE_INTO_CGROUP, which takes no such lock either. Null where there is none. */
   unified: string | null;
 }
 
 /**
- * The device rules need eBPF on v2, where they are left out: the container's devices are then only guarded by
- * /dev holding nothing else and by mounts without device nodes.
  * @param path `linux.cgroupsPath`, absolute below the top of each hierarchy.
  */
 export function cgroupPlan(resources: Resources, all: Hierarchies, path: string): CgroupPlan {
-  const plan: CgroupPlan = { directories: [], parents: [], writes: [], tasks: [], unified: null };
+  const plan: CgroupPlan = {
+    directories: [],
+    parents: [],
+    writes: [],
+    tasks: [],
+    unified: null,
+    deviceFilter: null,
+  };
   for (const hierarchy of all.v1) {
     const directory = hierarchy.path + path;
     const isCpuset = hierarchy.controllers.includes('cpuset');
@@ -60,6 +69,9 @@ export function cgroupPlan(resources: Resources, all: Hierarchies, path: string)
       plan.parents.push({ path: all.v2.path + parent, writes });
     }
     plan.writes.push(...v2Writes(resources, enabled, directory));
+    const hasV1Devices = all.v1.some((one) => one.controllers.includes('devices'));
+    if (resources.devices && !hasV1Devices)
+      plan.deviceFilter = deviceFilter([...resources.devices, ...runtimeDeviceRules]);
   }
   return plan;
 
