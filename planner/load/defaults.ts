@@ -22,7 +22,7 @@ function omitEmpty(service: Service): void {
 }
 
 /** Changes `service` in place. `directory` is where a build without a context happens. */
-export function completeService(service: Service, directory: string): void {
+export function completeService(service: Service, directory: string, places: Places): void {
   omitEmpty(service);
   service.command ??= null;
   service.entrypoint ??= null;
@@ -45,23 +45,37 @@ export function completeService(service: Service, directory: string): void {
     if (service.scale !== undefined) deploy.replicas ??= service.scale;
   }
   if (Array.isArray(service.extra_hosts)) service.extra_hosts = service.extra_hosts.toSorted();
-  for (const [name, restart] of impliedDependencies(service)) {
+  for (const { name, restart, attribute } of impliedDependencies(service)) {
     const dependencies = (service.depends_on ?? {}) as Record<string, unknown>;
-    dependencies[name] ??= { condition: 'service_started', ...(restart ? { restart } : {}), required: true };
+    if (dependencies[name] !== undefined) continue;
+    dependencies[name] = { condition: 'service_started', ...(restart ? { restart } : {}), required: true };
+    places.set(dependencies, name, places.get(service, attribute));
     service.depends_on = dependencies;
   }
 }
 
+interface ImpliedDependency {
+  name: string;
+  /** Restarted when the other is. */
+  restart: boolean;
+  /** The attribute that implies it. */
+  attribute: string;
+}
+
 /** Services this one needs without saying so: it shares their namespaces, their volumes or links to them. */
-function impliedDependencies(service: Service): [name: string, restart: boolean][] {
-  const implied: [string, boolean][] = [];
+function impliedDependencies(service: Service): ImpliedDependency[] {
+  const implied: ImpliedDependency[] = [];
   for (const attribute of ['network_mode', 'ipc', 'pid', 'uts', 'cgroup']) {
     const value = service[attribute];
-    if (typeof value === 'string' && value.startsWith('service:')) implied.push([value.slice('service:'.length), true]);
+    if (typeof value !== 'string' || !value.startsWith('service:')) continue;
+    implied.push({ name: value.slice('service:'.length), restart: true, attribute });
   }
-  for (const link of (service.links ?? []) as string[]) implied.push([link.split(':')[0]!, true]);
+  for (const link of (service.links ?? []) as string[]) {
+    implied.push({ name: link.split(':')[0]!, restart: true, attribute: 'links' });
+  }
   for (const from of (service.volumes_from ?? []) as string[]) {
-    if (!from.startsWith('container:')) implied.push([from.split(':')[0]!, false]);
+    if (from.startsWith('container:')) continue;
+    implied.push({ name: from.split(':')[0]!, restart: false, attribute: 'volumes_from' });
   }
   return implied;
 }

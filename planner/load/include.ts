@@ -104,8 +104,5 @@ function join(session: Session, model: Model, included: Model): Model {
     }
     result[section] = target;
   }
-  for (const [key, value] of Object.entries(included)) {
-    if (key.startsWith('x-') && !(key in result)) result[key as `x-${string}`] = value;
-  }
   return result;
 }

@@ -21,6 +21,7 @@ import { check } from './check.ts';
 import { completeProject, completeService } from './defaults.ts';
 import { checkProjectName, findStandardFiles, type Io, normaliseProjectName, readEnvironment } from './discover.ts';
 import { resolveEnvironment } from './environment.ts';
+import { dropRepeated } from './merge.ts';
 import type { Model } from './normalise.ts';
 import { Places, positionOf } from './places.ts';
 import { Problems } from './problems.ts';
@@ -193,10 +194,11 @@ function complete(
   const selection = applyProfiles(model.services, profiles, named, places);
   problems.errors.push(...selection.errors);
   for (const [key, service] of Object.entries(selection.enabled)) {
+    dropRepeated(service, places);
     resolveEnvironment(key, service, { io, places, problems, environment, show });
   }
   for (const service of Object.values({ ...selection.enabled, ...selection.disabled }))
-    completeService(service, directory);
+    completeService(service, directory, places);
   check({ model, enabled: selection.enabled, disabled: selection.disabled, places, problems });
   const project = completeProject(name, model, selection.enabled, places);
   return {

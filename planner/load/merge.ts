@@ -132,6 +132,14 @@ export function mergeServices<T extends object>(base: T, over: T, places: Places
   return mergeMapping(base, over, places, serviceRules) as T;
 }
 
+/** Changes `service` in place: of entries with one identity in one list the last stays, as if each came from a file of its own. */
+export function dropRepeated(service: Record<string, unknown>, places: Places): void {
+  for (const [key, rule] of Object.entries(serviceRules)) {
+    const list = service[key];
+    if (typeof rule === 'function' && rule !== replace && Array.isArray(list)) service[key] = rule([], list, places);
+  }
+}
+
 /** The value without what lies at `path` (`!reset`, `!override`); holders on the way are copied. */
 export function without<T>(value: T, path: Path, places: Places): T {
   const [key, ...rest] = path as [Key, ...Key[]];

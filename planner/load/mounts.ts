@@ -82,7 +82,11 @@ export const devices: Converter = (spot) =>
   spot.value === null
     ? undefined
     : collect(spot, (item) => {
-        if (typeof item.value !== 'string') return [{ permissions: 'rwm', ...(item.value as object) }];
+        if (typeof item.value !== 'string') {
+          const device = { permissions: 'rwm', ...(item.value as { source?: string; target?: string }) };
+          if (device.source === undefined) return [item.fail('the attribute source is missing')];
+          return [{ ...device, target: device.target ?? device.source }];
+        }
         const [source, target, permissions] = item.value.split(':');
         return [{ source, target: target ?? source, permissions: permissions ?? 'rwm' }];
       });

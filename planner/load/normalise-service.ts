@@ -105,9 +105,34 @@ const deploy: Converter = (spot) => {
       limits: record({ cpus: number, memory: bytes, pids: integer }),
       reservations: record({ cpus: number, memory: bytes, devices: recordList(deviceRequest) }),
     }),
-    restart_policy: record({ delay: duration, window: duration, max_attempts: integer }),
+    restart_policy: record({ condition: restartCondition, delay: duration, window: duration, max_attempts: integer }),
     placement: record({ max_replicas_per_node: integer }),
   });
+};
+
+const pullPolicy: Converter = (spot) => {
+  const written = String(spot.value);
+  if (written === 'if_not_present') return 'missing';
+  if (/^(?:always|never|missing|build|refresh|daily|weekly|every_(?:[0-9]+[wdhms])+)$/.test(written)) return written;
+  return spot.fail(
+    `${JSON.stringify(written)} is no pull policy`,
+    'Write always, missing, never, build, daily, weekly or every_12h.',
+  );
+};
+
+const restart: Converter = (spot) => {
+  const written = String(spot.value);
+  if (/^(?:no|always|unless-stopped|on-failure(?::[0-9]+)?|)$/.test(written)) return written;
+  return spot.fail(
+    `${JSON.stringify(written)} is no restart policy`,
+    'Write "no", always, on-failure[:TIMES] or unless-stopped.',
+  );
+};
+
+const restartCondition: Converter = (spot) => {
+  const written = String(spot.value);
+  if (['none', 'on-failure', 'any'].includes(written)) return written;
+  return spot.fail(`${JSON.stringify(written)} is no condition`, 'Write none, on-failure or any.');
 };
 
 const limits = recordList({ rate: bytes });
@@ -174,8 +199,9 @@ const table: Record<string, Converter> = {
   pre_stop: hooks,
   privileged: flag,
   profiles: uniqueTexts,
-  pull_policy: (spot) => (spot.value === 'if_not_present' ? 'missing' : asIs(spot)),
+  pull_policy: pullPolicy,
   read_only: flag,
+  restart,
   scale: integer,
   secrets: grants('/run/secrets'),
   security_opt: uniqueTexts,

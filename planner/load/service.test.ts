@@ -151,6 +151,15 @@ test.each<[written: string, key: string, value: unknown]>([
   if (key !== 'command') expect((project.services.a as unknown as Record<string, unknown>)[key]).toEqual(value);
 });
 
+test('of two entries for one thing in one list the last stays', () => {
+  const text = 'volumes: ["data:/x", "./q:/x/"], ports: ["80:80", {target: 80, published: 80}], tmpfs: [/a, /a]';
+  expect(service(text, 'volumes: {data: }\n')).toMatchObject({
+    volumes: [bind('/p/q', '/x')],
+    ports: [tcp(80, '80')],
+    tmpfs: ['/a'],
+  });
+});
+
 test.each([
   ['ports: ["x:80"]', '"x:80": published port x is no port or range of ports'],
   ['ports: ["80:0"]', '"80:0": container port 0 is no port or range of ports'],
@@ -179,6 +188,11 @@ test.each([
   ['network_mode: host, networks: [n]', 'network_mode and networks exclude each other'],
   ['cpus: 1, deploy: {resources: {limits: {cpus: 2}}}', '1 contradicts deploy.resources.limits.cpus, which is 2'],
   ['scale: 2, container_name: c', '2 containers cannot have one name'],
+  ['restart: sometimes', '"sometimes" is no restart policy'],
+  ['pull_policy: hourly', '"hourly" is no pull policy'],
+  ['deploy: {restart_policy: {condition: maybe}}', '"maybe" is no condition'],
+  ['devices: [{target: /dev/x}]', 'the attribute source is missing'],
+  ['network_mode: "service:gone"', 'services.a.depends_on.gone: no service gone'],
   ['ulimits: {nofile: {soft: 1}}', 'both soft and hard are needed'],
 ])('%s is refused', (written, message) => {
   const text = `services:\n  a: {image: x, ${written}}\n  b: {image: y}\nvolumes: {data: }\nnetworks: {n: }\n`;

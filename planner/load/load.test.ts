@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest';
+import { loaded, loadFiles, loadText, messages } from './fixture.ts';
+
+/** `count` services with about six dependencies each. */
+function bigStack(count: number): string {
+  const lines = ['services:'];
+  for (let index = 0; index < count; index++) {
+    lines.push(
+      `  s${index}:`,
+      '    image: busybox:${TAG:-1}',
+      '    command: sleep 1000',
+      '    environment:',
+      '      - A=1',
+      '      - B=${B:-two}',
+    );
+    lines.push(
+      '    ports:',
+      `      - "${1000 + index}:80"`,
+      '    volumes:',
+      `      - d${index % 7}:/data`,
+      `    networks: [n${index % 5}]`,
+    );
+    const targets = new Set(
+      Array.from({ length: 6 }, (_, k) => Math.floor((index * (k + 1)) / 7)).filter((one) => one < index),
+    );
+    if (targets.size > 0) lines.push('    depends_on:', ...[...targets].map((one) => `      - s${one}`));
+  }
+  lines.push('volumes:', ...[0, 1, 2, 3, 4, 5, 6].map((one) => `  d${one}:`));
+  lines.push('networks:', ...[0, 1, 2, 3, 4].map((one) => `  n${one}:`));
+  return `${lines.join('\n')}\n`;
+}
+
+/** Milliseconds of processor time, the best of three. */
+function cost(text: string): number {
+  const runs = [1, 2, 3].map(() => {
+    const before = process.cpuUsage();
+    loadText(text);
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
+  });
+  return Math.min(...runs);
+}
+
+test('500 services with 3,000 edges load in well under half a second, and the cost is linear', () => {
+  const { project } = loadText(bigStack(500));
+  const edges = Object.values(project.services).flatMap((service) => Object.keys(service.depends_on ?? {}));
+  expect(edges.length).toBeGreaterThan(2900);
+  const [small, middle] = [cost(bigStack(250)), cost(bigStack(1000))];
+  expect(cost(bigStack(500))).toBeLessThan(400);
+  expect(middle / small).toBeLessThan(10);
+});
+
+test('a cycle through many services is found, and named once', () => {
+  const count = 2000;
+  const lines = Array.from(
+    { length: count },
+    (_, index) => `  s${index}: {image: x, depends_on: [s${(index + 1) % count}]}`,
+  );
+  const found = messages(loadFiles({ 'compose.yaml': `services:\n${lines.join('\n')}\n` }));
+  expect(found).toHaveLength(1);
+  expect(found[0]).toMatch(/^compose.yaml:2:\d+ config.cycle .*s0 → s1 → /);
+});
+
+test('a cycle is told with its path', () => {
+  const text =
+    'services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [c]}\n  c: {image: x, links: [a]}\n';
+  expect(messages(loadFiles({ 'compose.yaml': text }))).toEqual([
+    'compose.yaml:2:30 config.cycle services.a.depends_on.b: services depend on each other: a → b → c → a',
+  ]);
+});
+
+test('loading does not depend on the order of keys', () => {
+  const one = 'services:\n  a: {image: x, tty: true}\n  b: {image: y}\n';
+  const two = 'services:\n  b: {image: y}\n  a: {tty: true, image: x}\n';
+  expect(loadText(one).project).toEqual(loadText(two).project);
+});
+
+test('unset variables are warned of once, with their place', () => {
+  const result = loadFiles({ 'compose.yaml': 'services:\n  a:\n    image: "x:${TAG}"\n    user: $TAG\n' });
+  expect(result.warnings).toHaveLength(1);
+  expect(result.warnings[0]).toMatchObject({
+    message: 'The "TAG" variable is not set. Defaulting to a blank string.',
+    where: { file: 'compose.yaml', line: 3, column: 15, length: 6 },
+  });
+});
+
+test('a stack file from standard input', () => {
+  const result = loadFiles(
+    { '-': '' },
+    {
+      files: ['-'],
+      io: { read: (path) => (path === '-' ? 'services: {a: {image: x}}\n' : undefined), kind: () => undefined },
+    },
+  );
+  expect(loaded(result).project.name).toBe('p');
+});
+
+test('a project loaded from its own canonical form is the same', async () => {
+  const { canonical } = await import('./canonical.ts');
+  const text = `services:
+  a:
+    image: x
+    command: echo "$$HOME" 'a b'
+    environment: {A: "$$x", B: null, C: "1"}
+    ports: ["127.0.0.1:80-82:80-82/udp"]
+    volumes: ["./d:/d:ro", "v:/v", /anon]
+    healthcheck: {test: "true $$A", interval: 90s}
+    deploy: {resources: {limits: {memory: 1g}}}
+    depends_on: {b: {condition: service_healthy}}
+    extra_hosts: ["a:1.1.1.1"]
+    ulimits: {nofile: {soft: 1, hard: 2}}
+  b: {image: y, network_mode: none, labels: [a=b]}
+volumes: {v: {labels: {l: 1}}}
+networks: {default: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}
+`;
+  const first = canonical(loadText(text).project);
+  expect(canonical(loadText(JSON.stringify(first)).project)).toEqual(first);
+});
