@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { InvalidArgumentError } from 'commander';
 import { type LogRange, parseTime, readLogs } from '../engine/logs/logs.ts';
 import { define, integer } from './command.ts';
@@ -64,7 +65,10 @@ export const logs = define<Flags>({
         id: record.id,
         directory: engine.host.layout.containerDir(stack, record.id),
       }));
-      for (const { source, line } of readLogs(sources, range)) printer.line(source.record, line);
+      for (const { source, line } of readLogs(sources, range)) {
+        printer.line(source.record, line);
+        if (stdout.writableNeedDrain) await once(stdout, 'drain');
+      }
       return 0;
     }
     if (containers.length === 0) return 0;

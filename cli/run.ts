@@ -113,6 +113,8 @@ export const run = define<Flags>({
       ended.catch(() => {});
       try {
         await containers.start(record);
+        // Once more: before the start there may be no terminal yet that would take it.
+        if (isTty) session.resize(stdout.rows, stdout.columns);
       } catch (error) {
         session.close();
         throw error;

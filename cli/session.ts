@@ -34,7 +34,7 @@ export async function pump(session: Session, terminal: Terminal, isTty: boolean)
   const ends = [copy(output, stdout)];
   if (errors) ends.push(copy(errors, stderr));
   if (isTty) stack.defer(raw(terminal, session));
-  stack.defer(forwardSignals(session));
+  stack.defer(forwardSignals(session, isTty));
   if (input) stack.defer(feed(stdin, input, isTty));
 
   const status = await session.exited;
@@ -117,13 +117,17 @@ function raw({ stdin, stdout }: Terminal, session: Session): () => void {
   };
 }
 
-/** Ctrl-C is the container's to answer; whoever presses it three times wants out. In raw mode it is a byte as any other. */
-function forwardSignals(session: Session): () => void {
+/** Ctrl-C is the container's to answer; whoever presses it three times wants out, as does a second SIGTERM. In raw mode it is a byte as any other. */
+function forwardSignals(session: Session, isTty: boolean): () => void {
   const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
   let interrupts = 0;
+  let terminations = 0;
   const forward = (signal: NodeJS.Signals) => {
     if (signal === 'SIGINT' && ++interrupts === 3) process.exit(130);
+    if (signal === 'SIGTERM' && ++terminations === 2) process.exit(143);
     session.signal(constants.signals[signal]);
+    // An interactive shell is deaf to SIGTERM; that its terminal is gone it hears.
+    if (isTty && signal === 'SIGTERM') session.signal(constants.signals.SIGHUP);
   };
   for (const signal of signals) process.on(signal, forward);
   return () => {

@@ -7,6 +7,12 @@ import { StackError } from '../schemas/errors.ts';
 // Before anything else is imported. Beside the bundle, not in the world-writable /tmp: it holds code that root runs.
 module.enableCompileCache?.(join(import.meta.dirname, '.compile-cache'));
 
+// `stack logs | head`: the reader has what it wanted. 128 + SIGPIPE, as a shell reports it of others.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(141);
+  throw error;
+});
+
 const { main } = await import('./main.ts');
 const exitCode = await main({
   arguments: process.argv.slice(2),
@@ -20,6 +26,8 @@ const exitCode = await main({
     return createEngine(made);
   },
 });
+// What a slow reader has not taken yet would be lost with the process.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
 // Not left to the event loop: a watcher or a connection kept alive would hold the process.
 process.exit(exitCode);
 
