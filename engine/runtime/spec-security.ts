@@ -6,7 +6,6 @@ export interface SecurityOptions {
   /** `systempaths=unconfined`: nothing of /proc and /sys is hidden or read-only. */
   hasOpenSystemPaths: boolean;
   seccomp: 'default' | 'unconfined';
-  apparmorProfile?: string;
 }
 
 /** @throws config.value for an option docker does not know, config.not-supported for what we cannot apply. */
@@ -21,14 +20,12 @@ export function securityOptions(options: string[], resource: string): SecurityOp
       result.hasOpenSystemPaths = true;
     } else if (key === 'seccomp' && (value === 'unconfined' || value === 'builtin')) {
       result.seccomp = value === 'unconfined' ? 'unconfined' : 'default';
-    } else if (key === 'apparmor' && value !== '') {
-      if (value !== 'unconfined') result.apparmorProfile = value;
-    } else if (key === 'label' && value === 'disable') {
-      // Nothing is labelled unless a label is asked for.
-    } else if (key === 'seccomp' || key === 'label') {
+    } else if ((key === 'apparmor' && value === 'unconfined') || (key === 'label' && value === 'disable')) {
+      // Nothing is labelled or confined by a profile unless that is asked for.
+    } else if (key === 'seccomp' || key === 'label' || key === 'apparmor') {
       throw new StackError('config.not-supported', {
         message: `not supported yet: ${where} "${option}"`,
-        hint: 'Remove it to use the default filter, or write seccomp=unconfined to have none.',
+        hint: 'Remove it. Of seccomp, apparmor and label only the forms that turn them off are there: seccomp=unconfined.',
         resource: where,
       });
     } else {

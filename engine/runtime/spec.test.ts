@@ -142,9 +142,10 @@ test('security options', () => {
   expect(options('no-new-privileges=false').process!.noNewPrivileges).toBe(false);
   expect(options('seccomp:unconfined').linux!.seccomp).toBeUndefined();
   expect(options('systempaths=unconfined').linux).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
-  expect(options('apparmor=mine').process!.apparmorProfile).toBe('mine');
-  expect(options('apparmor:unconfined').process!.apparmorProfile).toBeUndefined();
-  expect(() => options('seccomp=./profile.json')).toThrow(expect.objectContaining({ code: 'config.not-supported' }));
+  expect(options('apparmor:unconfined', 'label=disable')).toEqual(spec());
+  for (const option of ['seccomp=./profile.json', 'apparmor=mine', 'label=type:x']) {
+    expect(() => options(option), option).toThrow(expect.objectContaining({ code: 'config.not-supported' }));
+  }
   expect(() => options('no-new-priv')).toThrow(/is not a security option/);
 });
 

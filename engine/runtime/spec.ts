@@ -95,7 +95,6 @@ export function toRuntimeSpec(request: SpecRequest): RuntimeSpec {
       rlimits: rlimits(config.ulimits ?? {}, resource),
       noNewPrivileges: security.hasNoNewPrivileges,
       ...(config.oom_score_adj === undefined ? {} : { oomScoreAdj: config.oom_score_adj }),
-      ...(security.apparmorProfile ? { apparmorProfile: security.apparmorProfile } : {}),
     },
     root: { path: request.rootPath, ...(config.read_only ? { readonly: true } : {}) },
     hostname,
