@@ -102,8 +102,7 @@ export function createNetworks(host: Host): Networks {
     const bridge = bridgeName(config.name);
     const records = loadRecords(layout).filter((record) => record.name !== config.name);
     // A bridge without a record has an address of its own: it would keep it beside the one chosen now.
-    await reaper.flush([bridge]);
-    const taken = await takenSubnets(verbs, records);
+    const taken = await takenSubnets(verbs, records, bridge);
     const subnets = chooseSubnets(config, host.settings.network?.pools ?? defaultPools, taken);
     const mtu = Number(config.driver_opts?.['com.docker.network.driver.mtu'] ?? 0);
     const record: NetworkRecord = {
@@ -130,13 +129,15 @@ export function createNetworks(host: Host): Networks {
         resource: `network ${config.name}`,
       });
     }
-    const record = await exclusively(async () => {
-      const known = loadRecord(layout, config.name) ?? (await makeRecord(stack, key, config));
-      if (known.stack !== stack) throw foreign(known);
-      await openForwarding(verbs, needsForwarding([known]));
-      return known;
+    const { record, bridge } = await exclusively(async () => {
+      const record = loadRecord(layout, config.name) ?? (await makeRecord(stack, key, config));
+      if (record.stack !== stack) throw foreign(record);
+      const bridge = makeBridge(verbs, record);
+      bridge.catch(() => {}); // awaited below, unless forwarding fails first
+      await openForwarding(verbs, needsForwarding([record]));
+      return { record, bridge };
     });
-    bridges.set(record.bridge, await makeBridge(verbs, record));
+    bridges.set(record.bridge, await bridge);
     return record;
   }
 
@@ -181,15 +182,17 @@ export function createNetworks(host: Host): Networks {
     const bare = new Set(records.map((record) => record.stack));
     for (const record of loadRecords(layout)) if (!leaving.has(record.name)) bare.delete(record.stack);
     try {
-      await Promise.all([
-        reaper.flush(records.map((record) => record.bridge)),
-        ...[...bare].map((stack) => sync(stack, [], [])),
-      ]);
-      for (const record of records) bridges.delete(record.bridge);
-      await exclusively(async () => {
+      const bridgesGone = reaper.flush(records.map((record) => record.bridge));
+      bridgesGone.catch(() => {}); // awaited below, unless the lock fails first
+      const rulesGone = [...bare].map((stack) => sync(stack, [], []));
+      const left = () => loadRecords(layout).filter((record) => !leaving.has(record.name));
+      const recordsGone = exclusively(async () => {
+        await Promise.all([bridgesGone, closeForwarding(verbs, needsForwarding(left()))]);
+        // Last, and under the same lock: who finds no record but its own is the one who closes.
         for (const record of records) removeRecord(layout, record.name);
-        await closeForwarding(verbs, needsForwarding(loadRecords(layout)));
       });
+      await Promise.all([recordsGone, ...rulesGone]);
+      for (const record of records) bridges.delete(record.bridge);
     } finally {
       for (const record of records) leaving.delete(record.name);
     }

@@ -4,23 +4,28 @@ import type { NetworkRecord } from '../../schemas/container.ts';
 import type { NetworkVerbs } from '../../schemas/kernel.ts';
 import { network, parseAddress, parseSubnet } from './address.ts';
 import { getAddresses, RTM_NEWADDR, readAddress } from './netlink/address.ts';
-import { getLinks, RTM_NEWLINK, readLink } from './netlink/link.ts';
+import { getLinks, RTM_NEWLINK, readLink, removeLink } from './netlink/link.ts';
 import { protocol, send } from './netlink/netlink.ts';
 import { getRoutes, RTM_NEWROUTE, readRoute } from './netlink/route.ts';
 import type { Taken } from './subnets.ts';
 
 /**
  * Subnets of `records`, of the host's routes and addresses, and the resolvers of /etc/resolv.conf (a VPN's resolver is
- * often reached by the default route alone).
+ * often reached by the default route alone). Link `stale` is removed first.
  */
-export async function takenSubnets(kernel: NetworkVerbs, records: NetworkRecord[]): Promise<Taken[]> {
+export async function takenSubnets(kernel: NetworkVerbs, records: NetworkRecord[], stale: string): Promise<Taken[]> {
   const taken: Taken[] = [];
   for (const { name, ipv4, ipv6 } of records) {
     for (const family of [ipv4, ipv6]) {
       if (family) taken.push({ subnet: parseSubnet(family.subnet)!, by: `network ${name}` });
     }
   }
-  const answers = await send(kernel, protocol.route, null, [getLinks(), getAddresses(), getRoutes()]);
+  const answers = await send(kernel, protocol.route, null, [
+    removeLink(stale),
+    getLinks(),
+    getAddresses(),
+    getRoutes(),
+  ]);
   const names = new Map<number, string>();
   for (const answer of answers) {
     if (answer.type === RTM_NEWLINK) {
