@@ -35,7 +35,8 @@ function fail(
   task.problems.error(code, {
     message: `${path.join('.')}: ${message}`,
     hint,
-    where: positionOf(task.places.find(full, path)),
+    // What is missing or refers to something is named by its key; a wrong value is pointed at itself.
+    where: positionOf(task.places.find(full, path), code === 'config.value' && path.length > 2 ? 'value' : 'key'),
     other: other && positionOf(task.places.find(full, other), 'key'),
     resource: path.join('.'),
   });

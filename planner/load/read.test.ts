@@ -59,7 +59,7 @@ test('a value may be called __proto__', () => {
 });
 
 test.each([
-  ['a: [1\n', ['2:1 Flow sequence in block collection must be sufficiently indented and end with a ]']],
+  ['a: [1\n', ['1:5 Flow sequence in block collection must be sufficiently indented and end with a ]']],
   ['a: 1\n b: 2\n', undefined],
   ['a: {b: 1, b: 2}\n', ['1:11 a.b is given twice']],
   ['a: 1\nb: 2\na: 3\n', ['3:1 a is given twice']],

@@ -46,7 +46,8 @@ export function readWhole(source: Source, places: Places, problems: Problems): D
     for (const error of document.errors) {
       problems.error('config.yaml', {
         message: error.message.replace(/\.?$/, ''),
-        where: source.position(error.pos[0], error.pos[1]),
+        hint: hints[error.message.includes('and end with a') ? 'MISSING_CHAR' : error.code],
+        where: errorPosition(source, error.pos),
       });
     }
     if (document.errors.length > 0 || document.contents === null) continue;
@@ -64,6 +65,26 @@ export function readWhole(source: Source, places: Places, problems: Problems): D
     documents.push({ root: value as Record<string, unknown>, cleared: reader.cleared });
   }
   return documents;
+}
+
+/** What usually is the matter, by the yaml package's error codes. */
+const hints: Record<string, string> = {
+  BAD_INDENT: 'Begin entries of one mapping or list in the same column.',
+  BLOCK_AS_IMPLICIT_KEY: 'Quote a value that has a colon followed by a space in it.',
+  MISSING_CHAR: 'Close the quote or the bracket that was opened.',
+  MULTILINE_IMPLICIT_KEY: 'Write a colon after the key, or quote a value that spans lines.',
+  TAB_AS_INDENT: 'Indent with spaces.',
+  BAD_SCALAR_START: 'Quote a value that begins with this character.',
+  BAD_DQ_ESCAPE: 'Use single quotes to have backslashes stand for themselves.',
+};
+
+/** Where the text ended too early the last thing written is pointed at. */
+function errorPosition(source: Source, [start, end]: [number, number]) {
+  const before = source.text.slice(0, start).trimEnd().length;
+  const isAtEnd = source.text.slice(start).trim() === '';
+  if (isAtEnd && before > 0) return source.position(before - 1, before);
+  const indent = /^ */.exec(source.text.slice(start, end))![0].length;
+  return source.position(start + indent, end);
 }
 
 /** `a string`, `a list`: how an error names what it found. */
