@@ -147,13 +147,20 @@ describe('the machine', () => {
     expectError(done, 1, /root/i);
   });
 
-  test('a kernel that lacks something: no overlay, no cgroups', async () => {
-    const stack = world.project('kernel', { services: { web: idle } });
-    const done = await world.host.sh(
-      `unshare -m sh -c 'umount -R /sys/fs/cgroup; exec ${repository}/bin/stack up -d'`,
-      { cwd: stack.folder },
-    );
-    expectError(done, 1, /cgroup/i);
+  test('a limit where no cgroups are mounted', async () => {
+    const stack = world.project('no-cgroups', { services: { web: { ...idle, mem_limit: '64m' } } });
+    const script = `unshare -m sh -c 'umount -R /sys/fs/cgroup; exec ${repository}/bin/stack up -d'`;
+    expectError(await world.host.sh(script, { cwd: stack.folder }), 1, /cgroup/i, /web|memory/);
+    expect(await world.host.leaks({ volumes: false })).toEqual([]);
+  });
+
+  test('a state folder on a file system that cannot carry containers', async () => {
+    const stack = world.project('no-overlay', { services: { web: idle } });
+    const script = `mount -t tmpfs none /mnt && mkdir /mnt/lower /mnt/upper /mnt/work /mnt/root &&
+      mount -t overlay overlay -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root &&
+      STACK_ROOT=/mnt/root ${repository}/bin/stack up -d`;
+    const done = await world.host.sh(`unshare -m sh -c '${script}'`, { cwd: stack.folder });
+    expectError(done, 1, /overlay/i);
     expect(await world.host.leaks()).toEqual([]);
   });
 

@@ -89,7 +89,7 @@ test('a UDP port answers from outside and from loopback', async () => {
   const stack = world.project('udp', { services: { echo: teller(['7777:7777/udp']) } });
   await stack.ok(['up', '-d']);
   const ask = (address: string) =>
-    `for i in $(seq 50); do exec 3<>/dev/udp/${address}/7777; echo hello >&3; read -t 0.2 -r line <&3 && echo "$line" && exit 0; done; exit 1`;
+    `for i in $(seq 50); do exec 3<>/dev/udp/${address}/7777; echo hello >&3; timeout 0.2 head -n 1 <&3 && exit 0; done; exit 1`;
   expect(await world.host.read(ask('192.0.2.1'), { from: 'outside' })).toBe('192.0.2.2 hello');
   expect(await world.host.read(ask('127.0.0.1'))).toMatch(/ hello$/);
 });

@@ -82,6 +82,9 @@ function hintFor(step: string, errno: string): string {
   if (errno === 'ENOSYS' || errno === 'EOPNOTSUPP' || (errno === 'ENODEV' && step.startsWith('mount'))) {
     return 'This kernel lacks a feature the container needs; Linux 5.12 or newer with overlayfs is required.';
   }
+  if (errno === 'EINVAL' && step.startsWith('mount overlay')) {
+    return 'The file system of the state folder may not carry overlays (another overlay, NFS, FAT): set STACK_ROOT to a folder on ext4, xfs, btrfs or tmpfs.';
+  }
   if (errno === 'EPERM' || errno === 'EACCES') {
     return 'Stack needs full root rights on this machine; inside another container it needs to be privileged.';
   }

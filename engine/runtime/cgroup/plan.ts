@@ -1,4 +1,5 @@
 /** What must be made and written for one container's cgroups. Pure: `linux.resources` in, files and values out. */
+import { StackError } from '../../../schemas/errors.ts';
 import type { Resources } from '../../../schemas/oci-runtime.ts';
 import { runtimeDeviceRules } from '../devices.ts';
 import { deviceFilter } from './device-filter.ts';
@@ -34,8 +35,10 @@ export interface CgroupPlan {
 
 /**
  * @param path `linux.cgroupsPath`, absolute below the top of each hierarchy.
+ * @throws host.kernel-feature for a limit that no hierarchy of this machine can keep.
  */
 export function cgroupPlan(resources: Resources, all: Hierarchies, path: string): CgroupPlan {
+  refuseUnkeepable(resources, all);
   const plan: CgroupPlan = {
     directories: [],
     parents: [],
@@ -92,6 +95,24 @@ export function cgroupPlan(resources: Resources, all: Hierarchies, path: string)
   /** The resources say it themselves. */
   function isSet(file: string): boolean {
     return Boolean(file.endsWith('cpus') ? resources.cpu?.cpus : resources.cpu?.mems);
+  }
+}
+
+function refuseUnkeepable({ memory, cpu, pids }: Resources, all: Hierarchies): void {
+  const asked = {
+    memory: memory?.limit ?? memory?.reservation ?? memory?.swap,
+    cpu: cpu?.quota ?? cpu?.shares,
+    cpuset: cpu?.cpus ?? cpu?.mems,
+    pids: pids?.limit,
+  };
+  const present = new Set([...all.v1, ...(all.v2 ? [all.v2] : [])].flatMap(({ controllers }) => controllers));
+  for (const [controller, value] of Object.entries(asked)) {
+    if (value === undefined || present.has(controller)) continue;
+    throw new StackError('host.kernel-feature', {
+      message: `The container has a ${controller} limit, and no cgroup hierarchy of this machine has the controller ${controller}.`,
+      hint: 'Mount cgroup2 at /sys/fs/cgroup with this controller, or remove the limit.',
+      operation: `cgroup ${controller}`,
+    });
   }
 }
 
