@@ -43,7 +43,7 @@ export interface Engine {
   observe(stack: string, project?: Project): Promise<Snapshot>;
   /** Containers and their states only, without a lock or a question to the kernel's network: what `ps` shows. */
   observeContainers(stack: string): ObservedContainer[];
-  /** The project as the stack's records tell it, for commands without a stack file (`stack -p demo down`). */
+  /** The project as the stack's readable records tell it, for commands without a stack file (`stack -p demo down`). */
   recorded(stack: string): Promise<Project>;
   plan(project: Project, options: ReconcileOptions): Promise<Plan>;
   /** Observe, reconcile and execute under the stack's lock. Throws a StackError that names what is left. */
@@ -99,7 +99,10 @@ export function createEngine(host: Host): Engine {
     stacks: () => stackNames(host),
     observe: (stack, project) => look(stack, project),
     observeContainers: (stack) => observeContainers(host, stack),
-    recorded: async (stack) => (await import('./recorded.ts')).recordedProject(await look(stack)),
+    async recorded(stack) {
+      const found = await observe({ host, stack, damaged: 'leave out' });
+      return (await import('./recorded.ts')).recordedProject(found);
+    },
     async plan(project, options) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
       return reconcile(project, await look(project.name, project), options);

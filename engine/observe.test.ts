@@ -102,6 +102,7 @@ test('a damaged record is an error that says where and what next, and is no obst
     message: expect.stringContaining(path),
     hint: expect.stringContaining('stack down'),
   });
+  expect((await createEngine(host).recorded('demo')).services).toEqual({});
   expect(setDamagedAside(host, 'demo')).toHaveLength(1);
   const { strays } = await observe({ host, stack: 'demo', withStrays: true });
   expect(strays).toEqual([{ kind: 'container', name: record.id }]);

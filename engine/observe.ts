@@ -20,19 +20,32 @@ export interface Observation {
   findImage?: (name: string, platform?: string) => { id: string; manifestDigest: string } | undefined;
   /** With the stack's lock held: what no record explains is looked for. */
   withStrays?: boolean;
+  /** Records that cannot be read are an error, unless they are to be left out. */
+  damaged?: 'refuse' | 'leave out';
 }
 
 /** Containers and their states only: what `ps` shows. Sorted by service and number. @throws state.damaged */
-export function observeContainers({ kernel, layout }: Host, stack: string): Snapshot['containers'] {
-  return listContainers(layout, stack).map((record) => {
+export function observeContainers(
+  { kernel, layout }: Host,
+  stack: string,
+  damaged: 'refuse' | 'leave out' = 'refuse',
+): Snapshot['containers'] {
+  return listContainers(layout, stack, damaged).map((record) => {
     const { warnings: _, ...status } = readStatus(kernel, layout.containerRun(record.id));
     return { record, status };
   });
 }
 
 /** @throws StackError state.damaged, image.store, network.kernel */
-export async function observe({ host, stack, project, findImage, withStrays }: Observation): Promise<Snapshot> {
-  const containers = observeContainers(host, stack);
+export async function observe({
+  host,
+  stack,
+  project,
+  findImage,
+  withStrays,
+  damaged,
+}: Observation): Promise<Snapshot> {
+  const containers = observeContainers(host, stack, damaged);
   const wantedNetworks = new Set(Object.values(project?.networks ?? {}).map(({ name }) => name));
   const wantedVolumes = new Set(Object.values(project?.volumes ?? {}).map(({ name }) => name));
   const networks = loadRecords(host.layout).filter((one) => one.stack === stack || wantedNetworks.has(one.name));

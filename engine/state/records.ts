@@ -14,12 +14,16 @@ export function saveContainer(layout: Layout, record: ContainerRecord): void {
   renameSync(`${path}.new`, path);
 }
 
-/** The records of a stack, by name. @throws state.damaged for one that is no record. */
-export function listContainers(layout: Layout, stack: string): ContainerRecord[] {
+/** The records of a stack, by name. @throws state.damaged for one that is no record, unless they are to be left out. */
+export function listContainers(layout: Layout, stack: string, damaged: 'refuse' | 'leave out' = 'refuse') {
   const records: ContainerRecord[] = [];
   for (const id of entries(layout.stackDir(stack))) {
-    const record = loadContainer(join(layout.containerDir(stack, id), fileName), id);
-    if (record) records.push(record);
+    try {
+      const record = loadContainer(join(layout.containerDir(stack, id), fileName), id);
+      if (record) records.push(record);
+    } catch (error) {
+      if (damaged === 'refuse' || !(error instanceof StackError)) throw error;
+    }
   }
   return records.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
