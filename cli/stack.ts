@@ -1,11 +1,6 @@
 /** Entry of the command line, and its composition root: the one place that picks the real kernel. */
-import module from 'node:module';
-import { join } from 'node:path';
 import type { Host } from '../engine/host.ts';
 import { StackError } from '../schemas/errors.ts';
-
-// Before anything else is imported. Beside the bundle, not in the world-writable /tmp: it holds code that root runs.
-module.enableCompileCache?.(join(import.meta.dirname, '.compile-cache'));
 
 // `stack logs | head`: the reader has what it wanted. 128 + SIGPIPE, as a shell reports it of others.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -13,23 +8,25 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-const { main } = await import('./main.ts');
-const exitCode = await main({
-  arguments: process.argv.slice(2),
-  environment: process.env,
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  host,
-  async engine() {
-    const [{ createEngine }, made] = await Promise.all([import('../engine/engine.ts'), host()]);
-    return createEngine(made);
-  },
-});
-// What a slow reader has not taken yet would be lost with the process.
-await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
-// Not left to the event loop: a watcher or a connection kept alive would hold the process.
-process.exit(exitCode);
+async function run(): Promise<void> {
+  const { main } = await import('./main.ts');
+  const exitCode = await main({
+    arguments: process.argv.slice(2),
+    environment: process.env,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    host,
+    async engine() {
+      const [{ createEngine }, made] = await Promise.all([import('../engine/engine.ts'), host()]);
+      return createEngine(made);
+    },
+  });
+  // What a slow reader has not taken yet would be lost with the process.
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
+  // Not left to the event loop: a watcher or a connection kept alive would hold the process.
+  process.exit(exitCode);
+}
 
 async function host(): Promise<Host> {
   if (process.geteuid?.() !== 0) {
@@ -45,3 +42,5 @@ async function host(): Promise<Host> {
   ]);
   return { kernel: loadKernel(), layout: layout(process.env), settings: await readSettings(process.env) };
 }
+
+void run();
