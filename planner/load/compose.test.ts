@@ -104,6 +104,19 @@ describe('extends', () => {
     expect(position(['services', 'a', 'environment', 'B'])).toMatchObject({ file: 'compose.yaml', line: 4 });
   });
 
+  test('what is added to the one does not appear in the other', () => {
+    const text =
+      'services:\n  a: {extends: base, scale: 2, links: [c]}\n  base: {image: x, deploy: {labels: [l=1]}, depends_on: [b]}\n  b: {image: x}\n  c: {image: x}\n';
+    expect(serviceOf({ 'compose.yaml': text }, 'base')).toEqual({
+      image: 'x',
+      command: null,
+      entrypoint: null,
+      networks: { default: null },
+      deploy: { labels: { l: '1' }, placement: {}, resources: {} },
+      depends_on: { b: { condition: 'service_started', required: true } },
+    });
+  });
+
   test('the same file, in a chain, and !reset of what is inherited', () => {
     const text =
       'services:\n  a: {extends: b, command: !reset null}\n  b: {extends: {service: c}, tty: true}\n  c: {image: c, command: x, init: true}\n';

@@ -127,9 +127,19 @@ export function mergeModels<T extends object>(base: T, over: T, places: Places):
   return mergeMapping(base, over, places, rules) as T;
 }
 
-/** One service over another: `extends`. */
+/** One service over another: `extends`. The base is copied, because later phases change services in place. */
 export function mergeServices<T extends object>(base: T, over: T, places: Places): T {
-  return mergeMapping(base, over, places, serviceRules) as T;
+  return mergeMapping(copyTree(base, places), over, places, serviceRules) as T;
+}
+
+function copyTree<T>(value: T, places: Places): T {
+  if (typeof value !== 'object' || value === null) return value;
+  const result = (Array.isArray(value) ? [] : {}) as T & object;
+  for (const key of Array.isArray(value) ? value.keys() : Object.keys(value)) {
+    define(result, key, copyTree((value as Record<Key, unknown>)[key], places));
+    places.set(result, key, places.get(value, key));
+  }
+  return result;
 }
 
 /** Changes `service` in place: of entries with one identity in one list the last stays, as if each came from a file of its own. */
@@ -148,6 +158,6 @@ export function without<T>(value: T, path: Path, places: Places): T {
   const result: Record<string, unknown> = {};
   copy(value as Record<string, unknown>, result, places);
   if (rest.length === 0) delete result[key];
-  else define(result, String(key), without(result[key], rest, places));
+  else define(result, key, without(result[key], rest, places));
   return result as T;
 }

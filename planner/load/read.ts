@@ -220,8 +220,8 @@ class Reader {
 }
 
 /** Sets an own property, `__proto__` included. */
-export function define(holder: object, key: string, value: unknown): void {
+export function define(holder: object, key: Key, value: unknown): void {
   if (key === '__proto__')
     Object.defineProperty(holder, key, { value, enumerable: true, writable: true, configurable: true });
-  else (holder as Record<string, unknown>)[key] = value;
+  else (holder as Record<Key, unknown>)[key] = value;
 }

@@ -54,8 +54,7 @@ export class Spot {
   /** Puts `value` into `holder` and remembers that it was written here. Nothing is put for undefined. */
   put(holder: object, key: Key, value: unknown): void {
     if (value === undefined) return;
-    if (Array.isArray(holder)) holder[key as number] = value;
-    else define(holder, String(key), value);
+    define(holder, key, value);
     this.setting.places.set(holder, key, this.place);
   }
 }
