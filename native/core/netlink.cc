@@ -39,9 +39,8 @@ Result<> drain(int fd, std::vector<uint8_t>& answers) {
 Result<> exchange(int fd, const uint8_t* part, size_t length, std::vector<uint8_t>& answers) {
   if (length == 0) return Nothing{};
   sockaddr_nl kernel{.nl_family = AF_NETLINK};
-  ssize_t sent = retry([&] {
-    return sendto(fd, part, length, 0, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel);
-  });
+  ssize_t sent =
+      retry([&] { return sendto(fd, part, length, 0, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel); });
   if (sent < 0) return fail("sendto", "netlink");
   return drain(fd, answers);
 }

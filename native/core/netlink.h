@@ -13,8 +13,8 @@ namespace stack::net {
 // came back. Messages asking for a dump travel alone, as a socket has room for one dump at a time.
 Result<std::vector<uint8_t>> netlink(int protocol, int fd, const std::vector<uint8_t>& batch);
 
-// A socket bound to `address` (numeric IPv4 or IPv6) and `port` (0: any free one), never listening, that nobody else can
-// bind beside, not even with SO_REUSEADDR.
+// A socket bound to `address` (numeric IPv4 or IPv6) and `port` (0: any free one), never listening, that nobody else
+// can bind beside, not even with SO_REUSEADDR.
 Result<int> bind_port(bool is_tcp, const std::string& address, uint16_t port);
 
 }  // namespace stack::net
