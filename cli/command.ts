@@ -63,7 +63,12 @@ export function define<Flags = object>(definition: Definition<Flags>): Define {
       const flags = command.opts();
       const globals = readGlobals(command.parent?.optsWithGlobals() ?? {}, flags, process.environment);
       const words = given.filter((value): value is string => typeof value === 'string');
-      onExit((await definition.action({ ...process, globals }, words, flags as Flags)) ?? 0);
+      // Not spread: that would open stdin.
+      const context: Context = Object.defineProperties(
+        { globals } as Context,
+        Object.getOwnPropertyDescriptors(process),
+      );
+      onExit((await definition.action(context, words, flags as Flags)) ?? 0);
     });
     return command;
   }

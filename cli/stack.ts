@@ -13,7 +13,10 @@ async function run(): Promise<void> {
   const exitCode = await main({
     arguments: process.argv.slice(2),
     environment: process.env,
-    stdin: process.stdin,
+    // Opened by those who read it: its streams take some milliseconds to load.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     host,
