@@ -56,3 +56,19 @@ test('an error says what was asked, the errno and the kernel’s own words; a to
   });
   expect(await send(kernel, 0, null, [request('make a'), request('make b', ['EEXIST'])])).toEqual([]);
 });
+
+test('what the kernel lacks has a code of its own', async () => {
+  const unknown = Buffer.from(capped);
+  unknown.writeInt32LE(-95, 16);
+  const kernel = { netlink: async () => unknown } as unknown as NetworkVerbs;
+  await expect(send(kernel, 0, null, [request('make a'), request('make b')])).rejects.toMatchObject({
+    code: 'host.kernel-feature',
+    errno: 'EOPNOTSUPP',
+  });
+  const none = Object.assign(new Error('socket AF_NETLINK: Protocol not supported'), { code: 'EPROTONOSUPPORT' });
+  const without = { netlink: () => Promise.reject(none) } as unknown as NetworkVerbs;
+  await expect(send(without, 12, null, [request('make a')])).rejects.toMatchObject({
+    code: 'host.kernel-feature',
+    message: 'The kernel has no nftables: socket AF_NETLINK: Protocol not supported.',
+  });
+});

@@ -10,7 +10,8 @@ export const protocol = { route: 0, netfilter: 12 };
 /**
  * Sends `requests` as one batch into `namespace` (null: the caller's) and answers what came back. rtnetlink carries
  * out the rest of a batch after a refusal, nfnetlink none of it.
- * @throws StackError network.kernel with the first refusal that its request does not tolerate
+ * @throws StackError network.kernel with the first refusal that its request does not tolerate; host.kernel-feature where
+ *   the kernel lacks what was asked for
  */
 export async function send(
   kernel: NetworkVerbs,
@@ -24,7 +25,16 @@ export async function send(
     bytes = await kernel.netlink(family, namespace, encode(requests));
   } catch (thrown) {
     const { code, message } = thrown as KernelError;
-    throw new StackError('network.kernel', { message, operation: 'netlink', errno: code, cause: thrown });
+    const lacks = missing.has(code);
+    throw new StackError(lacks ? 'host.kernel-feature' : 'network.kernel', {
+      message: lacks
+        ? `The kernel has no ${family === protocol.netfilter ? 'nftables' : 'rtnetlink'}: ${message}.`
+        : message,
+      hint: hints[code],
+      operation: 'netlink',
+      errno: code,
+      cause: thrown,
+    });
   }
   const { answers, refusals } = decode(bytes);
   for (const refusal of refusals) {
@@ -39,7 +49,7 @@ const errnoName = ({ errno }: Refusal): string => getSystemErrorName(-errno);
 function refused(refusal: Refusal, request: Request | undefined): StackError {
   const errno = errnoName(refusal);
   const about = request?.about ?? 'a netlink request';
-  return new StackError('network.kernel', {
+  return new StackError(missing.has(errno) ? 'host.kernel-feature' : 'network.kernel', {
     message: `The kernel refused to ${about}: ${errno}${refusal.text ? ` (${refusal.text})` : ''}.`,
     hint: hints[errno],
     operation: about,
@@ -47,8 +57,15 @@ function refused(refusal: Refusal, request: Request | undefined): StackError {
   });
 }
 
+/** What the kernel answers where a part of it was not built. */
+const missing = new Set(['EOPNOTSUPP', 'EAFNOSUPPORT', 'EPROTONOSUPPORT']);
+const notBuilt = 'This kernel was built without that part of networking, or its module cannot be loaded.';
+
 const hints: Record<string, string> = {
   EPERM: 'Run as root, or with CAP_NET_ADMIN in this network namespace.',
-  EOPNOTSUPP: 'The kernel was built without this part of networking, or its module cannot be loaded.',
-  EAFNOSUPPORT: 'The kernel was built without this part of networking, or its module cannot be loaded.',
+  EOPNOTSUPP: notBuilt,
+  EAFNOSUPPORT: notBuilt,
+  EPROTONOSUPPORT: notBuilt,
+  // nftables: a kind of expression or of chain that is not there.
+  ENOENT: notBuilt,
 };
