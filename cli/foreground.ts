@@ -44,7 +44,10 @@ export async function foreground(
   const stop = () => {
     const options = given({ action: 'stop' as const, services: [...concerned], timeoutMs: flags.timeout });
     const how = { command: 'stack up', signal: ending.signal };
-    stopping ??= apply(context, engine, project, options, how).finally(() => follower.stop());
+    stopping ??= apply(context, engine, project, options, how).finally(() => {
+      // Killed ones end by themselves, and their ends are still to be told.
+      if (!killing) follower.stop();
+    });
     stopping.catch(() => {});
   };
   using follower = new StackFollower(engine, containers, project.name, {
