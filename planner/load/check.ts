@@ -20,6 +20,7 @@ export function check(task: CheckTask): void {
   for (const name of Object.keys(task.enabled)) checkService(name, task.enabled[name]!, task);
   checkCycles(task);
   checkContainerNames(task);
+  checkResourceNames(task);
 }
 
 function fail(
@@ -171,6 +172,7 @@ function checkContainerNames(task: CheckTask): void {
   const owners = new Map<string, string>();
   for (const [name, service] of Object.entries(task.enabled)) {
     if (typeof service.container_name !== 'string') continue;
+    checkName(task, ['services', name, 'container_name'], service.container_name);
     const owner = owners.get(service.container_name);
     if (owner === undefined) owners.set(service.container_name, name);
     else {
@@ -182,6 +184,22 @@ function checkContainerNames(task: CheckTask): void {
         undefined,
         ['services', owner, 'container_name'],
       );
+    }
+  }
+}
+
+/** Names become parts of paths and of kernel names: docker's rule for them is kept for all. */
+function checkName(task: CheckTask, path: Path, name: string, isPrefixed = false): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(isPrefixed ? `p${name}` : name)) return;
+  const rule = 'letters, digits, dots, underscores and hyphens, beginning with a letter or digit';
+  fail(task, 'config.value', path, `${JSON.stringify(name)} is no name: a name is made of ${rule}`);
+}
+
+function checkResourceNames(task: CheckTask): void {
+  for (const section of ['networks', 'volumes', 'configs', 'secrets'] as const) {
+    for (const [key, definition] of Object.entries(task.model[section])) {
+      if (typeof definition.name === 'string') checkName(task, [section, key, 'name'], definition.name);
+      else checkName(task, [section, key], key, !definition.external);
     }
   }
 }

@@ -187,6 +187,7 @@ test.each([
   ['environment: ["=x"]', '"=x" has no name'],
   ['network_mode: host, networks: [n]', 'network_mode and networks exclude each other'],
   ['cpus: 1, deploy: {resources: {limits: {cpus: 2}}}', '1 contradicts deploy.resources.limits.cpus, which is 2'],
+  ['container_name: ../c', '"../c" is no name'],
   ['scale: 2, container_name: c', '2 containers cannot have one name'],
   ['restart: sometimes', '"sometimes" is no restart policy'],
   ['pull_policy: hourly', '"hourly" is no pull policy'],
@@ -200,4 +201,13 @@ test.each([
   expect(found).toHaveLength(1);
   expect(found[0]).toContain(message);
   expect(found[0]).toMatch(/^compose.yaml:2:\d+ /);
+});
+
+test.each([
+  ['volumes: {v: {name: ../../etc}}', 'compose.yaml:2:21 config.value volumes.v.name: "../../etc" is no name'],
+  ['networks: {n: {name: a/b, external: true}}', 'compose.yaml:2:22 config.value networks.n.name: "a/b" is no name'],
+  ['volumes: {a/b: }', 'compose.yaml:2:11 config.value volumes.a/b: "a/b" is no name'],
+])('%s is refused', (text, message) => {
+  const [found] = messages(loadFiles({ 'compose.yaml': `services: {a: {image: x}}\n${text}\n` }));
+  expect(found).toContain(message);
 });
