@@ -1,6 +1,6 @@
 /** What carries a stack's identity and no record explains: left by a command that was killed, or by lost state files. */
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import type { Stray } from '../schemas/snapshot.ts';
 import { cgroupParent, type Host } from './host.ts';
@@ -47,7 +47,7 @@ export async function findStrays(
     ...[...ids].map((name): Stray => ({ kind: 'container', name })),
     ...bridges.map((name): Stray => ({ kind: 'link', name })),
     ...tables.map((name): Stray => ({ kind: 'table', name })),
-    ...unfinishedVolumes(host).map((name): Stray => ({ kind: 'directory', name })),
+    ...[...unfinishedVolumes(host), ...strayNames(host)].map((name): Stray => ({ kind: 'directory', name })),
   ];
 }
 
@@ -57,6 +57,14 @@ async function ownTables({ kernel, layout }: Host, stack: string): Promise<strin
   if (loadRecords(layout).length === 0) wanted.add(forwardingTable);
   const tables = (await send(kernel.network, protocol.netfilter, null, [getTables()])).map(readTable);
   return [...new Set(tables.map(({ name }) => name).filter((name) => wanted.has(name)))];
+}
+
+/** Tables of names of networks the machine does not have: a network's record is made before them. */
+function strayNames({ layout }: Host): string[] {
+  const tables = entries(dirname(layout.networkNames(''))).map((file) => file.replace(/\.names$/, ''));
+  if (tables.length === 0) return [];
+  const known = new Set(loadRecords(layout).map((record) => layout.networkNames(record.name)));
+  return tables.map((name) => layout.networkNames(name)).filter((path) => existsSync(path) && !known.has(path));
 }
 
 /** Directories that volumes are made in, of commands that are gone. */

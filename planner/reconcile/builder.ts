@@ -1,7 +1,7 @@
 /** Collects the operations of a plan, each once, under a readable id. */
 import type { ContainerRecord } from '../../schemas/container.ts';
 import type { AwaitedCondition, Operation } from '../../schemas/plan.ts';
-import type { ObservedContainer } from '../../schemas/snapshot.ts';
+import type { ObservedContainer, Stray } from '../../schemas/snapshot.ts';
 import type { ReconcileOptions } from './options.ts';
 
 type Addition<O = Operation> = O extends Operation
@@ -49,7 +49,7 @@ function resourceOf(operation: Addition): string {
     case 'dependency.await':
       return `service ${operation.service}`;
     case 'stray.remove':
-      return `${operation.stray.kind} ${operation.stray.name}`;
+      return `${operation.stray.kind} ${shortened(operation.stray)}`;
   }
 }
 
@@ -87,7 +87,7 @@ export class Builder {
     return id;
   }
 
-  strays(strays: Extract<Operation, { kind: 'stray.remove' }>['stray'][]): void {
+  strays(strays: Stray[]): void {
     const cause = 'no record explains it: left over from a command that was interrupted';
     this.before = strays.map((stray) => this.add({ kind: 'stray.remove', stray, cause }));
   }
@@ -116,6 +116,9 @@ export class Builder {
     return this.removals.get(record.id);
   }
 }
+
+/** Ids of containers as they are known everywhere else. */
+const shortened = ({ kind, name }: Stray): string => (kind === 'container' ? name.slice(0, 12) : name);
 
 const keyOf = (record: object): string =>
   'id' in record ? String(record.id) : 'name' in record ? String(record.name) : '';

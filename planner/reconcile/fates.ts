@@ -72,7 +72,9 @@ function decide(scope: Scope, instance: Instance, decided: Map<string, Instance[
 
 /** Why a container that does not run is started, in the words of its last state. */
 export function startCause({ status }: ObservedContainer): string {
-  if (status.state === 'created') return 'it was created and never started';
+  if (status.state === 'created') {
+    return status.pid === 0 ? 'nothing of it runs' : 'it was created and never started';
+  }
   if (status.state === 'dead') return 'its monitor is gone';
   if (status.isStopRequested) return 'it was stopped';
   if (status.isOomKilled) return `it ran out of memory (exited with ${status.exitCode})`;

@@ -207,7 +207,7 @@ test('containers that ended are started again, in the words of their end', () =>
     { state: 'exited' as const, exitCode: 1 },
     { state: 'dead' as const },
     { state: 'exited' as const, isStopRequested: true },
-    { state: 'created' as const },
+    { state: 'created' as const, pid: 7 },
     { state: 'exited' as const, exitCode: 137, isOomKilled: true },
   ];
   world.containers.forEach((container, index) => {

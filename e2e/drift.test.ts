@@ -1,0 +1,149 @@
+/** The machine changes behind the product's back: the plan says what is amiss, and `up` and `down` put it right. */
+import { expect, test } from 'vitest';
+import type { Project } from './harness/harness.ts';
+import { until } from './harness/harness.ts';
+import { idle, list, listed, scenario } from './harness/scenario.ts';
+
+const world = scenario();
+
+const file = {
+  services: {
+    db: { ...idle, networks: { default: { aliases: ['database'] } }, volumes: ['/var/lib/db'] },
+    side: { ...idle, network_mode: 'service:db' },
+    web: { ...idle, depends_on: ['db'], ports: ['8080:80'] },
+  },
+};
+
+async function running(stack: Project, ...but: string[]): Promise<string[]> {
+  const all = await list(stack);
+  return all
+    .filter(({ State, Service }) => State === 'running' && !but.includes(Service))
+    .map(({ Service }) => Service);
+}
+
+/** After `up` nothing is left to do, everything runs and finds its neighbours. */
+async function expectWhole(stack: Project): Promise<void> {
+  const plan = await stack.stack(['plan']);
+  expect([plan.code, plan.stdout.trim()]).toEqual([0, 'No changes.']);
+  expect(await running(stack)).toEqual(['db', 'side', 'web']);
+  const answer = await stack.ok(['exec', '-T', 'web', 'ping', '-c', '1', '-W', '2', 'database']);
+  expect(answer).toContain('1 packets received');
+}
+
+const bridge = () => world.host.read(`ip -o link show type bridge | sed 's/^[0-9]*: //; s/:.*//' | grep ^st-`);
+
+/** Pids of the monitor and the first process of a container. */
+async function processesOf(stack: Project, service: string): Promise<string[]> {
+  const { ID } = await listed(stack, service);
+  const status = await world.host.read(`cat ${world.host.run}/containers/${ID}*/status`);
+  return ['shim', 'pid'].map((key) => new RegExp(`^${key} (\\d+)$`, 'm').exec(status)![1]!);
+}
+
+test('a bridge that was removed comes back, and its containers with what they wrote', async () => {
+  const stack = world.project('bridgeless', file);
+  await stack.ok(['up', '-d']);
+  await stack.ok(['exec', '-T', 'db', 'sh', '-c', 'echo kept > /written']);
+  const name = await bridge();
+  await world.host.read(`ip link del ${name}`);
+  const plan = await stack.stack(['plan']);
+  expect(plan.code).toBe(2);
+  expect(plan.stdout).toContain(`+ create network bridgeless_default`);
+  expect(plan.stdout).toContain(`its bridge ${name} is gone`);
+  await stack.ok(['up', '-d', '-t', '0']);
+  await expectWhole(stack);
+  expect(await stack.ok(['exec', '-T', 'db', 'cat', '/written'])).toContain('kept');
+});
+
+test('a container whose monitor was killed is started again, and who shares its network with it', async () => {
+  const stack = world.project('monitorless', file);
+  await stack.ok(['up', '-d']);
+  const [monitor] = await processesOf(stack, 'db');
+  await world.host.read(`kill -9 ${monitor}`);
+  await until('db is known to be dead', async () => (await listed(stack, 'db')).State === 'dead');
+  const { stdout } = await stack.stack(['plan']);
+  expect(stdout).toMatch(/start container monitorless-db-1 +because its monitor is gone/);
+  expect(stdout).toMatch(/restart container monitorless-side-1 +because it shares the network of db/);
+  await stack.ok(['up', '-d', '-t', '0']);
+  await expectWhole(stack);
+});
+
+test('after a restart of the machine everything comes back with its addresses and volumes', async () => {
+  const stack = world.project('rebooted', file);
+  await stack.ok(['up', '-d']);
+  await stack.ok(['exec', '-T', 'db', 'sh', '-c', 'echo kept > /var/lib/db/written']);
+  const before = await stack.ok(['exec', '-T', 'db', 'ip', '-4', 'addr', 'show', 'eth0']);
+  const pids = (await Promise.all(['db', 'side', 'web'].map((service) => processesOf(stack, service)))).flat();
+  await world.host.read(
+    `kill -9 ${pids.join(' ')}; ip link del ${await bridge()}; nft flush ruleset; rm -rf ${world.host.run}
+     for version in ipv4/ip_forward ipv6/conf/all/forwarding; do echo 0 > /proc/sys/net/$version; done`,
+  );
+  await stack.ok(['up', '-d']);
+  await expectWhole(stack);
+  const address = (text: string) => /inet (\S+)/.exec(text)![1];
+  expect(address(await stack.ok(['exec', '-T', 'db', 'ip', '-4', 'addr', 'show', 'eth0']))).toBe(address(before));
+  expect(await stack.ok(['exec', '-T', 'db', 'cat', '/var/lib/db/written'])).toContain('kept');
+});
+
+test('with every state file gone `down` still finds and removes what is the stack’s', async () => {
+  const stack = world.project('stateless', file);
+  await stack.ok(['up', '-d']);
+  await world.host.read(`rm -rf ${world.host.root}/stacks ${world.host.root}/networks`);
+  await stack.ok(['down', '-v']);
+});
+
+test('a damaged record is named, and does not keep the stack from being taken down', async () => {
+  const stack = world.project('damaged', file);
+  await stack.ok(['up', '-d']);
+  const { ID } = await listed(stack, 'web');
+  await world.host.read(`echo '{"id":' > ${world.host.root}/stacks/damaged/${ID}*/container.json`);
+  const up = await stack.stack(['up', '-d']);
+  expect(up.code).toBe(1);
+  expect(up.stderr).toMatch(/container\.json is not a container record/);
+  expect(up.stderr).toMatch(/stack down/);
+  await stack.ok(['down', '-v', '-t', '0']);
+});
+
+test('one changed field replaces one container; its address and anonymous volume go on', async () => {
+  const stack = world.project('changed', file);
+  await stack.ok(['up', '-d']);
+  await stack.ok(['exec', '-T', 'web', 'true']);
+  const before = await list(stack);
+  const changed = {
+    ...file,
+    services: { ...file.services, web: { ...file.services.web, environment: { MODE: 'b' } } },
+  };
+  stack.define(changed);
+  const plan = await stack.stack(['plan']);
+  expect(plan.code).toBe(2);
+  expect(plan.stdout.trim()).toBe(
+    '~ recreate container changed-web-1  because services.web.environment.MODE: (none) → "b"\nPlan: 1 to recreate.',
+  );
+  await stack.ok(['up', '-d', '-t', '0']);
+  const after = await list(stack);
+  const ids = (all: typeof before, service: string) => all.find(({ Service }) => Service === service)!.ID;
+  expect(ids(after, 'db')).toBe(ids(before, 'db'));
+  expect(ids(after, 'web')).not.toBe(ids(before, 'web'));
+  await expectWhole(stack);
+});
+
+test('a replacement that cannot start leaves the old container running', async () => {
+  const stack = world.project('backward', file);
+  await stack.ok(['up', '-d']);
+  stack.define({
+    ...file,
+    services: { ...file.services, web: { ...file.services.web, command: ['no-such-command'] } },
+  });
+  const up = await stack.stack(['up', '-d', '-t', '0']);
+  expect(up.code).not.toBe(0);
+  expect(up.stderr).toMatch(/no-such-command/);
+  stack.define(file);
+  await expectWhole(stack);
+});
+
+test('two commands at once: one of them makes everything, the other finds nothing to do', async () => {
+  const stack = world.project('atonce', file);
+  const [first, second] = await Promise.all([stack.stack(['up', '-d']), stack.stack(['up', '-d'])]);
+  expect([first!.code, second!.code]).toEqual([0, 0]);
+  await expectWhole(stack);
+  expect(await list(stack)).toHaveLength(3);
+});
