@@ -1,5 +1,5 @@
 /** Sends batches through the kernel port and turns refusals into errors a user can act on. */
-import { getSystemErrorName } from 'node:util';
+import { constants } from 'node:os';
 import { StackError } from '../../../schemas/errors.ts';
 import type { Fd, KernelError, NetworkVerbs } from '../../../schemas/kernel.ts';
 import { type Answer, decode, encode, type Refusal, type Request } from './message.ts';
@@ -44,7 +44,11 @@ export async function send(
   return answers;
 }
 
-const errnoName = ({ errno }: Refusal): string => getSystemErrorName(-errno);
+/** By errno(3)'s names: the system's own list calls 95 ENOTSUP, which no netlink manual does. */
+function errnoName({ errno }: Refusal): string {
+  if (errno === constants.errno.EOPNOTSUPP) return 'EOPNOTSUPP';
+  return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`;
+}
 
 function refused(refusal: Refusal, request: Request | undefined): StackError {
   const errno = errnoName(refusal);
