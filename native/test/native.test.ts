@@ -42,6 +42,10 @@ test('DNS messages and name tables', { timeout: limit }, async () => {
   await run(await build('dns_test', ['shim/dns.cc'], sanitizers));
 });
 
+test('the decoder of programs', { timeout: limit }, async () => {
+  await run(await build('program_test', ['shim/settings.cc'], sanitizers));
+});
+
 test('the log writer', { timeout: limit }, async () => {
   await run(await build('log_test', ['shim/log.cc'], sanitizers), [directory]);
 });
