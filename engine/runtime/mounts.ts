@@ -84,7 +84,8 @@ export function rootPropagation(mounts: ResolvedMount[]): 'shared' | 'slave' | u
 }
 
 function toMount(mount: ResolvedMount): Mount {
-  const access = mount.readOnly ? ['ro'] : [];
+  // Recursive: what is mounted below the source must not stay writable.
+  const access = mount.readOnly ? ['rro'] : [];
   if (mount.type === 'tmpfs') {
     return { destination: mount.target, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(mount) };
   }

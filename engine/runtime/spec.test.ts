@@ -176,7 +176,7 @@ test('mounts of the stack take the place of ours, and come parents first', () =>
     destination: '/etc/hosts',
     type: 'bind',
     source: '/h/x',
-    options: ['rbind', 'ro', 'rprivate'],
+    options: ['rbind', 'rro', 'rprivate'],
   });
   expect(find('/etc/resolv.conf').options).toEqual(['rbind', 'ro', 'rprivate']);
   expect(find('/data').options).toEqual(['rbind', 'rprivate']);

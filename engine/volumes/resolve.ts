@@ -1,5 +1,5 @@
 /** The `volumes` and `tmpfs` of a service, and the VOLUMEs of its image, as mounts with real sources. */
-import { closeSync, mkdirSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { ContainerRecord, ResolvedMount, VolumeRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -48,7 +48,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
       const target = targetPath(path, `services.${request.service}.image`);
       if (!taken.has(target)) mounts.push(anonymous(target, false, false));
     }
-    checkKinds(mounts);
+    compareWithImage(mounts);
     for (const { record, target } of toFill) await fillVolume(verbs, record, image(), target);
   } catch (thrown) {
     for (const record of made) await volumes.remove(record);
@@ -108,26 +108,35 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
   }
 
   /** A file cannot be mounted on a directory, nor the other way round: said here, where names are known. */
-  function checkKinds(all: ResolvedMount[]): void {
+  function compareWithImage(all: ResolvedMount[]): void {
     for (const mount of all) {
       const isCovered = all.some((other) => other !== mount && `${mount.target}/`.startsWith(`${other.target}/`));
-      if (mount.type === 'tmpfs' || isCovered) continue;
-      const root = image();
+      const root = isCovered ? null : image();
       const found = root === null ? null : lookUp(verbs, root, mount.target);
       if (!found) continue;
+      const { mode } = fstatSync(found.fd);
       closeSync(found.fd);
-      const isDirectory = mount.type === 'volume' || statSync(mount.source).isDirectory();
-      if (isDirectory === found.isDirectory) continue;
-      const kind = (is: boolean) => (is ? 'a directory' : 'a file');
-      throw new StackError('volume.bind-kind', {
-        message: `${resource}: ${mount.type === 'volume' ? `volume ${mount.name}` : mount.source} is ${kind(isDirectory)}, ${mount.target} in the image is ${kind(found.isDirectory)}`,
-        hint: isDirectory
-          ? 'Mount a file there, or choose another target.'
-          : `If the source should have been a directory, remove the file ${mount.source}.`,
-        resource,
-      });
+      // As docker: memory in place of a directory keeps the directory's mode.
+      if (mount.type === 'tmpfs' && !hasMode(mount)) mount.mode = mode & 0o7777;
+      const isDirectory = mount.type !== 'bind' || statSync(mount.source).isDirectory();
+      if (isDirectory !== found.isDirectory) throw wrongKind(mount, isDirectory, resource);
     }
   }
+}
+
+const hasMode = (mount: Extract<ResolvedMount, { type: 'tmpfs' }>) =>
+  mount.mode !== undefined || (mount.options ?? []).some((option) => option.startsWith('mode='));
+
+function wrongKind(mount: ResolvedMount, isDirectory: boolean, resource: string): StackError {
+  const source = { volume: 'a volume', tmpfs: 'a tmpfs', bind: mount.type === 'bind' ? mount.source : '' }[mount.type];
+  const kind = (is: boolean) => (is ? 'a directory' : 'a file');
+  return new StackError('volume.bind-kind', {
+    message: `${resource}: ${source} is ${kind(isDirectory)}, ${mount.target} in the image is ${kind(!isDirectory)}`,
+    hint: isDirectory
+      ? `Mount a file there, or choose another target. Where ${source} was made by an earlier up in place of a missing file, remove it.`
+      : 'Mount a directory there, or choose another target.',
+    resource,
+  });
 }
 
 /** The source as it is on the host; a missing directory is made where the short syntax, or create_host_path, asks for it. */

@@ -204,6 +204,19 @@ test.skipIf(!isRoot)('kinds that do not fit are named before anything is mounted
   await on(join(dir, 'file'), '/etc/new.conf');
 });
 
+test.skipIf(!isRoot)('memory in place of a directory keeps its mode, unless one is asked for', async () => {
+  const from = image([], (root) => {
+    fs.mkdirSync(join(root, 'run/db'), { recursive: true });
+    fs.chmodSync(join(root, 'run/db'), 0o2775);
+    fs.writeFileSync(join(root, 'run/file'), '');
+  });
+  const mode = async (tmpfs: string) => (await resolve({ tmpfs: [tmpfs] }, from))[0];
+  expect(await mode('/run/db')).toMatchObject({ mode: 0o2775 });
+  expect(await mode('/run/db:mode=700')).not.toHaveProperty('mode');
+  expect(await mode('/run/new')).not.toHaveProperty('mode');
+  await expect(mode('/run/file')).rejects.toThrow(/a tmpfs is a directory, \/run\/file in the image is a file/);
+});
+
 /** Type, mode, owner, times, link target, content and hard link partners of everything below a directory. */
 function describe(root: string): Record<string, unknown> {
   const all: Record<string, unknown> = {};

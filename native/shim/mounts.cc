@@ -157,7 +157,10 @@ bool mount_filesystem(Process& process, Reader& body) {
 bool bind(Process& process, Reader& body) {
   const char* source = body.string();
   const char* target = body.string();
-  bool recursive = body.u32() != 0;
+  uint32_t depth = body.u32();
+  bool recursive = depth & 1;
+  // Attributes reach every mount below as well.
+  bool deep = depth & 2;
   uint64_t set = body.u64();
   uint64_t clear = body.u64();
   uint64_t propagation = body.u64();
@@ -167,7 +170,7 @@ bool bind(Process& process, Reader& body) {
   struct stat info{};
   if (fstat(tree.get(), &info) != 0) return failed(process, "bind source", source);
   if (set_attributes(tree.get(), true, {.propagation = propagation}) != 0) return failed(process, "bind", source);
-  if ((set | clear) && set_attributes(tree.get(), false, {.set = set, .clear = clear}) != 0) {
+  if ((set | clear) && set_attributes(tree.get(), deep, {.set = set, .clear = clear}) != 0) {
     return failed(process, "bind attributes", source);
   }
   Fd place(open_in_root(process, target, S_ISDIR(info.st_mode) ? Make::kDirectory : Make::kFile));

@@ -69,6 +69,8 @@ interface Options {
   propagation: number | undefined;
   isBind: boolean;
   isRecursive: boolean;
+  /** The attributes are set on every mount below, too (`rro`). */
+  isDeep: boolean;
 }
 
 function parse(mount: Mount): Options {
@@ -80,6 +82,7 @@ function parse(mount: Mount): Options {
     propagation: undefined,
     isBind: false,
     isRecursive: false,
+    isDeep: false,
   };
   for (const option of mount.options ?? []) {
     const flag = flags[option];
@@ -91,6 +94,9 @@ function parse(mount: Mount): Options {
         out.set |= attribute;
         if (attribute === 0x10) out.clear |= attributeTimes;
       }
+    } else if (option === 'rro') {
+      out.set |= 1;
+      out.isDeep = true;
     } else if (option === 'bind' || option === 'rbind') {
       out.isBind = true;
       out.isRecursive = option === 'rbind';
@@ -114,7 +120,7 @@ export function mountSteps(mount: Mount, cgroups: CgroupMount[]): Step[] {
         'bind',
         mount.source,
         target,
-        Number(options.isRecursive),
+        Number(options.isRecursive) | (options.isDeep ? 2 : 0),
         { u64: set },
         { u64: clear },
         { u64: spread & ~recursive },
