@@ -92,6 +92,16 @@ test('aliases that repeat exponentially are refused at once', () => {
   expect(performance.now() - started).toBeLessThan(5000);
 });
 
+test('a text nested without end is refused', () => {
+  for (const text of [
+    `a: ${'['.repeat(50_000)}`,
+    `a: ${'['.repeat(20_000)}${']'.repeat(20_000)}\n`,
+    `a: ${'{a: '.repeat(20_000)}`,
+  ]) {
+    expect(parse(text).errors.length).toBeGreaterThan(0);
+  }
+});
+
 test('a block that many services share is no bomb', () => {
   const text = `x: &x {a: 1, b: [1, 2, 3], c: {d: 1}}\n${Array.from({ length: 500 }, (_, i) => `s${i}: {<<: *x}`).join('\n')}\n`;
   expect(parse(text).errors).toEqual([]);

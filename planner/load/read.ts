@@ -27,8 +27,15 @@ const str = 'tag:yaml.org,2002:str';
 
 /** The documents of `source`; what is wrong is reported. */
 export function read(source: Source, places: Places, problems: Problems): Document[] {
-  const root = readDirect(source, places);
-  return root ? [{ root, cleared: [] }] : readWhole(source, places, problems);
+  try {
+    const root = readDirect(source, places);
+    return root ? [{ root, cleared: [] }] : readWhole(source, places, problems);
+  } catch (thrown) {
+    // The readers are recursive: only a text made for it is nested deeply enough to exhaust the stack.
+    if (!(thrown instanceof RangeError)) throw thrown;
+    problems.error('config.yaml', { message: `${source.file} is nested too deeply`, where: source.position(0, 0) });
+    return [];
+  }
 }
 
 /** The same by the yaml package alone. */
