@@ -83,6 +83,14 @@ export function defineGroup(name: string, summary: string, members: Define[]): D
     const group = new Command(name).description(summary).helpCommand(false).enablePositionalOptions();
     for (const member of members) group.addCommand(member.build(process, onExit));
     group.addHelpText('after', exampleText(examples));
+    group.usage('<command>').argument('[command]');
+    group.action((command?: string) => {
+      if (command === undefined) return group.outputHelp();
+      throw new StackError('usage', {
+        message: `There is no command "${name} ${command}".`,
+        hint: `Run \`stack ${name} --help\` for the list of its commands.`,
+      });
+    });
     return group;
   }
 }

@@ -54,3 +54,12 @@ export const laterCommands = new Set(
     'top unpause volumes wait watch'
   ).split(' '),
 );
+
+/** Flags of docker compose's, of any command, that Stack does not have yet. */
+export const laterFlags = new Set(
+  (
+    '--all-resources --cap-add --cap-drop --compatibility --dry-run --env-from-file --hash --lock-image-digests --models ' +
+    '--no-consistency --no-env-resolution --no-interpolate --no-normalize --no-path-resolution --parallel ' +
+    '--quiet-build --resolve-image-digests --use-aliases --variables'
+  ).split(' '),
+);

@@ -2,6 +2,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { ObservedContainer } from '../schemas/snapshot.ts';
+import type { NamedStack } from './project.ts';
 
 /**
  * Containers of the services named, of all where none is; one-off containers only where `run` made what is asked for.
@@ -9,12 +10,13 @@ import type { ObservedContainer } from '../schemas/snapshot.ts';
  */
 export async function findContainers(
   engine: Engine,
-  stack: string,
+  stack: NamedStack,
   services: string[],
   { withOneOff = false }: { withOneOff?: boolean } = {},
 ): Promise<ObservedContainer[]> {
-  const containers = engine.observeContainers(stack);
-  checkServices(services, new Set(containers.map(({ record }) => record.service)), stack);
+  const containers = engine.observeContainers(stack.name);
+  const known = new Set([...stack.services, ...containers.map(({ record }) => record.service)]);
+  checkServices(services, known, stack.name);
   return containers
     .filter(({ record }) => withOneOff || !record.isOneOff)
     .filter(({ record }) => services.length === 0 || services.includes(record.service))
@@ -27,7 +29,7 @@ export function checkServices(services: string[], known: Set<string>, stack: str
   if (unknown === undefined) return;
   const names = [...known].sort();
   throw new StackError('config.no-service', {
-    message: `Stack ${stack} has no service "${unknown}" with a container.`,
+    message: `Stack ${stack} has no service "${unknown}".`,
     hint: names.length > 0 ? `Its services: ${names.join(', ')}.` : 'Start it with `stack up -d`.',
   });
 }
@@ -43,7 +45,7 @@ function inOrder(a: ObservedContainer, b: ObservedContainer): number {
  */
 export async function oneContainer(
   engine: Engine,
-  stack: string,
+  stack: NamedStack,
   service: string,
   index: number | undefined,
 ): Promise<ObservedContainer> {

@@ -1,3 +1,4 @@
+import { StackError } from '../schemas/errors.ts';
 import { apply, given, timeoutMs } from './apply.ts';
 import { define, refuse } from './command.ts';
 import { projectOrRecords } from './project.ts';
@@ -30,7 +31,7 @@ export const down = define<Flags>({
     const engine = await context.engine();
     const { project, disabledServices } = await projectOrRecords(context, engine, render.emit);
     const { removeOrphans, volumes: removeVolumes, timeout } = flags;
-    await apply(
+    const { plan } = await apply(
       context,
       engine,
       project,
@@ -38,5 +39,9 @@ export const down = define<Flags>({
       { command: 'stack down' },
       render,
     );
+    if (plan.operations.length === 0) {
+      const error = new StackError('usage', { message: `Stack ${project.name} has nothing to remove.` });
+      renderer(context).emit({ type: 'warning', error });
+    }
   },
 });

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { collect, define, integer } from './command.ts';
 import { oneContainer } from './containers.ts';
-import { stackName } from './project.ts';
+import { namedStack } from './project.ts';
 import { renderer } from './render/render.ts';
 
 interface Flags {
@@ -36,7 +36,7 @@ export const exec = define<Flags>({
   },
   async action(context, [service = '', ...args], flags) {
     const { emit, close } = renderer(context);
-    const stack = await stackName(context, emit);
+    const stack = await namedStack(context, emit);
     await close();
     const engine = await context.engine();
     const { record } = await oneContainer(engine, stack, service, flags.index);

@@ -28,8 +28,11 @@ export async function foreground(
 ): Promise<number> {
   const { stdout, stderr, globals, environment } = context;
   const containers = await engine.containers();
-  const concerned = new Set(applied.containers.map(({ service }) => service));
+  // What the services named need goes on by itself: it may have run before, and be needed by others.
+  const concerned = new Set(services.length > 0 ? services : Object.keys(project.services));
   const shown = shownServices(project, services, flags);
+  const isWatched = (record: ContainerRecord) =>
+    !record.isOneOff && (concerned.has(record.service) || shown.has(record.service));
   const printer = new LogPrinter((bytes) => stdout.write(bytes), {
     style: style(stdout, flags.color ? globals.ansi : 'never', environment),
     withTime: flags.timestamps === true,
@@ -51,7 +54,7 @@ export async function foreground(
     stopping.catch(() => {});
   };
   using follower = new StackFollower(engine, containers, project.name, {
-    select: (record) => !record.isOneOff && concerned.has(record.service),
+    select: isWatched,
     range: { since: `${startedAt.slice(0, -1)}000000Z` },
     endsSince: startedAt,
     onAppear: (records) => printer.widen(records),
@@ -77,7 +80,7 @@ export async function foreground(
     if (killing) process.exit(130);
     if (stopping) {
       ending.abort();
-      killing = Promise.allSettled(applied.containers.map(kill));
+      killing = Promise.allSettled(applied.containers.filter(({ service }) => concerned.has(service)).map(kill));
       return;
     }
     stderr.write('Gracefully stopping... (press Ctrl+C again to force)\n');
@@ -86,7 +89,7 @@ export async function foreground(
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   try {
-    const names = applied.containers.filter(({ service }) => shown.has(service)).map(shortName);
+    const names = applied.containers.filter((record) => isWatched(record) && shown.has(record.service)).map(shortName);
     stderr.write(`Attaching to ${names.join(', ')}\n`);
     await follower.run();
     await killing;

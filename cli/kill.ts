@@ -4,7 +4,7 @@ import type { ObservedContainer } from '../schemas/snapshot.ts';
 import { tell } from './apply.ts';
 import { define } from './command.ts';
 import { findContainers } from './containers.ts';
-import { stackName } from './project.ts';
+import { namedStack } from './project.ts';
 import { renderer } from './render/render.ts';
 
 interface Flags {
@@ -21,12 +21,12 @@ export const kill = define<Flags>({
   async action(context, services, flags) {
     const signal = signalNumber(flags.signal);
     const { emit, close } = renderer(context);
-    const stack = await stackName(context, emit);
+    const stack = await namedStack(context, emit);
     const engine = await context.engine();
     const found = await findContainers(engine, stack, services);
     const running = found.filter(({ status }) => ['running', 'paused', 'restarting'].includes(status.state));
     if (found.length > 0 && running.length === 0) {
-      throw new StackError('runtime.not-running', { message: `No container of stack ${stack} is running.` });
+      throw new StackError('runtime.not-running', { message: `No container of stack ${stack.name} is running.` });
     }
     const containers = await engine.containers();
     try {

@@ -4,7 +4,7 @@ import { type LogRange, parseTime, readLogs } from '../engine/logs/logs.ts';
 import { define, integer } from './command.ts';
 import { findContainers } from './containers.ts';
 import { StackFollower } from './follow.ts';
-import { stackName } from './project.ts';
+import { namedStack } from './project.ts';
 import { LogPrinter } from './render/prefix.ts';
 import { renderer } from './render/render.ts';
 import { style } from './render/style.ts';
@@ -40,7 +40,7 @@ export const logs = define<Flags>({
   },
   async action(context, services, flags) {
     const { emit, close } = renderer(context);
-    const stack = await stackName(context, emit);
+    const stack = await namedStack(context, emit);
     await close();
     const engine = await context.engine();
     const found = await findContainers(engine, stack, services, { withOneOff: services.length > 0 });
@@ -63,7 +63,7 @@ export const logs = define<Flags>({
       const sources = containers.map(({ record }) => ({
         record,
         id: record.id,
-        directory: engine.host.layout.containerDir(stack, record.id),
+        directory: engine.host.layout.containerDir(record.stack, record.id),
       }));
       for (const { source, line } of readLogs(sources, range)) {
         printer.line(source.record, line);
@@ -72,7 +72,7 @@ export const logs = define<Flags>({
       return 0;
     }
     if (containers.length === 0) return 0;
-    using follower = new StackFollower(engine, await engine.containers(), stack, {
+    using follower = new StackFollower(engine, await engine.containers(), stack.name, {
       select: (record) =>
         (services.length === 0 ? !record.isOneOff : services.includes(record.service)) && isMeant(record.number),
       range,

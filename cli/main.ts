@@ -2,11 +2,13 @@
 import { Command, CommanderError } from 'commander';
 import { StackError } from '../schemas/errors.ts';
 import type { Process } from './command.ts';
-import { commands, laterCommands } from './commands.ts';
+import { commands, laterCommands, laterFlags } from './commands.ts';
 import { addGlobalOptions, type Globals, readGlobals } from './globals.ts';
 
 /** Runs the command line and answers the exit code. */
 export async function main(process: Process): Promise<number> {
+  const [first, ...others] = process.arguments;
+  if (first === 'help') return main({ ...process, arguments: [...others, '--help'] });
   let exitCode = 0;
   const program = new Command('stack')
     .description('Runs stacks of containers described by Compose files, with an engine of its own.')
@@ -72,6 +74,8 @@ function unknownCommand(name: string): StackError {
 function asUsage(error: unknown, name: string | undefined): unknown {
   if (!(error instanceof CommanderError)) return error;
   const message = error.message.replace(/^error: /, '');
+  const flag = error.code === 'commander.unknownOption' ? /'(--?[\w-]+)/.exec(message)?.[1] : undefined;
+  if (flag && laterFlags.has(flag)) return new StackError('usage', { message: `Not supported yet: ${flag}.` });
   return new StackError('usage', {
     message: `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.?)]$/.test(message) ? '' : '.'}`,
     hint: `Run \`stack ${name ? `${name} ` : ''}--help\` for the flags it has.`,

@@ -109,6 +109,9 @@ test.each([
   ['run --rm -d web', /Not supported yet/],
   ['kill -s NOPE', /not a signal/],
   ['logs --bad', /--bad/],
+  ['config --no-interpolate', /Not supported yet: --no-interpolate/],
+  ['--dry-run up', /Not supported yet: --dry-run/],
+  ['image nonsense', /no command "image nonsense"/],
   ['--progress fancy up', /auto, tty, plain/],
 ])('%s is refused', async (line, words) => {
   const { exitCode, stderr, stdout } = await output(...line.split(' '));
@@ -133,6 +136,16 @@ test.each(Object.keys(commands))('the help of %s has an example, and its flags a
 test.each(['pull', 'load', 'ls', 'rm', 'inspect'])('the help of image %s has an example', async (name) => {
   const { stdout } = await output('image', name, '--help');
   expect(stdout).toMatch(new RegExp(`Examples?:\n  .*stack image ${name}`));
+});
+
+test('help names a command', async () => {
+  expect((await output('help', 'up')).stdout).toMatch(/^Usage: stack up/);
+  expect((await output('help')).stdout).toMatch(/^Usage: stack \[options\]/);
+});
+
+test('image alone is its help', async () => {
+  const { exitCode, stdout } = await output('image');
+  expect([exitCode, stdout]).toEqual([0, expect.stringContaining('stack image')]);
 });
 
 test('the help lists every command', async () => {

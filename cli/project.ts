@@ -92,9 +92,16 @@ export async function projectOrRecords(
   }
 }
 
-/**
- * The stack's name, for commands that only look at what is there; a name that was given is taken without reading a file.
- */
-export async function stackName(context: Context, emit: Emit): Promise<string> {
-  return givenName(context) ?? (await loadProject(context, emit)).project.name;
+/** A stack by name, with the services its files know; none where no file was read. */
+export interface NamedStack {
+  name: string;
+  services: string[];
+}
+
+/** For commands that only look at what is there; a name that was given is taken without reading a file. */
+export async function namedStack(context: Context, emit: Emit): Promise<NamedStack> {
+  const name = givenName(context);
+  if (name !== undefined && context.globals.file.length === 0) return { name, services: [] };
+  const { project, disabled } = await loadProject(context, emit);
+  return { name: project.name, services: Object.keys({ ...project.services, ...disabled }) };
 }

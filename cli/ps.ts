@@ -6,7 +6,7 @@ import { StackError } from '../schemas/errors.ts';
 import type { ObservedContainer } from '../schemas/snapshot.ts';
 import { collect, define } from './command.ts';
 import { findContainers } from './containers.ts';
-import { stackName } from './project.ts';
+import { namedStack } from './project.ts';
 import { psEntry } from './ps-format.ts';
 import { renderer } from './render/render.ts';
 import { table } from './render/table.ts';
@@ -40,18 +40,17 @@ export const ps = define<Flags>({
       .option('--filter <filter>', 'only containers that match, such as status=running')
       .addOption(new Option('--format <format>', 'output format').choices(['table', 'json']).default('table'))
       .option('--no-trunc', 'do not cut anything short')
+      .addOption(new Option('--orphans', 'show them').hideHelp())
       .option('--no-orphans', 'leave out services that the stack file no longer has');
   },
   async action(context, services, flags) {
     const { emit, close } = renderer(context);
-    const { loadProject } = await import('./project.ts');
-    const project = flags.orphans ? undefined : (await loadProject(context, emit)).project;
-    const stack = project?.name ?? (await stackName(context, emit));
+    const stack = await namedStack(context, emit);
     await close();
     const engine = await context.engine();
     const wanted = [...(flags.status ?? []), ...filterStatus(flags.filter)];
     const isShown = ({ record, status }: ObservedContainer) => {
-      if (project && !(record.service in project.services)) return false;
+      if (!flags.orphans && stack.services.length > 0 && !stack.services.includes(record.service)) return false;
       if (wanted.length > 0) return wanted.includes(status.state);
       return flags.all || ['running', 'paused', 'restarting'].includes(status.state);
     };
