@@ -2,7 +2,7 @@
  * From a container's directory to a shim that waits for start. Used when a container is made and whenever it is
  * started again: network namespace, links, cgroups and held ports are new each time; everything else lies on disk.
  */
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -10,7 +10,7 @@ import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
-import { cgroupPlan, hierarchies, makeCgroups } from '../runtime/cgroup/cgroup.ts';
+import { cgroupPlan, hierarchies, makeCgroups, removeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, readFailure } from '../runtime/control.ts';
 import { readSpec } from '../runtime/spec-json.ts';
 import { stepError } from './failure.ts';
@@ -38,7 +38,12 @@ export async function launch(host: Host, networks: Networks, request: Launch): P
   const fds = [...request.held];
   try {
     const { path, plan } = containerCgroup(spec);
-    if (path) makeCgroups(plan, host.kernel.process);
+    if (path) {
+      // Linux ≥ 6.14 kills whatever is cloned into a cgroup that cgroup.kill was ever written to, and a removal that was
+      // interrupted leaves just that.
+      if (plan.unified && existsSync(plan.unified)) await removeCgroups(path);
+      makeCgroups(plan, host.kernel.process);
+    }
     // The program names the namespace as the first descriptor.
     const network = await openNetwork(host, networks, record, peers);
     if (network !== undefined) fds.unshift(network);
