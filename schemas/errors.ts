@@ -126,8 +126,19 @@ export class StackError extends Error {
 
   /** One JSON object, as `--progress json` and `--json` print it. */
   toJSON(): object {
-    const { code, title, message, hint, where, resource, operation, errno } = this;
-    return { code, title, message, hint, where, resource, operation, errno, also: this.also.map((e) => e.toJSON()) };
+    const { code, title, message, hint, where, other, resource, operation, errno } = this;
+    return {
+      code,
+      title,
+      message,
+      hint,
+      where,
+      other,
+      resource,
+      operation,
+      errno,
+      also: this.also.map((e) => e.toJSON()),
+    };
   }
 }
 

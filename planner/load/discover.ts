@@ -2,6 +2,7 @@
 import { posix } from 'node:path';
 import { type Position, StackError } from '../../schemas/errors.ts';
 import { parseDotenv } from './dotenv.ts';
+import { variableIn } from './template.ts';
 
 /** How the loader sees files. Paths are absolute; `-` is standard input. */
 export interface Io {
@@ -55,7 +56,7 @@ export function readEnvironment(
         errors.push(new StackError('config.unreadable', { message: `env file ${show(file)}: no such file` }));
       continue;
     }
-    const parsed = parseDotenv(text, show(file), (name) => base[name] ?? fromFiles[name]);
+    const parsed = parseDotenv(text, show(file), (name) => variableIn(base, name) ?? variableIn(fromFiles, name));
     errors.push(...parsed.errors);
     for (const [name, value] of Object.entries(parsed.values)) if (value !== null) fromFiles[name] = value;
   }

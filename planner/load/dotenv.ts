@@ -5,7 +5,7 @@
  */
 import { StackError } from '../../schemas/errors.ts';
 import { Source } from './places.ts';
-import { expand } from './template.ts';
+import { expand, variableIn } from './template.ts';
 
 export interface Dotenv {
   /** A name alone on its line has no value: it takes the one of the environment, where there is one. */
@@ -39,7 +39,7 @@ export function parseDotenv(
   const source = new Source(file, text);
   const fail = (message: string, start: number, end: number) =>
     errors.push(new StackError('config.value', { message, where: source.position(start, end) }));
-  const known = (name: string) => lookup(name) ?? values[name] ?? undefined;
+  const known = (name: string) => lookup(name) ?? variableIn(values, name);
   const interpolated = (template: string, start: number) => {
     const expansion = expand(template, known);
     for (const problem of expansion.problems)

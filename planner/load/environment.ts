@@ -4,6 +4,7 @@ import type { Io } from './discover.ts';
 import { parseDotenv } from './dotenv.ts';
 import { type Place, type Places, positionOf } from './places.ts';
 import type { Problems } from './problems.ts';
+import { variableIn } from './template.ts';
 
 export interface EnvironmentTask {
   io: Io;
@@ -24,18 +25,14 @@ type Service = Record<string, unknown>;
 /** Changes `service` in place. Values of `environment` go over those of the files, later files over earlier ones. */
 export function resolveEnvironment(name: string, service: Service, task: EnvironmentTask): void {
   const { places } = task;
-  const lookup = (variable: string) => task.environment[variable];
+  const lookup = (variable: string) => variableIn(task.environment, variable);
   const own = service.environment as Record<string, string | null> | undefined;
   if (Array.isArray(service.env_file)) {
     const result: Record<string, string | null> = {};
     for (const [index, entry] of (service.env_file as FileEntry[]).entries()) {
       const place = places.get(service.env_file, index);
-      const values = readEntry(
-        `services.${name}.env_file`,
-        entry,
-        place,
-        task,
-        (variable) => result[variable] ?? undefined,
+      const values = readEntry(`services.${name}.env_file`, entry, place, task, (variable) =>
+        variableIn(result, variable),
       );
       for (const [key, value] of Object.entries(values)) {
         if (value === null) continue;
@@ -90,7 +87,7 @@ function readEntry(
     });
     return {};
   }
-  const lookup = (name: string) => task.environment[name] ?? earlier(name);
+  const lookup = (name: string) => variableIn(task.environment, name) ?? earlier(name);
   const parsed = parseDotenv(text, task.show(entry.path), lookup, entry.format === 'raw');
   task.problems.errors.push(...parsed.errors);
   return parsed.values;

@@ -4,6 +4,7 @@ import { assemble, type Layer, type Scope, type Session, shown } from './assembl
 import { parseDotenv } from './dotenv.ts';
 import type { Model } from './normalise.ts';
 import { type Place, positionOf } from './places.ts';
+import { variableIn } from './template.ts';
 
 const sections = ['services', 'networks', 'volumes', 'configs', 'secrets', 'models'] as const;
 
@@ -73,12 +74,12 @@ function environment(
     const parsed = parseDotenv(
       text,
       shown(file, session.workingDir),
-      (name) => scope.lookup(name) ?? values[name] ?? undefined,
+      (name) => scope.lookup(name) ?? variableIn(values, name),
     );
     session.problems.errors.push(...parsed.errors);
     Object.assign(values, parsed.values);
   }
-  return (name) => scope.lookup(name) ?? values[name] ?? undefined;
+  return (name) => scope.lookup(name) ?? variableIn(values, name);
 }
 
 function join(session: Session, model: Model, included: Model): Model {

@@ -84,6 +84,11 @@ test('unset variables are warned of once, with their place', () => {
   });
 });
 
+test('what every object answers to is no variable', () => {
+  const { project } = loadText('services:\n  a: {image: "x${constructor-}${toString:-1}", environment: [valueOf]}\n');
+  expect(project.services.a).toMatchObject({ image: 'x1', environment: { valueOf: null } });
+});
+
 test('a stack file from standard input', () => {
   const result = loadFiles(
     { '-': '' },

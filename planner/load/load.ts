@@ -26,7 +26,7 @@ import type { Model } from './normalise.ts';
 import { Places, positionOf } from './places.ts';
 import { Problems } from './problems.ts';
 import { applyProfiles } from './profiles.ts';
-import { expand } from './template.ts';
+import { expand, variableIn } from './template.ts';
 
 export { canonical } from './canonical.ts';
 export type { Io } from './discover.ts';
@@ -89,7 +89,7 @@ export function load(request: LoadRequest): Result<Loaded> {
   const badName = checkProjectName(name, where);
   if (badName) problems.errors.push(badName);
   environment.COMPOSE_PROJECT_NAME = name;
-  const lookup = (variable: string) => environment[variable];
+  const lookup = (variable: string) => variableIn(environment, variable);
   const model = assemble(session, found.files, { directory: projectDirectory, lookup, chain: [] });
   if (!model) return giveUp();
 
@@ -122,7 +122,7 @@ function projectName(
   const roots = files.flatMap((file) => readDocuments(session, file)).map((document) => document.root);
   const root = roots.findLast((candidate) => typeof candidate.name === 'string' && candidate.name !== '');
   if (root === undefined) return { name: normaliseProjectName(posix.basename(directory)) };
-  const { value } = expand(root.name as string, (variable) => environment[variable]);
+  const { value } = expand(root.name as string, (variable) => variableIn(environment, variable));
   return { name: value, where: positionOf(session.places.get(root, 'name')) };
 }
 

@@ -27,8 +27,7 @@ function definition(table: Record<string, Converter>): Converter {
   };
 }
 
-function definitions(table: Record<string, Converter>): Converter {
-  const convert = definition(table);
+function definitions(convert: Converter): Converter {
   return (spot) => {
     const result: Record<string, unknown> = {};
     if (spot.value !== null) for (const entry of spot.children()) entry.put(result, entry.key, convert(entry));
@@ -61,15 +60,11 @@ const volumeDefinition: Converter = definition({
 
 const sections: Record<string, Converter> = {
   services,
-  networks: definitions(flags),
-  volumes: (spot) => {
-    const result: Record<string, unknown> = {};
-    if (spot.value !== null) for (const entry of spot.children()) entry.put(result, entry.key, volumeDefinition(entry));
-    return result;
-  },
-  configs: definitions({ file: filePath }),
-  secrets: definitions({ file: filePath }),
-  models: definitions({ context_size: integer }),
+  networks: definitions(definition(flags)),
+  volumes: definitions(volumeDefinition),
+  configs: definitions(definition({ file: filePath })),
+  secrets: definitions(definition({ file: filePath })),
+  models: definitions(definition({ context_size: integer })),
 };
 
 const names = ['services', 'networks', 'volumes', 'configs', 'secrets', 'models'] as const;

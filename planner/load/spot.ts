@@ -62,7 +62,7 @@ export class Spot {
 /** Turns a value as written into its canonical form; undefined where it is absent or was reported as wrong. */
 export type Converter = (spot: Spot) => unknown;
 
-/** A list made of whatever each item converts to: nothing, one value or (as an array under `many`) several. */
+/** A list made of what the items convert to, each to any number of values. */
 export function collect(spot: Spot, convert: (item: Spot) => unknown[]): unknown[] {
   const list: unknown[] = [];
   for (const item of spot.children()) {

@@ -26,6 +26,11 @@ function match(pattern: RegExp, text: string, at: number): string | undefined {
   return pattern.exec(text)?.[0];
 }
 
+/** The value of a variable; names like `constructor`, which every object answers to, are no variables. */
+export function variableIn(values: Record<string, string | null>, variable: string): string | undefined {
+  return Object.hasOwn(values, variable) ? (values[variable] ?? undefined) : undefined;
+}
+
 /** Index of the `}` that closes the brace whose content begins at `from`, or -1. */
 function closingBrace(text: string, from: number): number {
   let depth = 0;
