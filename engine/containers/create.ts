@@ -9,7 +9,7 @@ import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import { cgroupParent, type Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
-import { boundingSet } from '../runtime/capabilities.ts';
+import { ownCapabilities } from '../runtime/capabilities.ts';
 import { cgroupsPath, type Hierarchies, hierarchies } from '../runtime/cgroup/cgroup.ts';
 import { v1Directory } from '../runtime/cgroup/hierarchies.ts';
 import { containerFiles, type HostFiles } from '../runtime/files.ts';
@@ -135,7 +135,7 @@ function write(
     namespaces: namespacesOf(host, config.network_mode, peer),
     hostHostname: hostname(),
     cgroupsPath: cgroupsPath(record.stack, record.id, cgroupParent(host)),
-    availableCapabilities: boundingSet(readFileSync('/proc/self/status', 'utf8')),
+    availableCapabilities: ownCapabilities(),
     seccomp: defaultSeccomp,
   });
   writeFileSync(join(directory, files.spec), writeSpec(spec));

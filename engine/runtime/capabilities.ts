@@ -1,4 +1,5 @@
 /** Capabilities of a container's process: docker's default fourteen, cap_add, cap_drop, ALL. Source: capabilities(7). */
+import { readFileSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Capabilities } from '../../schemas/oci-runtime.ts';
 
@@ -50,10 +51,32 @@ export function capabilitySets(names: string[], uid: number): Capabilities {
   return uid === 0 ? { bounding: names, effective: names, permitted: names } : { bounding: names };
 }
 
+const bits = new Map(capabilityNames.map((name, number) => [name, 1n << BigInt(number)]));
+const masks = new Map<string, bigint>();
+
+/** A set as capset(2) and prctl(2) count it. Names the kernel does not know count for nothing. */
+export function capabilityMask(names: readonly string[] = []): bigint {
+  const key = names.join();
+  let mask = masks.get(key);
+  if (mask === undefined) {
+    mask = names.reduce((sum, name) => sum | (bits.get(name) ?? 0n), 0n);
+    masks.set(key, mask);
+  }
+  return mask;
+}
+
 /** Names in the `CapBnd` line of a /proc/<pid>/status. */
 export function boundingSet(status: string): string[] {
-  const bits = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-  return capabilityNames.filter((_, number) => (bits >> BigInt(number)) & 1n);
+  const mask = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+  return capabilityNames.filter((_, number) => (mask >> BigInt(number)) & 1n);
+}
+
+let own: string[] | undefined;
+
+/** What this process may hand on, read once. */
+export function ownCapabilities(): string[] {
+  own ??= boundingSet(readFileSync('/proc/self/status', 'utf8'));
+  return own;
 }
 
 function normalise(name: string, resource: string): string {

@@ -1,7 +1,7 @@
 /** A process of config.json as steps: the first one of a container, or one that enters a running container. */
 import { StackError } from '../../../schemas/errors.ts';
 import type { Process, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
-import { capabilityNames } from '../capabilities.ts';
+import { capabilityMask } from '../capabilities.ts';
 import { defaultDeviceLinks, defaultDevices } from '../devices.ts';
 import type { Step } from './encoder.ts';
 import { type CgroupMount, mountSteps, propagation } from './mounts.ts';
@@ -119,9 +119,6 @@ function limitSteps(process: Process): Step[] {
 const windowSize = (process: Process) =>
   [{ u16: process.consoleSize?.height ?? 0 }, { u16: process.consoleSize?.width ?? 0 }] as const;
 
-const capabilityBits = (names: readonly string[] | undefined): bigint =>
-  (names ?? []).reduce((bits, name) => bits | (1n << BigInt(capabilityNames.indexOf(name))), 0n);
-
 /**
  * From root to what the process shall be. The filter comes last where no_new_privs lets it; without, loading it needs
  * CAP_SYS_ADMIN and so comes before the capabilities go (seccomp(2)).
@@ -130,7 +127,7 @@ function credentialSteps(process: Process, seccomp: ContainerProcess['seccomp'],
   const { uid = 0, gid = 0, umask = 0o022, additionalGids = [] } = process.user ?? {};
   const sets = process.capabilities ?? {};
   const filter: Step[] = seccomp ? [['seccomp', seccomp.flags, seccomp.filter]] : [];
-  const u64 = (names: string[] | undefined) => ({ u64: capabilityBits(names) });
+  const u64 = (names: string[] | undefined) => ({ u64: capabilityMask(names) });
   return [
     ['chdir', process.cwd],
     ['bounding', u64(sets.bounding)],
