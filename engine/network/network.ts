@@ -129,16 +129,24 @@ export function createNetworks(host: Host): Networks {
         resource: `network ${config.name}`,
       });
     }
-    const { record, bridge } = await exclusively(async () => {
-      const record = loadRecord(layout, config.name) ?? (await makeRecord(stack, key, config));
-      if (record.stack !== stack) throw foreign(record);
-      const bridge = makeBridge(verbs, record);
-      bridge.catch(() => {}); // awaited below, unless forwarding fails first
-      await openForwarding(verbs, needsForwarding([record]));
-      return { record, bridge };
-    });
-    bridges.set(record.bridge, await bridge);
-    return record;
+    let made: NetworkRecord | undefined;
+    try {
+      const { record, bridge } = await exclusively(async () => {
+        let record = loadRecord(layout, config.name);
+        if (!record) record = made = await makeRecord(stack, key, config);
+        if (record.stack !== stack) throw foreign(record);
+        const bridge = makeBridge(verbs, record);
+        bridge.catch(() => {}); // awaited below, unless forwarding fails first
+        await openForwarding(verbs, needsForwarding([record]));
+        return { record, bridge };
+      });
+      bridges.set(record.bridge, await bridge);
+      return record;
+    } catch (error) {
+      // What of it is there goes again. Where that fails too, the next command finds it by its record.
+      if (made) await remove([made]).catch(() => {});
+      throw error;
+    }
   }
 
   interface Membership extends RuleInput {

@@ -95,6 +95,8 @@ int Monitor::run(int first_client) {
     on_deadlines();
   }
   unlinkat(run_dir_.get(), "control", 0);
+  // Before the lock on the run directory goes: whoever waits for that binds the same ports next.
+  for (int fd : fds_) close(fd);
   return 0;
 }
 
