@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import type { Service } from '../../schemas/project.ts';
-import { makeEndpoints, useOf } from './endpoints.ts';
+import { parseAddress } from './address.ts';
+import { type EndpointRequest, makeEndpoints, useOf } from './endpoints.ts';
+import { addressKey } from './leases.ts';
 
 const id = 'a1b2c3d4e5f6'.padEnd(64, '0');
 
@@ -21,11 +23,26 @@ function record(key: string, fields: Partial<NetworkRecord> = {}): NetworkRecord
   };
 }
 
-function make(networks: Service['networks'], records: NetworkRecord[], used: Record<string, string> = {}) {
+function make(
+  networks: Service['networks'],
+  records: NetworkRecord[],
+  used: Record<string, string> = {},
+  more: Partial<EndpointRequest> = {},
+) {
   const config: Service = { command: null, entrypoint: null, networks: networks! };
   const map = new Map(records.map((one) => [one.key, one]));
-  const request = { stack: 'demo', id, name: 'demo-web-1', service: 'web', isOneOff: false, config, networks: map };
-  return makeEndpoints(request, () => ({ addresses: new Map(Object.entries(used)), slots: new Set([0]) }));
+  const request = {
+    stack: 'demo',
+    id,
+    name: 'demo-web-1',
+    service: 'web',
+    isOneOff: false,
+    config,
+    networks: map,
+    ...more,
+  };
+  const addresses = new Map(Object.entries(used).map(([text, holder]) => [addressKey(parseAddress(text)!), holder]));
+  return makeEndpoints(request, () => ({ addresses, slots: new Set([0]) }));
 }
 
 test('an endpoint', () => {
@@ -91,27 +108,34 @@ test('a network that does not exist', () => {
 test('what containers use of a network', () => {
   const [endpoint] = make({ n: null }, [record('n')]);
   const use = useOf('demo_n', [{ id, endpoints: [endpoint!] }]);
-  expect([...use.addresses]).toEqual([['10.0.0.2', id]]);
+  expect([...use.addresses]).toEqual([[0x0a000002n, id]]);
   expect([...use.slots]).toEqual([1]);
   expect(useOf('demo_other', [{ id, endpoints: [endpoint!] }]).slots.size).toBe(0);
 });
 
-test('a replacement keeps the addresses of its predecessor where they are free', () => {
-  const request = {
-    stack: 'demo',
-    id,
-    name: 'demo-web-1',
-    service: 'web',
-    isOneOff: false,
-    config: { command: null, entrypoint: null, networks: { default: null } },
-    networks: new Map([['default', record('default')]]),
-  };
-  const [before] = make({ default: null }, [record('default')], { '10.0.0.2': 'x', '10.0.0.3': 'y' });
-  const replaces = { id: 'f'.repeat(64), endpoints: [before!] };
-  const addressWhere = (used: Record<string, string>) =>
-    makeEndpoints({ ...request, replaces }, () => ({ addresses: new Map(Object.entries(used)), slots: new Set() }))[0]!
-      .ipv4!.address;
-  expect(before!.ipv4!.address).toBe('10.0.0.4');
-  expect(addressWhere({})).toBe('10.0.0.4');
-  expect(addressWhere({ '10.0.0.4': 'z' })).toBe('10.0.0.2');
+test('an address that another service asks for is left to it', () => {
+  const service = (ipv4_address?: string): Service => ({
+    command: null,
+    entrypoint: null,
+    networks: { n: ipv4_address ? { ipv4_address } : null },
+  });
+  const project = { services: { db: service('10.0.0.2'), web: service(), cache: service('10.0.0.3') } };
+  expect(make({ n: null }, [record('n')], {}, { project })[0]!.ipv4?.address).toBe('10.0.0.4');
+});
+
+test('a container that replaces another keeps its address where it can', () => {
+  const [former] = make({ n: null }, [record('n')], { '10.0.0.2': 'x', '10.0.0.3': 'x' });
+  const replaces = { id: 'old', endpoints: [former!] };
+  expect(make({ n: null }, [record('n')], {}, { replaces })[0]!.ipv4?.address).toBe('10.0.0.4');
+  expect(make({ n: null }, [record('n')], { '10.0.0.4': 'x' }, { replaces })[0]!.ipv4?.address).toBe('10.0.0.2');
+  const moved = record('n', { ipv4: { subnet: '10.9.0.0/29', gateway: '10.9.0.1' } });
+  expect(make({ n: null }, [moved], {}, { replaces })[0]!.ipv4?.address).toBe('10.9.0.2');
+});
+
+test('a MAC address as asked for', () => {
+  const mac = (mac_address: string) => make({ n: { mac_address } }, [record('n')])[0]!.mac;
+  expect(mac('02-42-AC-11-65-43')).toBe('02:42:ac:11:65:43');
+  for (const wrong of ['02:42:ac:11:65', '03:42:ac:11:65:43', 'zz:42:ac:11:65:43']) {
+    expect(() => mac(wrong)).toThrow(expect.objectContaining({ code: 'network.address' }));
+  }
 });

@@ -58,7 +58,10 @@ export function redirectRequests(): Request[] {
   ]);
 }
 
-/** Adds the rules to a container's namespace. Throws StackError network.kernel. */
+let requests: Request[] | undefined;
+
+/** Adds the rules, the same for every container, to a namespace. Throws StackError network.kernel. */
 export async function redirectResolver(kernel: NetworkVerbs, namespace: Fd): Promise<void> {
-  await send(kernel, protocol.netfilter, namespace, redirectRequests());
+  requests ??= redirectRequests();
+  await send(kernel, protocol.netfilter, namespace, requests);
 }

@@ -10,10 +10,11 @@ const HEADER = 4;
 export const align = (length: number): number => (length + 3) & ~3;
 
 export function attribute(type: number, value: Uint8Array): Buffer {
-  const out = Buffer.alloc(align(HEADER + value.length));
+  const out = Buffer.allocUnsafe(align(HEADER + value.length));
   out.writeUInt16LE(HEADER + value.length, 0);
   out.writeUInt16LE(type, 2);
   out.set(value, HEADER);
+  out.fill(0, HEADER + value.length);
   return out;
 }
 
