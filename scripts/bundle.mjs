@@ -1,17 +1,37 @@
 // Bundles the command line into dist/. One file, in which a module runs when it is first imported; as CommonJS, since
 // Node starts that without its ES module loader; behind a launcher, since a file is not cached that turns the cache on.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { builtinModules, createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
+const load = createRequire(import.meta.url);
 // The cache lies beside the bundle, not in the world-writable /tmp: it holds code that root runs.
 const launcher = `'use strict';
 require('node:module').enableCompileCache?.(require('node:path').join(__dirname, '.compile-cache'));
 require('./main.js');
 `;
+
+/** Node's own modules load when one of their names is used, not when something that imports them does. */
+const lazyBuiltins = {
+  name: 'lazy-builtins',
+  setup(build) {
+    build.onResolve({ filter: /^(node:)?[a-z_/0-9]+$/ }, ({ path, namespace }) => {
+      const name = path.replace(/^node:/, '');
+      if (namespace === 'builtin' || !builtinModules.includes(name)) return undefined;
+      // What is a function itself (events, assert, …) has no names to stand in for.
+      return typeof load(`node:${name}`) === 'object' ? { path: name, namespace: 'builtin' } : undefined;
+    });
+    build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `let loaded;
+for (const name of ${JSON.stringify(Object.keys(load(`node:${path}`)))})
+  Object.defineProperty(exports, name, { enumerable: true, get: () => (loaded ??= require('node:${path}'))[name] });`,
+    }));
+  },
+};
 
 await rm(dist, { recursive: true, force: true });
 await mkdir(dist);
@@ -33,6 +53,7 @@ await build({
   banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
   minifySyntax: true,
   minifyWhitespace: true,
+  plugins: [lazyBuiltins],
   sourcemap: 'linked',
   logLevel: 'warning',
 });
