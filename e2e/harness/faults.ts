@@ -1,0 +1,103 @@
+/**
+ * Run inside a private host: brings a stack up again and again, each time with the next call of the kernel port failing,
+ * and prints one JSON line an attempt: what failed, what the error says, what the failed command left.
+ */
+import { createEngine } from '../../engine/engine.ts';
+import { readSettings } from '../../engine/settings.ts';
+import { layout } from '../../engine/state/layout.ts';
+import { loadKernel } from '../../native/index.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { KernelPort } from '../../schemas/kernel.ts';
+import type { Project, Service } from '../../schemas/project.ts';
+
+export interface Attempt {
+  /** Number of the call, and the verb: `network.netlink`. Absent in the last line, where nothing failed. */
+  failed?: string;
+  code?: string;
+  message?: string;
+  /** Containers after the failed command: `demo-db-1 running`. */
+  containers: string[];
+  networks: number;
+  volumes: number;
+}
+
+const promising = new Set(['netlink', 'createNamespace', 'writeSysctl', 'spawnShim', 'receive', 'flock', 'pidfdWait']);
+let count = 0;
+let failAt = 0;
+let failed: string | undefined;
+
+function failing<Verbs extends object>(verbs: Verbs, group: string): Verbs {
+  return new Proxy(verbs, {
+    get(target, key) {
+      const verb = Reflect.get(target, key);
+      if (typeof verb !== 'function') return verb;
+      return (...args: unknown[]) => {
+        if (++count !== failAt) return Reflect.apply(verb, target, args);
+        failed = `${failAt} ${group}.${String(key)}`;
+        const fields = { code: 'EIO', errno: 5, step: String(key), subject: 'injected' };
+        const error = Object.assign(new Error(`${String(key)}: injected failure`), fields);
+        if (promising.has(String(key))) return Promise.reject(error);
+        throw error;
+      };
+    },
+  });
+}
+
+const service: Service = {
+  image: 'busybox:1',
+  command: ['sleep', '1000000'],
+  entrypoint: null,
+  networks: { default: null },
+  stop_signal: 'SIGKILL',
+};
+const project: Project = {
+  name: 'faulty',
+  services: {
+    db: {
+      ...service,
+      volumes: [
+        { type: 'volume', source: 'data', target: '/data' },
+        { type: 'volume', target: '/anonymous' },
+      ],
+      ports: [{ target: 80, published: '8080', protocol: 'tcp' }],
+    },
+    web: { ...service, depends_on: { db: { condition: 'service_started', required: true } } },
+  },
+  networks: { default: { name: 'faulty_default', ipam: {} } },
+  volumes: { data: { name: 'faulty_data' } },
+};
+
+const real = loadKernel();
+const places = { layout: layout(process.env), settings: await readSettings(process.env) };
+const sound = createEngine({ ...places, kernel: real });
+const kernel: KernelPort = {
+  ...real,
+  filesystem: failing(real.filesystem, 'filesystem'),
+  network: failing(real.network, 'network'),
+  process: failing(real.process, 'process'),
+};
+const quiet = { emit() {} };
+
+for (let attempt = 1; ; attempt++) {
+  [count, failAt, failed] = [0, attempt, undefined];
+  let error: unknown;
+  try {
+    await createEngine({ ...places, kernel }).apply(project, { action: 'up' }, quiet);
+  } catch (thrown) {
+    error = thrown;
+  }
+  failAt = 0;
+  const { containers, networks, volumes } = await sound.observe('faulty', project);
+  const result: Attempt = {
+    ...(failed === undefined ? {} : { failed }),
+    ...(error instanceof StackError ? { code: error.code, message: error.message } : {}),
+    ...(error !== undefined && !(error instanceof StackError) ? { message: String(error) } : {}),
+    containers: containers.map(({ record, status }) => `${record.name} ${status.state}`),
+    networks: networks.length,
+    volumes: volumes.length,
+  };
+  console.log(JSON.stringify(result));
+  await sound.apply(project, { action: 'down', removeVolumes: true }, quiet);
+  if (failed === undefined) break;
+}
+process.exit(0);
