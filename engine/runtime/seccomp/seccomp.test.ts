@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Seccomp, SeccompArgument } from '../../../schemas/oci-runtime.ts';
+import type { Seccomp, SeccompAction, SeccompArgument, SeccompRule } from '../../../schemas/oci-runtime.ts';
 import { architectures, nativeArchitectures, numbers } from './architectures.ts';
 import { compile } from './compile.ts';
 import { defaultPolicy } from './policy.ts';
@@ -374,3 +375,56 @@ test.skipIf(!hasPython)(
     expect(JSON.parse(stdout)).toEqual(expected);
   },
 );
+
+const wide = fc.oneof(fc.constantFrom(...numbersToTry), fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }));
+const condition: fc.Arbitrary<SeccompArgument> = fc.record({
+  index: fc.integer({ min: 0, max: 5 }),
+  value: wide,
+  valueTwo: wide,
+  op: fc.constantFrom(...operators.map(([op]) => op)),
+});
+const calls = ['read', 'write', 'ioctl', 'prctl', 'clone', 'mount', 'openat2'];
+const ruleOf: fc.Arbitrary<SeccompRule> = fc.record({
+  names: fc.subarray(calls, { minLength: 1 }),
+  action: fc.constantFrom<SeccompAction>('SCMP_ACT_ERRNO', 'SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_KILL_PROCESS'),
+  errnoRet: fc.integer({ min: 0, max: 4095 }),
+  args: fc.array(condition, { maxLength: 4 }),
+});
+
+/** The rules as the documentation of `compile` tells them, without any search or code. */
+function decision(profile: Seccomp, name: string, args: bigint[]): number {
+  const value = ({ action, errnoRet = 1 }: { action: SeccompAction; errnoRet?: number }) =>
+    action === 'SCMP_ACT_ERRNO'
+      ? 0x50000 | errnoRet
+      : { SCMP_ACT_ALLOW: ALLOW, SCMP_ACT_LOG: 0x7ffc0000, SCMP_ACT_KILL_PROCESS: KILL_PROCESS }[action as string]!;
+  const rules = profile.syscalls!.filter((one) => one.names.includes(name));
+  const plain = rules.find((one) => one.args!.length === 0);
+  if (plain) return value(plain);
+  const holds = (one: SeccompArgument) =>
+    operators.find(([op]) => op === one.op)![1](args[one.index]!, BigInt(one.value), BigInt(one.valueTwo!));
+  for (const one of rules) {
+    const isRepeating = new Set(one.args!.map(({ index }) => index)).size < one.args!.length;
+    if (isRepeating ? one.args!.some(holds) : one.args!.every(holds)) return value(one);
+  }
+  return value({ action: profile.defaultAction });
+}
+
+test('any profile decides as its rules say', () => {
+  fc.assert(
+    fc.property(
+      fc.array(ruleOf, { maxLength: 12 }),
+      fc.constantFrom<SeccompAction>('SCMP_ACT_ERRNO', 'SCMP_ACT_ALLOW'),
+      fc.array(fc.tuple(fc.constantFrom(...calls), fc.array(wide, { minLength: 6, maxLength: 6 })), { minLength: 8 }),
+      (syscalls, defaultAction, tries) => {
+        // The newest call is always named, so that nothing tried is newer than the profile.
+        const newest: SeccompRule = { names: ['file_setattr'], action: 'SCMP_ACT_ALLOW', args: [] };
+        const profile: Seccomp = { defaultAction, syscalls: [...syscalls, newest] };
+        const { filter } = compile(profile, 'x64');
+        for (const [name, args] of tries) {
+          expect(run(filter, X86_64, nr(name), args), name).toBe(decision(profile, name, args));
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
