@@ -26,12 +26,21 @@ export function mapping<T extends z.ZodMiniType>(value: T) {
   return z.record(z.string(), value, { error: 'a mapping' });
 }
 
+/** One wrapper for each type: a schema is costly to make, and most attributes share a few types. */
+const wrappers = new Map<z.ZodMiniType, z.ZodMiniOptional<z.ZodMiniType>>();
+
+function optional(type: z.ZodMiniType): z.ZodMiniOptional<z.ZodMiniType> {
+  const wrapper = wrappers.get(type) ?? z.optional(type);
+  wrappers.set(type, wrapper);
+  return wrapper;
+}
+
 type Optional<S extends Record<string, z.ZodMiniType>> = { [K in keyof S]: z.ZodMiniOptional<S[K]> };
 
 /** A mapping with these keys and no others but `x-…`; what is required is checked after merging, where it is known. */
 export function attributes<S extends Record<string, z.ZodMiniType>>(shape: S) {
-  const optional = Object.fromEntries(Object.entries(shape).map(([key, type]) => [key, z.optional(type)]));
-  return z.strictObject(optional as Optional<S>, { error: 'a mapping' });
+  const entries = Object.entries(shape).map(([key, type]) => [key, optional(type)]);
+  return z.strictObject(Object.fromEntries(entries) as Optional<S>, { error: 'a mapping' });
 }
 
 /** The same, or nothing at all. */
