@@ -44,10 +44,13 @@ export async function foreground(
   const ending = new AbortController();
   const isAborting = flags.abortOnContainerExit || flags.exitCodeFrom !== undefined;
 
+  // Log lines go on meanwhile, and would be drawn over by a list.
+  const isLine = globals.progress === 'json' || globals.progress === 'quiet';
+  const lineByLine: Context = isLine ? context : { ...context, globals: { ...globals, progress: 'plain' } };
   const stop = () => {
     const options = given({ action: 'stop' as const, services: [...concerned], timeoutMs: flags.timeout });
     const how = { command: 'stack up', signal: ending.signal };
-    stopping ??= apply(context, engine, project, options, how).finally(() => {
+    stopping ??= apply(lineByLine, engine, project, options, how).finally(() => {
       // Killed ones end by themselves, and their ends are still to be told.
       if (!killing) follower.stop();
     });

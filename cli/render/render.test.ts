@@ -113,9 +113,10 @@ test('quiet keeps warnings', async () => {
 test('on a terminal each resource has one line in the end, and the cursor is back', async () => {
   const text = await show('tty', { isTTY: true });
   const last = text.slice(text.lastIndexOf('\x1b[G'));
-  for (const resource of ['Image redis:7', 'Network demo_default', 'Container demo-web-1']) {
+  for (const resource of ['Image redis:7', 'Network demo_default  \x1b', 'Container demo-web-1']) {
     expect(last.split(resource)).toHaveLength(2);
   }
+  expect(last).toMatch(/Network demo_default {2}Undone\n$/);
   expect(last).toMatch(/Container demo-web-1 {2}\x1b\[31mError/);
   expect(text.lastIndexOf('\x1b[?25h')).toBeGreaterThan(text.lastIndexOf('\x1b[?25l'));
 });

@@ -103,6 +103,8 @@ class ResourceList {
         line.settle(event.id);
         return true;
       case 'undone':
+        // A line that has ended is not drawn again.
+        if (line.isSettled) return false;
         line.say('Undone');
         return true;
       default:
@@ -121,6 +123,7 @@ class Line {
   /** Operations of the plan that have not ended. */
   readonly open = new Set<string>();
   hasFailed = false;
+  isSettled = false;
   private readonly name: string;
   private readonly ended = Promise.withResolvers<void>();
   private words = '';
@@ -151,7 +154,9 @@ class Line {
   /** Ends the line with its last operation, or at once where none is named. */
   settle(id?: string): void {
     if (id !== undefined) this.open.delete(id);
-    if (id === undefined || this.open.size === 0) this.ended.resolve();
+    if (id !== undefined && this.open.size > 0) return;
+    this.isSettled = true;
+    this.ended.resolve();
   }
 }
 
