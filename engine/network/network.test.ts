@@ -135,6 +135,18 @@ test('what is not there yet says so', async () => {
     code: 'config.not-supported',
   });
   expect(calls).toEqual([]);
+  expect(await networks.create('demo', 'default', config({ driver: 'default' }))).toMatchObject({ driver: 'bridge' });
+});
+
+test.each([
+  ['1400', 1400],
+  ['0', undefined],
+  ['many', 'config.value'],
+  ['70000', 'config.value'],
+  ['60', 'config.value'],
+])('an MTU of %s', async (mtu, expected) => {
+  const made = fake().networks.create('demo', 'd', config({ driver_opts: { 'com.docker.network.driver.mtu': mtu } }));
+  expect(await made.then(({ mtu }) => mtu).catch(({ code }) => code)).toBe(expected);
 });
 
 test('a network shared by two stacks: no address twice, names of both, and it stays while it is used', async () => {

@@ -15,6 +15,7 @@ import { createRuleWriter } from './apply-rules.ts';
 import { attach } from './attach.ts';
 import { findBridges, makeBridge } from './bridges.ts';
 import { coalesce } from './coalesce.ts';
+import { checkDriver, defineNetwork } from './definition.ts';
 import { type EndpointRequest, makeEndpoints, useOf } from './endpoints.ts';
 import { closeForwarding, openForwarding } from './forwarding.ts';
 import { findHolder } from './holders.ts';
@@ -104,31 +105,13 @@ export function createNetworks(host: Host): Networks {
     // A bridge without a record has an address of its own: it would keep it beside the one chosen now.
     const taken = await takenSubnets(verbs, records, bridge);
     const subnets = chooseSubnets(config, host.settings.network?.pools ?? defaultPools, taken);
-    const mtu = Number(config.driver_opts?.['com.docker.network.driver.mtu'] ?? 0);
-    const record: NetworkRecord = {
-      key,
-      name: config.name,
-      stack,
-      driver: 'bridge',
-      bridge,
-      isInternal: config.internal ?? false,
-      ...subnets,
-      ...(mtu > 0 ? { mtu } : {}),
-      labels: config.labels ?? {},
-      config,
-    };
+    const record = defineNetwork(stack, key, config, subnets);
     saveRecord(layout, record);
     return record;
   }
 
   async function create(stack: string, key: string, config: Network): Promise<NetworkRecord> {
-    if (config.driver && config.driver !== 'bridge') {
-      throw new StackError('config.not-supported', {
-        message: `Not supported yet: networks.${key}.driver ${config.driver}.`,
-        hint: 'Use the driver bridge.',
-        resource: `network ${config.name}`,
-      });
-    }
+    checkDriver(key, config);
     let made: NetworkRecord | undefined;
     try {
       const { record, bridge } = await exclusively(async () => {
