@@ -230,9 +230,7 @@ function program(
         slot,
       })),
       monitor: monitorMembership(all, cgroupParent(host)),
-      // Its own pid namespace ends with its first process. And Linux ≥ 6.14 kills whatever CLONE_INTO_CGROUP puts into a
-      // cgroup that cgroup.kill was ever written to: it could not be started again.
-      cgroup: { kill: [], oomFile: oomFile(path, all) },
+      oomFile: oomFile(path, all),
       health: health && {
         ...health,
         probe: {

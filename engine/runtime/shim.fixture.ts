@@ -105,7 +105,7 @@ export class Box {
       dns: undefined,
       endpoints: [],
       monitor: { tasks: [] },
-      cgroup: { kill: [], oomFile: '' },
+      oomFile: '',
       health: options.health && ({ ...health, probe } as HealthSettings),
       ...options.settings,
     };

@@ -203,7 +203,6 @@ void Monitor::on_exit(int code) {
   Child& child = *children_[container_];
   bool has_failed = child.has_failed;
   failure_ = child.failure;
-  kill_cgroup();
   close_streams();
   release(static_cast<uint32_t>(container_));
   container_ = -1;
@@ -264,15 +263,6 @@ void Monitor::signal_container(int signal) {
 void Monitor::set_live(bool is_live) {
   for (size_t i = 0; i < live_tables_.size(); i++) {
     name_table_set_live(live_tables_[i].get(), settings_.endpoints[i].slot, is_live);
-  }
-}
-
-// Processes that outlived the first one: only where it shared a pid namespace, or on cgroup v2 at no cost.
-void Monitor::kill_cgroup() {
-  for (const char* file : settings_.kill_files) {
-    if (!file) break;
-    Fd kill_file(open(file, O_WRONLY | O_CLOEXEC));
-    if (kill_file && write(kill_file.get(), "1", 1) != 1) return;
   }
 }
 

@@ -41,7 +41,6 @@ struct Settings {
   int network = -1;  // index of the network namespace's descriptor
   std::vector<const char*> monitor_tasks;  // v1 files to write "0" into
   const char* monitor_cgroup = "";         // v2 directory to be born in
-  std::vector<const char*> kill_files;  // cgroup.kill, or cgroup.procs files to signal from
   const char* oom_file = "";
   struct Endpoint {
     const char* table;
@@ -117,7 +116,6 @@ class Monitor {
   void signal_container(int signal);
   void set_live(bool is_live);
   uint64_t oom_kills() const;
-  void kill_cgroup();
 
   // children.cc
   int spawn(Child::Kind kind, Reader steps, const int (&stdio)[3], int client);

@@ -46,10 +46,7 @@ bool read_settings(Reader steps, Settings& settings) {
         break;
       }
       case Code::kNetwork: settings.network = static_cast<int>(body.u32()); break;
-      case Code::kCgroup:
-        settings.kill_files = body.strings();
-        settings.oom_file = body.string();
-        break;
+      case Code::kCgroup: settings.oom_file = body.string(); break;
       case Code::kMonitorCgroup:
         settings.monitor_tasks = body.strings();
         settings.monitor_cgroup = body.string();

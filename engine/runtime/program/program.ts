@@ -26,8 +26,8 @@ export interface MonitorSettings {
   endpoints: { table: string; slot: number }[];
   /** Cgroups of the monitor itself. */
   monitor: { tasks: string[]; unified?: string | undefined };
-  /** `cgroup.kill` files (v2), and the file that counts OOM kills. */
-  cgroup: { kill: string[]; oomFile: string };
+  /** The file whose `oom_kill` line counts; empty for none. */
+  oomFile: string;
   health: HealthSettings | undefined;
 }
 
@@ -45,7 +45,7 @@ const policies = { no: 0, 'on-failure': 1, always: 2 };
 
 /** The steps of a whole shim. */
 export function shimSteps(settings: MonitorSettings, container: ContainerProcess): Step[] {
-  const { log, restart, health, dns, monitor, cgroup } = settings;
+  const { log, restart, health, dns, monitor } = settings;
   const steps: Step[] = [
     ['identity', settings.runDir, settings.logDir],
     ['log', { u64: log.size }, log.files],
@@ -59,7 +59,7 @@ export function shimSteps(settings: MonitorSettings, container: ContainerProcess
     ],
     ['stdio', Number(settings.hasStdin), Number(settings.hasTerminal)],
     ['monitorCgroup', monitor.tasks, monitor.unified ?? ''],
-    ['cgroup', cgroup.kill, cgroup.oomFile],
+    ['cgroup', settings.oomFile],
   ];
   if (settings.network !== undefined) steps.push(['network', settings.network]);
   for (const { table, slot } of settings.endpoints) steps.push(['endpoint', table, slot]);
