@@ -25,7 +25,6 @@ export interface Layer {
 /** Mounts the overlay (where there is a base), runs build.sh, turns the overlay's marks into whiteouts. */
 const script = `
 set -eu
-mount --make-rprivate /
 mkdir -p "$WORK/upper" "$WORK/work" "$WORK/merged" "$APT/lists/partial" "$APT/archives/partial"
 ROOT=$TREE
 if [ -n "$BASE" ]; then

@@ -11,7 +11,8 @@ export function must(command: string, args: string[], options: { cwd?: string; e
   const run = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28, ...options });
   if (run.status === 0) return run.stdout;
   const reason = run.error ? run.error.message : `exit ${run.status ?? run.signal}`;
-  throw new Error(`${command} ${args.join(' ')}: ${reason}\n${run.stdout ?? ''}${run.stderr ?? ''}`);
+  const [line, ...more] = [command, ...args].join(' ').trim().split('\n');
+  throw new Error(`${line}${more.length > 0 ? ' …' : ''}: ${reason}\n${run.stdout ?? ''}${run.stderr ?? ''}`);
 }
 
 function isFound(command: string): boolean {
