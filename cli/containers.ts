@@ -16,7 +16,7 @@ export async function findContainers(
 ): Promise<ObservedContainer[]> {
   const containers = engine.observeContainers(stack.name);
   const known = new Set([...stack.services, ...containers.map(({ record }) => record.service)]);
-  checkServices(services, known, stack.name);
+  checkServices(services, known);
   return containers
     .filter(({ record }) => withOneOff || !record.isOneOff)
     .filter(({ record }) => services.length === 0 || services.includes(record.service))
@@ -24,13 +24,13 @@ export async function findContainers(
 }
 
 /** @throws StackError `config.no-service` for the first of `services` that is not known */
-export function checkServices(services: string[], known: Set<string>, stack: string): void {
+export function checkServices(services: string[], known: Set<string>): void {
   const unknown = services.find((service) => !known.has(service));
   if (unknown === undefined) return;
   const names = [...known].sort();
   throw new StackError('config.no-service', {
-    message: `Stack ${stack} has no service "${unknown}".`,
-    hint: names.length > 0 ? `Its services: ${names.join(', ')}.` : 'Start it with `stack up -d`.',
+    message: `no such service: ${unknown}`,
+    hint: names.length > 0 ? `Services: ${names.join(', ')}.` : 'Start it with `stack up -d`.',
   });
 }
 

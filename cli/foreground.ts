@@ -1,7 +1,6 @@
 /** `stack up` without -d: shows the logs until every container ended, or Ctrl-C stops them. */
 import type { Applied, Engine } from '../engine/engine.ts';
 import type { ContainerRecord, ContainerState } from '../schemas/container.ts';
-import { StackError } from '../schemas/errors.ts';
 import type { Project } from '../schemas/project.ts';
 import { apply, given } from './apply.ts';
 import type { Context } from './command.ts';
@@ -111,10 +110,6 @@ function isOver(state: ContainerState): boolean {
 /** Whose logs are shown: the services named, or all, as --attach and --no-attach change it. */
 function shownServices(project: Project, services: string[], flags: UpFlags): Set<string> {
   const all = Object.keys(project.services);
-  const unknown = [...(flags.attach ?? []), ...(flags.noAttach ?? [])].find((name) => !all.includes(name));
-  if (unknown !== undefined) {
-    throw new StackError('config.no-service', { message: `The stack file has no service "${unknown}".` });
-  }
   const named = services.length > 0 && !flags.attachDependencies ? services : all;
   const shown = new Set(flags.attach ?? named);
   for (const name of flags.noAttach ?? []) shown.delete(name);

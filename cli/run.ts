@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { Option } from 'commander';
 import type { PullPolicy } from '../planner/reconcile/options.ts';
 import type { ContainerRecord } from '../schemas/container.ts';
-import { asStackError, StackError } from '../schemas/errors.ts';
+import { asStackError } from '../schemas/errors.ts';
 import { given, interruptible } from './apply.ts';
 import { collect, define, refuse } from './command.ts';
+import { checkServices } from './containers.ts';
 import { environmentOf } from './exec.ts';
 import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
@@ -63,12 +64,7 @@ export const run = define<Flags>({
     const { stdin, stdout } = context;
     const show = renderer(context, { quietPull: flags.quietPull === true });
     const { project, disabled, projectDirectory } = await loadSupported(context, show.emit, [service]);
-    if (!project.services[service]) {
-      throw new StackError('config.no-service', {
-        message: `The stack file has no service "${service}".`,
-        hint: `Its services: ${Object.keys(project.services).sort().join(', ')}.`,
-      });
-    }
+    checkServices([service], new Set(Object.keys(project.services)));
     const isTty = flags.tty && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
     const { overridden } = await import('./overrides.ts');
     const config = overridden(project, service, projectDirectory, {

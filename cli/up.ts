@@ -3,6 +3,7 @@ import type { PullPolicy, ReconcileOptions } from '../planner/reconcile/options.
 import { StackError } from '../schemas/errors.ts';
 import { apply, given, timeoutMs } from './apply.ts';
 import { collect, define, refuse } from './command.ts';
+import { checkServices } from './containers.ts';
 import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
 
@@ -78,6 +79,8 @@ export const up = define<UpFlags>({
     checkCombination(flags);
     const show = renderer(context, { quietPull: flags.quietPull === true });
     const { project, disabled } = await loadSupported(context, show.emit, services);
+    const { attach = [], noAttach = [], exitCodeFrom = [] } = flags;
+    checkServices([...attach, ...noAttach].concat(exitCodeFrom), new Set(Object.keys(project.services)));
     const isDetached = flags.detach || flags.wait || !flags.start;
     const engine = await context.engine();
     const startedAt = new Date().toISOString();
