@@ -30,10 +30,12 @@ afterEach(async () => {
   await registry[Symbol.asyncDispose]();
 });
 
-function run(): { child: ChildProcess; ended: Promise<{ code: number | null; output: string }> } {
-  const child = spawn(process.execPath, [puller, world.host.layout.root, `${registry.host}/app:1`], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+/** By default a pull of the image in a process of its own. */
+function run(
+  command = process.execPath,
+  args = [puller, world.host.layout.root, `${registry.host}/app:1`],
+): { child: ChildProcess; ended: Promise<{ code: number | null; output: string }> } {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   let output = '';
   child.stdout!.on('data', (chunk) => {
@@ -52,17 +54,17 @@ function run(): { child: ChildProcess; ended: Promise<{ code: number | null; out
 }
 
 describe.runIf(process.getuid?.() === 0)('processes', () => {
-  test('killed anywhere, the next run finishes and nothing half made is left', async () => {
-    for (const request of [0, 1, 2, 3, 4]) {
-      // Dies while its nth request is being answered, slowly.
+  test.each([0, 1, 2, 3, 4])(
+    'killed while request %i is answered: the next run finishes, nothing half made is left',
+    async (request) => {
       const { child, ended } = run();
       let seen = 0;
       registry.faults = [
         (incoming, response) => {
           if (incoming.method !== 'GET' || seen++ !== request) return false;
-          setTimeout(() => child.kill('SIGKILL'), 5 * request);
+          setTimeout(() => child.kill('SIGKILL'), 10 * request);
           const layer = image.layers.find(({ digest }) => incoming.url?.includes(digest));
-          if (!layer) return false;
+          if (!layer) return true;
           response.setHeader('content-length', layer.blob.length);
           response.write(layer.blob.subarray(0, layer.blob.length / 2));
           return true;
@@ -70,15 +72,15 @@ describe.runIf(process.getuid?.() === 0)('processes', () => {
       ];
       expect((await ended).code).toBe(null);
       registry.faults = [];
-    }
-    const images = createImages(world.host);
-    expect(images.list()).toEqual([]);
-    const stored = await images.pull(`${registry.host}/app:1`);
-    expect(world.leftovers()).toEqual([]);
-    for (const [at, layer] of stored.layers.entries()) {
-      expect(fs.readdirSync(join(layer, `l${2 - at}`))).toHaveLength(300);
-    }
-  });
+      const images = createImages(world.host);
+      expect(images.list()).toEqual([]);
+      const stored = await images.pull(`${registry.host}/app:1`);
+      expect(world.leftovers()).toEqual([]);
+      for (const [at, layer] of stored.layers.entries()) {
+        expect(fs.readdirSync(join(layer, `l${2 - at}`))).toHaveLength(300);
+      }
+    },
+  );
 
   test('several at once share the work, and agree', async () => {
     const runs = await Promise.all([run(), run(), run()].map(({ ended }) => ended));
@@ -86,6 +88,18 @@ describe.runIf(process.getuid?.() === 0)('processes', () => {
     for (const { digest } of image.layers) expect(registry.count(new RegExp(`GET .*${digest}`))).toBe(1);
     expect(world.leftovers()).toEqual([]);
     expect(createImages(world.host).list()).toHaveLength(1);
+  });
+
+  test('a full disk is named, and nothing half made stays on it', async () => {
+    const { root } = world.host.layout;
+    fs.mkdirSync(root);
+    const script = `
+      mount -t tmpfs -o size=1m none "$1" && "$2" "$3" "$1" "$4"
+      ls -A "$1/images/ingest"; ls -A "$1/layers" | grep new
+    `;
+    const args = ['-m', 'sh', '-c', script, 'sh', root, process.execPath, puller, `${registry.host}/app:1`];
+    const { output } = await run('unshare', args).ended;
+    expect(output).toBe(`host.disk-full No space left on the disk while adding ${registry.host}/app:1.\n`);
   });
 
   test('the death of one that holds a layer frees it for who waits', async () => {

@@ -51,6 +51,14 @@ export class Extractor implements TarSink {
     if (this.bytes > limits.expanded) {
       throw new StackError('image.limit', { message: `The layer expands to more than ${limits.expanded} bytes.` });
     }
+    try {
+      this.#place(entry);
+    } catch (thrown) {
+      throw failed(entry.name, thrown);
+    }
+  }
+
+  #place(entry: TarEntry): void {
     const path = safePath(entry.name, entry.name);
     if (path === '') {
       if (entry.type === 'directory') this.#finishDirectory(this.#root, '', entry);
@@ -74,6 +82,8 @@ export class Extractor implements TarSink {
     this.#file = null;
     try {
       this.#metadata(fd, '', entry, entry.mode & ~this.#umask & 0o777);
+    } catch (thrown) {
+      throw failed(entry.name, thrown);
     } finally {
       closeSync(fd);
     }
