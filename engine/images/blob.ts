@@ -11,7 +11,10 @@ export interface Expected {
   size?: number | undefined;
 }
 
-/** Writes one blob: bytes in, digest checked, then renamed into place. Dispose removes what was not committed. */
+/**
+ * Writes one blob: bytes in, digest checked, then renamed into place. Dispose removes what was not committed.
+ * It is on disk after the syncfs(2) that precedes its image's entry in index.json.
+ */
 export class BlobWriter implements Disposable {
   readonly #store: Store;
   readonly #path: string;
@@ -26,9 +29,7 @@ export class BlobWriter implements Disposable {
     this.#expected = expected;
     this.#hash = createHash(algorithm(expected.digest));
     this.#path = join(store.root, 'ingest', randomBytes(12).toString('hex'));
-    this.#fd = fs.openSync(this.#path, 'wx', 0o644);
-    // Held until it is renamed: the sweep of another run leaves it alone.
-    store.verbs.tryFlock(this.#fd, 'exclusive');
+    this.#fd = store.makeLocked(this.#path, () => fs.openSync(this.#path, 'wx', 0o644));
   }
 
   write(chunk: Uint8Array): void {
@@ -56,7 +57,6 @@ export class BlobWriter implements Disposable {
     if (wanted !== undefined && digest !== wanted) throw mismatch(wanted, digest);
     const path = this.#store.blob(digest);
     if (!digest.startsWith('sha256:')) fs.mkdirSync(join(path, '..'), { recursive: true });
-    fs.fsyncSync(this.#fd);
     fs.renameSync(this.#path, path);
     this.#close();
     return { digest, size: this.size };

@@ -23,7 +23,6 @@ class LayerRun {
   readonly #hash = createHash('sha256');
   readonly #extractor: Extractor;
   readonly #tar: TarReader;
-  readonly #root: Fd;
   #decoder: Transform | null | undefined;
   #start = Buffer.alloc(0);
   #compressed = 0;
@@ -31,7 +30,6 @@ class LayerRun {
   #error: StackError | undefined;
 
   constructor(root: Fd) {
-    this.#root = root;
     this.#extractor = new Extractor(filesystem, root, umask);
     this.#tar = new TarReader(this.#extractor);
   }
@@ -101,7 +99,6 @@ class LayerRun {
       this.#tar.finish();
       this.#extractor.finish();
       this.#extractor.close();
-      filesystem.syncfs(this.#root);
     } catch (thrown) {
       this.#fail(thrown);
       return;
@@ -129,7 +126,10 @@ port.on('message', (message: ToWorker) => {
   if (message.type === 'layer') run = new LayerRun(message.root);
   else if (message.type === 'data') run?.take(Buffer.from(message.chunk));
   else if (message.type === 'end') run?.end();
-  else {
+  else if (message.type === 'sync') {
+    filesystem.syncfs(message.fd);
+    tell({ type: 'synced' });
+  } else {
     run?.abort();
     run = undefined;
     tell({ type: 'aborted' });

@@ -13,12 +13,14 @@ export type ToWorker =
   | { type: 'layer' /** Directory to extract into. */; root: Fd }
   | { type: 'data'; chunk: ArrayBuffer }
   | { type: 'end' }
+  | { type: 'sync'; fd: Fd }
   | { type: 'abort' };
 
 export type FromWorker =
   | { type: 'taken'; size: number }
   | { type: 'done'; diffId: string; plain: number }
   | { type: 'aborted' }
+  | { type: 'synced' }
   | {
       type: 'failed';
       code: ErrorCode;
@@ -54,6 +56,25 @@ export class Extractors implements AsyncDisposable {
   async start(root: Fd): Promise<Extraction> {
     const worker = this.#idle.pop() ?? (await this.#spawn());
     return new Running(worker, root, () => this.#idle.push(worker));
+  }
+
+  /** syncfs(2) of the file system `fd` lies on, which may take seconds: not on the caller's thread. */
+  async sync(fd: Fd): Promise<void> {
+    const worker = this.#idle.pop() ?? (await this.#spawn());
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onMessage = ({ type }: FromWorker) => {
+      if (type === 'synced') resolve();
+    };
+    worker.on('message', onMessage);
+    worker.on('error', reject);
+    worker.postMessage({ type: 'sync', fd } satisfies ToWorker);
+    try {
+      await promise;
+    } finally {
+      worker.off('message', onMessage);
+      worker.off('error', reject);
+    }
+    this.#idle.push(worker);
   }
 
   async #spawn(): Promise<Worker> {
@@ -121,7 +142,7 @@ class Running implements Extraction {
     if (message.type === 'taken') this.#ahead -= message.size;
     else if (message.type === 'done') this.#done = message;
     else if (message.type === 'aborted') this.#close();
-    else {
+    else if (message.type === 'failed') {
       const { type: _, code, ...fields } = message;
       this.#error = new StackError(code, fields);
     }

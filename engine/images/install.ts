@@ -1,4 +1,5 @@
 /** A whole image into the store: layers at once, then the documents, then its names. */
+import { closeSync, constants, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Descriptor, ImageConfig, Manifest, StoredImage } from '../../schemas/oci-image.ts';
@@ -91,12 +92,13 @@ export async function install(
   if (stop.signal.aborted) throw named(stop.signal.reason, image.shown);
   if (signal.aborted)
     throw new StackError('plan.interrupted', { message: `Adding ${image.shown} was interrupted.`, exitCode: 130 });
-  return describe(store, image, kept, chain);
+  return describe(store, extractors, image, kept, chain);
 }
 
 /** Writes manifest, configuration, record and names. */
 async function describe(
   store: Store,
+  extractors: Extractors,
   image: NewImage,
   layers: { digest: string; size: number }[],
   chain: string[],
@@ -131,6 +133,13 @@ async function describe(
     platform: platformOf(image.config),
     annotations: { [sourceDigest]: source, ...(name ? { [refName]: name, [imageName]: name } : {}) },
   });
+  const root = openSync(store.root, constants.O_DIRECTORY);
+  try {
+    await extractors.sync(root);
+  } finally {
+    closeSync(root);
+  }
+  store.settleLayers(chain);
   await store.changeIndex((manifests) => withNames(manifests, image.names, entry));
   const stored = store.index().manifests.find(({ digest }) => digest === manifest.digest);
   const answer = stored && store.image(stored);

@@ -53,41 +53,67 @@ export async function addLayer(
   }
   using _ = lock;
   const { digest, size } = source;
-  const hasBlob = digest !== undefined && store.hasBlob(digest, size);
   const hasLayer = store.hasLayer(source.chain);
-  if (hasBlob && hasLayer) {
+  // Awaited everywhere: the lock goes with this function.
+  if (digest === undefined || !store.hasBlob(digest, size))
+    return await fill(store, extractors, source, hasLayer, onProgress, signal);
+  if (hasLayer) {
     const bytes = fs.statSync(store.blob(digest)).size;
     onProgress('present', bytes);
     return { digest, size: bytes };
   }
-  // A blob that is there already was checked when it came; the diff id is checked again below.
-  const bytes = hasBlob ? fs.createReadStream(store.blob(digest), { highWaterMark: 256 * 1024 }) : source.open();
-  using blob = hasBlob ? null : new BlobWriter(store, source);
+  const stored = { ...source, open: () => fs.createReadStream(store.blob(digest), { highWaterMark: 256 * 1024 }) };
+  try {
+    return await fill(store, extractors, stored, hasLayer, onProgress, signal);
+  } catch (thrown) {
+    // A power cut may damage a blob before it is on disk: then it is fetched anew. Any other failure would come again.
+    if (signal.aborted || (await digestOfFile(store.blob(digest), digest)) === digest) throw thrown;
+    fs.rmSync(store.blob(digest), { force: true });
+    return await fill(store, extractors, source, hasLayer, onProgress, signal);
+  }
+}
+
+/** Runs the bytes of a layer through once: into its blob, and unless `hasLayer` into its directory. */
+async function fill(
+  store: Store,
+  extractors: Extractors,
+  source: LayerSource,
+  hasLayer: boolean,
+  onProgress: (state: LayerState, bytes: number) => void,
+  signal: AbortSignal,
+): Promise<{ digest: string; size: number }> {
+  using blob = new BlobWriter(store, source);
   using directory = hasLayer ? null : new NewDirectory(store);
   const extraction = directory && (await extractors.start(directory.root));
-  let done = 0;
   try {
-    for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
-      if (signal.aborted)
+    for await (const chunk of source.open()) {
+      if (signal.aborted) {
         throw new StackError('plan.interrupted', { message: 'Adding a layer was interrupted.', exitCode: 130 });
-      blob?.write(chunk);
+      }
+      blob.write(chunk);
       await extraction?.write(chunk);
-      done += chunk.length;
-      onProgress('pulling', done);
+      onProgress('pulling', blob.size);
     }
     // Size and digest first: they tell a damaged transport from a damaged image.
-    const kept = blob ? blob.commit() : { digest: digest!, size: done };
+    const kept = blob.commit();
     if (extraction) {
       const { diffId } = await extraction.end();
       if (diffId !== source.diffId) throw mismatch(source.diffId, diffId);
       directory.publish(source.chain);
     }
-    onProgress('done', done);
+    onProgress('done', kept.size);
     return kept;
   } catch (thrown) {
     await extraction?.abort();
     throw thrown;
   }
+}
+
+async function digestOfFile(path: string, like: string): Promise<string> {
+  const algorithm = like.slice(0, like.indexOf(':'));
+  const hash = createHash(algorithm);
+  for await (const chunk of fs.createReadStream(path)) hash.update(chunk as Buffer);
+  return `${algorithm}:${hash.digest('hex')}`;
 }
 
 /** A directory that becomes a layer when it is whole. */
@@ -102,18 +128,18 @@ class NewDirectory implements Disposable {
   constructor(store: Store) {
     this.#store = store;
     const path = join(store.layers, this.#name);
-    fs.mkdirSync(join(path, 'fs'), { recursive: true });
-    this.#lock = fs.openSync(path, fs.constants.O_DIRECTORY);
-    // Held until it is published: the sweep of another run leaves it alone.
-    store.verbs.tryFlock(this.#lock, 'exclusive');
+    this.#lock = store.makeLocked(path, () => {
+      fs.mkdirSync(path);
+      return fs.openSync(path, fs.constants.O_DIRECTORY);
+    });
+    fs.mkdirSync(join(path, 'fs'));
     this.root = fs.openSync(join(path, 'fs'), fs.constants.O_DIRECTORY);
     store.verbs.fchmod(this.root, 0o755);
   }
 
-  /** Its content is on disk already (syncfs): a layer that has `done` is whole even after a power cut. */
   publish(chain: string): void {
     const path = join(this.#store.layers, this.#name);
-    this.#store.write(join(path, 'done'), '');
+    fs.writeFileSync(join(path, this.#store.freshMark()), '');
     // One without its mark is the rest of a removal or of a power cut; its lock is ours.
     removeLayer(this.#store, chain);
     fs.renameSync(path, this.#store.layer(chain));

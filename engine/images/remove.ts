@@ -67,7 +67,7 @@ export function collect(store: Store): string[] {
   for (const chain of fs.readdirSync(store.layers)) {
     if (chains.has(chain) || chain.startsWith('.')) continue;
     // Its mark goes first: a removal cut short must not leave what looks whole.
-    fs.rmSync(join(store.layer(chain), 'done'), { force: true });
+    for (const mark of ['done', store.freshMark()]) fs.rmSync(join(store.layer(chain), mark), { force: true });
     removeLayer(store, chain);
     fs.rmSync(join(store.root, 'locks', chain), { force: true });
     deleted.push(`sha256:${chain}`);

@@ -6,7 +6,8 @@
  *   images/ingest/                                      content on its way in, each file locked by who writes it
  *   images/locks/                                       index: taken to change index.json; content: shared while content is
  *                                                       added, exclusive while what nothing names is removed; <hex>: a layer
- *   layers/<chain hex>/fs, layers/<chain hex>/done      an unpacked layer; layers/.new-…: one being unpacked
+ *   layers/<chain hex>/fs                               an unpacked layer; layers/.new-…: one being unpacked
+ *   layers/<chain hex>/done, …/fresh-<boot id>          it is whole on disk; it is whole as long as the machine runs
  */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -15,6 +16,7 @@ import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import type { Descriptor, ImageConfig, Index, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** image-spec annotations.md; skopeo and umoci look names up by it. */
 export const refName = 'org.opencontainers.image.ref.name';
@@ -40,6 +42,7 @@ export class Store {
   readonly root: string;
   readonly layers: string;
   #isReady = false;
+  #freshMark: string | undefined;
   #index: { stamp: string; value: Index } | undefined;
   readonly #records = new Map<string, ImageRecord>();
 
@@ -77,15 +80,37 @@ export class Store {
 
   /** Removes entries that nobody holds locked any more. */
   #sweep(dir: string, isTemporary: (name: string) => boolean): void {
+    using parent = this.#open(dir);
     for (const name of fs.readdirSync(dir)) {
       if (!isTemporary(name)) continue;
       const path = join(dir, name);
       try {
         using lock = this.#open(path);
-        if (this.verbs.tryFlock(lock.fd, 'exclusive')) fs.rmSync(path, { recursive: true, force: true });
+        if (this.verbs.tryFlock(lock.fd, 'exclusive')) removeTree(this.verbs, parent.fd, name);
       } catch {
         // Its owner finished or removed it in between.
       }
+    }
+  }
+
+  /**
+   * Makes something temporary at `path` and locks it, so that the sweep of another run leaves it alone. A sweep between the
+   * two takes it away: then it is made again.
+   */
+  makeLocked(path: string, make: () => Fd): Fd {
+    for (;;) {
+      let fd: Fd;
+      try {
+        fd = make();
+      } catch (thrown) {
+        if ((thrown as NodeJS.ErrnoException).code === 'ENOENT' && fs.existsSync(dirname(path))) continue;
+        throw thrown;
+      }
+      const isOurs = this.verbs.tryFlock(fd, 'exclusive');
+      const now = fs.statSync(path, { throwIfNoEntry: false });
+      if (isOurs && now?.ino === fs.fstatSync(fd).ino) return fd;
+      fs.closeSync(fd);
+      fs.rmSync(path, { recursive: true, force: true });
     }
   }
 
@@ -138,8 +163,29 @@ export class Store {
     return join(this.layers, chain);
   }
 
+  /** Whether a layer is whole: on disk, or written since the machine started, which is as good until it stops. */
   hasLayer(chain: string): boolean {
-    return fs.existsSync(join(this.layers, chain, 'done'));
+    const path = join(this.layers, chain);
+    // In this order: the one becomes the other by a rename.
+    return fs.existsSync(join(path, this.freshMark())) || fs.existsSync(join(path, 'done'));
+  }
+
+  /** Name of the mark of layers that may not have reached the disk: it counts for this boot only. */
+  freshMark(): string {
+    this.#freshMark ??= `fresh-${fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
+    return this.#freshMark;
+  }
+
+  /** Everything is on disk (syncfs): the layers hold from now on. */
+  settleLayers(chains: string[]): void {
+    for (const chain of chains) {
+      try {
+        fs.renameSync(join(this.layers, chain, this.freshMark()), join(this.layers, chain, 'done'));
+      } catch (thrown) {
+        // Another run that shares the layer was first.
+        if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+      }
+    }
   }
 
   /** index.json as it is; read again only when it changed. */
@@ -168,6 +214,7 @@ export class Store {
   /** Changes index.json under its lock. `change` answers the new list of manifests. */
   async changeIndex(change: (manifests: Descriptor[]) => Descriptor[]): Promise<void> {
     using _ = await this.lock('index');
+    this.#index = undefined;
     const index = this.index();
     const manifests = change(structuredClone(index.manifests));
     const mediaType = 'application/vnd.oci.image.index.v1+json';
@@ -192,7 +239,7 @@ export class Store {
 
   writeRecord(record: ImageRecord): void {
     this.#records.set(record.manifestDigest, record);
-    this.write(this.#recordPath(record.manifestDigest), JSON.stringify(record));
+    this.write(this.#recordPath(record.manifestDigest), JSON.stringify(record), false);
   }
 
   removeRecord(manifestDigest: string): void {
@@ -249,13 +296,13 @@ export class Store {
     };
   }
 
-  /** Writes a whole file: temporary, fsync, rename. */
-  write(path: string, content: string | Uint8Array): void {
+  /** Writes a whole file: temporary, rename. With fsync unless what follows syncs everything. */
+  write(path: string, content: string | Uint8Array, isSynced = true): void {
     const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}`);
     const fd = fs.openSync(temporary, 'wx', 0o644);
     try {
       fs.writeFileSync(fd, content);
-      fs.fsyncSync(fd);
+      if (isSynced) fs.fsyncSync(fd);
       fs.renameSync(temporary, path);
     } catch (thrown) {
       fs.rmSync(temporary, { force: true });

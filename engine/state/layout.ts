@@ -3,7 +3,7 @@
  *
  *   STACK_ROOT      /var/lib/stack
  *     images/                     an OCI image layout: oci-layout, index.json, blobs/sha256/… (more in engine/images/store)
- *     layers/<chain id>/          an unpacked layer: fs/, and `done` once it is whole
+ *     layers/<chain id>/          an unpacked layer: fs/, and a mark once it is whole
  *     volumes/<name>/             volume.json, _data/
  *     networks/<name>.json        NetworkRecord
  *     stacks/<stack>/<id>/        one container: container.json, config.json (OCI bundle), upper/, work/, log,
