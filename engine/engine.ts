@@ -77,7 +77,8 @@ export function createEngine(host: Host): Engine {
     const { emit, signal, waitTimeoutMs, command = 'stack' } = run;
     using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
     if (isDown) for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
-    const [{ execute }, effects] = await Promise.all([import('./execute/execute.ts'), createEffects(host, rooms)]);
+    const { execute } = await import('./execute/execute.ts');
+    const effects = () => createEffects(host, rooms);
     let snapshot = await look(project.name, project, true);
     let plan = await make(snapshot, []);
     const asked = plan.operations.filter((one) => one.kind === 'image.pull' && one.policy === 'always');

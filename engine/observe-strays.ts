@@ -33,7 +33,7 @@ export async function findStrays(
   };
   for (const id of entries(layout.stackDir(stack))) note(id);
   for (const id of containerCgroups(stack, cgroupParent(host))) note(id);
-  for (const id of unclaimedRunDirs(host)) note(id);
+  for (const id of unclaimedRunDirs(host, known)) ids.add(id);
   const prefix = endpointAlias(stack, '');
   const ownBridges = new Set(networks.map(({ bridge }) => bridge));
   for (const { name, alias, kind } of (await send(kernel.network, protocol.route, null, [getLinks()])).map(readLink)) {
@@ -81,8 +81,8 @@ function unfinishedVolumes({ layout }: Host): string[] {
  * Run directories of containers that no stack has a directory of. A container's directory is made before its run
  * directory and removed after it, so this is no one's who is at work.
  */
-function unclaimedRunDirs({ layout }: Host): string[] {
-  const running = entries(join(layout.run, 'containers'));
+function unclaimedRunDirs({ layout }: Host, known: Set<string>): string[] {
+  const running = entries(dirname(layout.containerRun('id'))).filter((id) => !known.has(id));
   if (running.length === 0) return [];
   const stacks = entries(layout.stacks);
   return running.filter((id) => !stacks.some((stack) => existsSync(layout.containerDir(stack, id))));

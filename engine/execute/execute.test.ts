@@ -50,7 +50,14 @@ async function run(
   const events: EngineEvent[] = [];
   memory.behaviour = behaviour;
   try {
-    await execute({ plan, project, snapshot, effects: memory.effects, emit: (event) => events.push(event), ...more });
+    await execute({
+      plan,
+      project,
+      snapshot,
+      effects: async () => memory.effects,
+      emit: (event) => events.push(event),
+      ...more,
+    });
     return { events };
   } catch (error) {
     return { error: error as StackError, events };

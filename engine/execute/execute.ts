@@ -17,7 +17,8 @@ export interface Execution {
   project: Project;
   /** What the plan was made from. */
   snapshot: Snapshot;
-  effects: Effects;
+  /** Asked for where there is something to do: what does it is not loaded for nothing. */
+  effects: () => Promise<Effects>;
   emit: Emit;
   signal?: AbortSignal | undefined;
   waitTimeoutMs?: number | undefined;
@@ -34,7 +35,11 @@ export interface Outcome {
  * everything that can still be done is done. Throws one StackError, the other problems in its `also`.
  */
 export async function execute(execution: Execution): Promise<Outcome> {
-  const { plan, project, snapshot, effects, emit, waitTimeoutMs } = execution;
+  const { plan, project, snapshot, emit, waitTimeoutMs } = execution;
+  report(plan, emit);
+  const world = new World(snapshot, plan);
+  if (plan.operations.length === 0) return outcomeOf(world);
+  const effects = await execution.effects();
   const end = new AbortController();
   const onSignal = () => end.abort(execution.signal!.reason);
   if (execution.signal?.aborted) onSignal();
@@ -47,11 +52,10 @@ export async function execute(execution: Execution): Promise<Outcome> {
     emit,
     waitTimeoutMs,
     signal: end.signal,
-    world: new World(snapshot, plan),
+    world,
     journal: emptyJournal(),
     images: new Map(),
   };
-  report(plan, emit);
   try {
     const onFailure = () => {
       if (!isTakingDown) end.abort(new StackError('plan.interrupted', { message: 'Another step failed.' }));
@@ -69,7 +73,7 @@ export async function execute(execution: Execution): Promise<Outcome> {
     }
     const isInterrupted = execution.signal?.aborted === true;
     if (course.failures.length === 0 && course.skipped.length === 0) {
-      return { containers: run.world.sortedContainers(), networks: [...run.world.networks.values()] };
+      return outcomeOf(world);
     }
     for (const { id, kind, resource } of course.skipped) {
       emit({ type: 'skipped', id, kind, resource, because: isInterrupted ? 'interrupted' : 'an earlier step failed' });
@@ -80,6 +84,11 @@ export async function execute(execution: Execution): Promise<Outcome> {
     execution.signal?.removeEventListener('abort', onSignal);
   }
 }
+
+const outcomeOf = (world: World): Outcome => ({
+  containers: world.sortedContainers(),
+  networks: [...world.networks.values()],
+});
 
 function report({ stack, operations, warnings }: Plan, emit: Emit): void {
   emit({

@@ -1,7 +1,6 @@
 /** The shim's status: a small text file it replaces on every change, and the same text in its status frames. */
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
 import type { ContainerState, ContainerStatus, Health } from '../../schemas/container.ts';
 import type { KernelPort } from '../../schemas/kernel.ts';
 
@@ -121,7 +120,7 @@ export async function shimGone(kernel: KernelPort, runDir: string): Promise<void
 export function readStatus(kernel: KernelPort, runDir: string): ShimStatus {
   let text: string;
   try {
-    text = readFileSync(join(runDir, 'status'), 'utf8');
+    text = readFileSync(`${runDir}/status`, 'utf8');
   } catch {
     return { ...nothing };
   }

@@ -14,7 +14,7 @@
  *     networks/<name>.names       table of names the resolvers map (engine/network/names)
  *     containers/<id>/            control (the shim's socket), status
  */
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 
 export interface Layout {
   root: string;
@@ -35,23 +35,24 @@ export interface Layout {
 }
 
 export function layout(environment: NodeJS.ProcessEnv = process.env): Layout {
-  const root = environment.STACK_ROOT || '/var/lib/stack';
-  const run = environment.STACK_RUN || '/run/stack';
+  // Absolute: monitors work from another directory. Joined by hand below: these are called for every container.
+  const root = resolve(environment.STACK_ROOT || '/var/lib/stack');
+  const run = resolve(environment.STACK_RUN || '/run/stack');
   return {
     root,
     run,
-    images: join(root, 'images'),
-    layers: join(root, 'layers'),
-    volumes: join(root, 'volumes'),
-    networks: join(root, 'networks'),
-    stacks: join(root, 'stacks'),
-    locks: join(run, 'locks'),
-    stackDir: (stack) => join(root, 'stacks', stack),
-    containerDir: (stack, id) => join(root, 'stacks', stack, id),
-    containerRun: (id) => join(run, 'containers', id),
-    lock: (stack) => join(run, 'locks', stack),
-    networkRecord: (name) => join(root, 'networks', `${name}.json`),
-    networkNames: (name) => join(run, 'networks', `${name}.names`),
-    volumeDir: (name) => join(root, 'volumes', name),
+    images: `${root}/images`,
+    layers: `${root}/layers`,
+    volumes: `${root}/volumes`,
+    networks: `${root}/networks`,
+    stacks: `${root}/stacks`,
+    locks: `${run}/locks`,
+    stackDir: (stack) => `${root}/stacks/${stack}`,
+    containerDir: (stack, id) => `${root}/stacks/${stack}/${id}`,
+    containerRun: (id) => `${run}/containers/${id}`,
+    lock: (stack) => `${run}/locks/${stack}`,
+    networkRecord: (name) => `${root}/networks/${name}.json`,
+    networkNames: (name) => `${run}/networks/${name}.names`,
+    volumeDir: (name) => `${root}/volumes/${name}`,
   };
 }

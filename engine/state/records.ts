@@ -19,7 +19,7 @@ export function listContainers(layout: Layout, stack: string, damaged: 'refuse' 
   const records: ContainerRecord[] = [];
   for (const id of entries(layout.stackDir(stack))) {
     try {
-      const record = loadContainer(join(layout.containerDir(stack, id), fileName), id);
+      const record = loadContainer(`${layout.containerDir(stack, id)}/${fileName}`, id);
       if (record) records.push(record);
     } catch (error) {
       if (damaged === 'refuse' || !(error instanceof StackError)) throw error;
@@ -31,7 +31,7 @@ export function listContainers(layout: Layout, stack: string, damaged: 'refuse' 
 /** The containers of a stack whose record is there and cannot be read, each with the error that says so. */
 export function damagedContainers(layout: Layout, stack: string): { id: string; path: string; error: StackError }[] {
   return entries(layout.stackDir(stack)).flatMap((id) => {
-    const path = join(layout.containerDir(stack, id), fileName);
+    const path = `${layout.containerDir(stack, id)}/${fileName}`;
     try {
       loadContainer(path, id);
       return [];
