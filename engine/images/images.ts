@@ -91,6 +91,21 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
       const present = find(text, platform);
       // A digest means the same forever.
       if (present && (policy === 'missing' || reference.digest)) return present;
+      const known = present ? undefined : describe(store, reference);
+      if (known && policy === 'missing') {
+        const { repair } = await import('./load.ts');
+        try {
+          const repaired = await repair(store, host.kernel.addon, known, reference.name, {
+            platform,
+            onProgress,
+            signal,
+          });
+          if (!platform || fits(parsePlatform(platform), repaired.config)) return repaired;
+        } catch (thrown) {
+          if (signal?.aborted) throw thrown;
+          // Not whole here: the registry has it.
+        }
+      }
       const [{ pull }, { defaultTiming }] = await Promise.all([import('./pull.ts'), import('./registry/registry.ts')]);
       const wanted = platform === undefined ? undefined : parsePlatform(platform);
       return pull(

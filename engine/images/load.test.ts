@@ -158,6 +158,30 @@ describe.runIf(process.getuid?.() === 0)('load', () => {
   });
 });
 
+describe.runIf(process.getuid?.() === 0)('a layout as other tools leave it', () => {
+  test('what they put into the store is unpacked without a registry', async () => {
+    const name = 'registry.invalid/app:1';
+    await images().load(write('x.tar', dockerArchive(makeImage([[{ name: 'x' }]]), ['other'])));
+    const root = world.host.layout.images;
+    const index = JSON.parse(fs.readFileSync(join(root, 'index.json'), 'utf8'));
+    for (const [file, content] of layoutFiles(image, name)) {
+      if (file === 'index.json') index.manifests.push(...JSON.parse(content.toString()).manifests);
+      else if (file !== 'oci-layout') fs.writeFileSync(join(root, file), content);
+    }
+    fs.writeFileSync(join(root, 'index.json'), JSON.stringify(index));
+    expect(images().find(name)).toBeUndefined();
+    const stored = await images().pull(name);
+    expect(stored).toMatchObject({ id: image.config.digest, names: [name] });
+    expect(images().list()).toHaveLength(2);
+    // And where only the unpacked layers are gone.
+    fs.rmSync(world.host.layout.layers, { recursive: true });
+    expect((await createImages(world.host).pull(name)).layers.map((layer) => fs.readdirSync(layer))).toEqual([
+      ['b'],
+      ['a'],
+    ]);
+  });
+});
+
 describe.runIf(process.getuid?.() === 0)('remove', () => {
   const other = makeImage([[{ name: 'a', content: 'lower' }], [{ name: 'c', content: 'c' }]]);
 

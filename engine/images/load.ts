@@ -12,7 +12,7 @@ import { install, type NewImage } from './install.ts';
 import { ociConfig, ociLayer, ociManifest, readConfig, readDocument } from './media.ts';
 import { choosePlatform, hostPlatform, parsePlatform } from './platform.ts';
 import { familiar, parseReference } from './reference.ts';
-import { imageName, refName, type Store } from './store.ts';
+import { imageName, refName, type Store, sourceDigest } from './store.ts';
 
 /** @throws StackError of the image group; images of the archive that were whole before stay. */
 export async function load(
@@ -52,24 +52,44 @@ async function* layoutImages(archive: Archive, platform: Platform): AsyncGenerat
     throw new StackError('image.archive', { message: 'index.json of the archive is no index.' });
   const { manifests } = index.value;
   if (manifests.length === 0) throw new StackError('image.archive', { message: 'The archive has no image.' });
-  for (const descriptor of manifests) {
-    const names = namesOf(descriptor);
-    const shown = names[0] ? familiar(names[0]) : descriptor.digest;
-    let at = descriptor;
-    let content = document(archive, at);
-    for (let depth = 0; ; depth++) {
-      const read = await readDocument(shown, content, at.mediaType);
-      if (read.kind === 'manifest') {
-        const image = { shown, names, manifest: read.value, manifestContent: content, digest: descriptor.digest };
-        yield await described(archive, image);
-        break;
-      }
-      if (depth === 3)
-        throw new StackError('image.archive', { message: `Image ${shown} has indexes that lead to indexes.` });
-      at = choosePlatform(shown, read.value.manifests, platform);
-      content = document(archive, at);
+  for (const descriptor of manifests) yield await readImage(archive, descriptor, namesOf(descriptor), platform);
+}
+
+/** One image of a layout, whatever indexes lead to it. */
+async function readImage(archive: Archive, top: Descriptor, names: string[], platform: Platform): Promise<NewImage> {
+  const shown = names[0] ? familiar(names[0]) : top.digest;
+  let at = top;
+  for (let depth = 0; depth < 4; depth++) {
+    const content = document(archive, at);
+    const read = await readDocument(shown, content, at.mediaType);
+    if (read.kind === 'manifest') {
+      const digest = top.annotations?.[sourceDigest] ?? top.digest;
+      return described(archive, { shown, names, manifest: read.value, manifestContent: content, digest });
     }
+    at = choosePlatform(shown, read.value.manifests, platform);
   }
+  throw new StackError('image.archive', { message: `Image ${shown} has indexes that lead to indexes.` });
+}
+
+/**
+ * Unpacks an image anew that the store names and whose blobs it has: another tool put it there, or its layers are gone. Asks
+ * nobody outside. @throws StackError where a blob is missing or damaged
+ */
+export async function repair(
+  store: Store,
+  addon: string,
+  descriptor: Descriptor,
+  name: string,
+  options: Required<Pick<LoadOptions, 'signal'>> & Pick<LoadOptions, 'platform' | 'onProgress'>,
+): Promise<StoredImage> {
+  const signal = options.signal ?? new AbortController().signal;
+  const platform = options.platform === undefined ? hostPlatform() : parsePlatform(options.platform);
+  store.prepare();
+  using _ = await store.lock('content', 'shared', signal);
+  using archive = await openArchive(store, store.root, signal);
+  await using extractors = new Extractors(addon);
+  const image = await readImage(archive, descriptor, [name], platform);
+  return await install(store, extractors, image, (progress) => options.onProgress?.({ ...progress, name }), signal);
 }
 
 async function described(
