@@ -12,7 +12,7 @@ import type { Images } from './images/images.ts';
 import { loadRecords } from './network/records.ts';
 import { observe, observeContainers, setDamagedAside } from './observe.ts';
 import { createEffects, createRooms } from './rooms.ts';
-import { lockStack } from './state/lock.ts';
+import { lockIfFree, lockStack } from './state/lock.ts';
 
 /** How a run reports, and how it is ended. */
 export interface Run {
@@ -45,6 +45,7 @@ export interface Engine {
   observeContainers(stack: string): ObservedContainer[];
   /** The project as the stack's readable records tell it, for commands without a stack file (`stack -p demo down`). */
   recorded(stack: string): Promise<Project>;
+  /** What apply would do. Left-overs are part of it unless a command is at work on the stack, whose work they may be. */
   plan(project: Project, options: ReconcileOptions): Promise<Plan>;
   /** Observe, reconcile and execute under the stack's lock. Throws a StackError that names what is left. */
   apply(project: Project, options: ReconcileOptions, run: Run): Promise<Applied>;
@@ -106,7 +107,8 @@ export function createEngine(host: Host): Engine {
     },
     async plan(project, options) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
-      return reconcile(project, await look(project.name, project), options);
+      using free = lockIfFree(host, project.name);
+      return reconcile(project, await look(project.name, project, free !== undefined), options);
     },
     async apply(project, options, run) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');

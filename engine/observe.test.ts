@@ -10,6 +10,7 @@ import { createEngine } from './engine.ts';
 import type { Host } from './host.ts';
 import { observe, observeContainers, setDamagedAside } from './observe.ts';
 import { layout } from './state/layout.ts';
+import { lockStack } from './state/lock.ts';
 
 const config: Service = { image: 'a', command: null, entrypoint: null, networks: { default: null } };
 const project: Project = {
@@ -36,7 +37,10 @@ function container(number: number): ContainerRecord {
   const base = { id: '', resource: '', cause: '', needs: [] };
   const name = `demo-web-${number}`;
   const record = recordOf(project, { ...base, kind: 'container.create', name, service: 'web', number, config });
-  write(join(host.layout.containerDir('demo', record.id), 'container.json'), JSON.stringify(record));
+  const files = { 'container.json': JSON.stringify(record), 'config.json': '{}', program: 'STKP' };
+  for (const [file, content] of Object.entries(files)) {
+    write(join(host.layout.containerDir('demo', record.id), file), content);
+  }
   return record;
 }
 
@@ -113,6 +117,23 @@ test('an empty record, as a power cut leaves it, is half made', async () => {
   write(join(host.layout.containerDir('demo', id), 'container.json'), '');
   const { strays, containers } = await observe({ host, stack: 'demo', withStrays: true });
   expect([containers, strays]).toEqual([[], [{ kind: 'container', name: id }]]);
+});
+
+test('so is a container with a record and nothing to start it from', async () => {
+  const record = container(1);
+  write(join(host.layout.containerDir('demo', record.id), 'program'), '');
+  const { strays, containers } = await observe({ host, stack: 'demo', withStrays: true });
+  expect([containers, strays]).toEqual([[], [{ kind: 'container', name: record.id }]]);
+});
+
+test('a plan counts left-overs, unless a command is at work on the stack', async () => {
+  mkdirSync(host.layout.containerDir('demo', 'e'.repeat(64)), { recursive: true });
+  const idle: Project = { name: 'demo', services: {}, networks: {}, volumes: {} };
+  const engine = createEngine(host);
+  const operations = async () => (await engine.plan(idle, { action: 'up' })).operations.map(({ id }) => id);
+  expect(await operations()).toEqual(['remove container eeeeeeeeeeee']);
+  using _ = await lockStack(host, { stack: 'demo', command: 'stack up', emit() {} });
+  expect(await operations()).toEqual([]);
 });
 
 test('a stack without its file is known by its records', async () => {

@@ -1,9 +1,9 @@
 /** What the machine has of a stack: records, what the shims report, and what only the kernel knows. */
-import { renameSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import type { NetworkRecord } from '../schemas/container.ts';
 import type { StackError } from '../schemas/errors.ts';
 import type { Project } from '../schemas/project.ts';
-import type { ObservedImage, Snapshot } from '../schemas/snapshot.ts';
+import type { ObservedContainer, ObservedImage, Snapshot } from '../schemas/snapshot.ts';
 import type { Host } from './host.ts';
 import { findBridges } from './network/bridges.ts';
 import { loadRecords } from './network/records.ts';
@@ -45,7 +45,8 @@ export async function observe({
   withStrays,
   damaged,
 }: Observation): Promise<Snapshot> {
-  const containers = observeContainers(host, stack, damaged);
+  const all = observeContainers(host, stack, damaged);
+  const containers = withStrays ? all.filter((one) => isWhole(host, one)) : all;
   const wantedNetworks = new Set(Object.values(project?.networks ?? {}).map(({ name }) => name));
   const wantedVolumes = new Set(Object.values(project?.volumes ?? {}).map(({ name }) => name));
   const networks = loadRecords(host.layout).filter((one) => one.stack === stack || wantedNetworks.has(one.name));
@@ -62,6 +63,17 @@ export async function observe({
     images: project && findImage ? observeImages(project, findImage) : [],
     strays,
   };
+}
+
+/**
+ * After a power cut a container may have its record and not yet what it is started from. Nothing has run in it that is
+ * worth keeping: it is taken for what an interrupted command left.
+ */
+function isWhole({ layout }: Host, { record, status }: ObservedContainer): boolean {
+  if (status.pid !== 0) return true;
+  const directory = layout.containerDir(record.stack, record.id);
+  const size = (name: string) => statSync(`${directory}/${name}`, { throwIfNoEntry: false })?.size ?? 0;
+  return size('config.json') > 0 && size('program') > 0;
 }
 
 async function existingBridges({ kernel }: Host, networks: NetworkRecord[]): Promise<Set<string>> {

@@ -45,6 +45,16 @@ export async function lockStack(
   };
 }
 
+/** The lock where nobody has it, for a look that must not see a command's work half done; undefined where somebody has. */
+export function lockIfFree({ kernel, layout }: Pick<Host, 'kernel' | 'layout'>, stack: string): Disposable | undefined {
+  const path = layout.lock(stack);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const fd = openSync(path, 'a+', 0o600);
+  if (kernel.filesystem.tryFlock(fd, 'exclusive')) return { [Symbol.dispose]: () => closeSync(fd) };
+  closeSync(fd);
+  return undefined;
+}
+
 /** A wait that was given up may still be granted: the kernel's wait then holds the lock until this process ends. */
 function orInterrupted<T>(work: Promise<T>, stack: string, signal?: AbortSignal): Promise<T> {
   if (!signal) return work;
