@@ -18,6 +18,7 @@ import {
   removeLinks,
   setHairpin,
   setLink,
+  withoutLinkLocal,
 } from './netlink/link.ts';
 import type { Request } from './netlink/message.ts';
 import { protocol, send } from './netlink/netlink.ts';
@@ -89,7 +90,8 @@ export function hostRequests({ namespace, stack, id, endpoints, bridges, isBridg
         mtu: bridge.mtu === DEFAULT_MTU ? undefined : bridge.mtu,
         peer: { name: endpoint.interface, mac: endpoint.mac, namespace },
       }),
-      setLink(name, { alias: endpointAlias(stack, id), isWithoutLinkLocal: true }),
+      setLink(name, { alias: endpointAlias(stack, id) }),
+      withoutLinkLocal(name),
       ...(isBridgeFiltered ? [setHairpin(name)] : []),
       setLink(name, { isUp: true }),
       getLink(name),
@@ -101,7 +103,7 @@ export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>
   const requests = [setLink('lo', { isUp: true })];
   for (const endpoint of endpoints) {
     const index = peers.get(endpoint.hostInterface)!;
-    if (!endpoint.ipv6) requests.push(setLink(endpoint.interface, { isWithoutLinkLocal: true }));
+    if (!endpoint.ipv6) requests.push(withoutLinkLocal(endpoint.interface));
     for (const { address, prefix } of [endpoint.ipv4, endpoint.ipv6].filter((one) => one !== undefined)) {
       requests.push(addAddress(index, parseAddress(address)!, prefix, endpoint.interface));
     }

@@ -4,7 +4,7 @@ import type { NetworkVerbs } from '../../schemas/kernel.ts';
 import { parseAddress, parseSubnet } from './address.ts';
 import { bridgeAlias, linkGroup, macOf } from './identity.ts';
 import { addAddress } from './netlink/address.ts';
-import { addBridge, getLink, type Link, RTM_NEWLINK, readLink, setLink } from './netlink/link.ts';
+import { addBridge, getLink, type Link, RTM_NEWLINK, readLink, setLink, withoutLinkLocal } from './netlink/link.ts';
 import { protocol, send } from './netlink/netlink.ts';
 
 /** Makes what is missing of the bridge and answers it as the kernel has it. */
@@ -13,7 +13,8 @@ export async function makeBridge(kernel: NetworkVerbs, record: NetworkRecord): P
   const mac = macOf((ipv4 ?? ipv6)!.gateway);
   const answers = await send(kernel, protocol.route, null, [
     addBridge({ name, mac, group: linkGroup(stack), mtu }),
-    setLink(name, { alias: bridgeAlias(stack, record.name), isWithoutLinkLocal: !ipv6 }),
+    setLink(name, { alias: bridgeAlias(stack, record.name) }),
+    ...(ipv6 ? [] : [withoutLinkLocal(name)]),
     setLink(name, { isUp: true }),
     getLink(name),
   ]);

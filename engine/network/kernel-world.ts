@@ -117,6 +117,7 @@ async function main(): Promise<void> {
   await network('back');
   await network('closed', { internal: true });
   await network('six', { enable_ipv6: true });
+  await network('small', { driver_opts: { 'com.docker.network.driver.mtu': '1000' } });
   facts.forwardingOpened = forwarding();
   const udp: PublishedPort = { protocol: 'udp', hostAddress: '0.0.0.0', hostPort: 8053, containerPort: 53 };
   const web = await container('web', ['front'], [tcp(8080, 80), tcp(8081, 80, '127.0.0.1'), udp]);
@@ -125,6 +126,11 @@ async function main(): Promise<void> {
   const shut = await container('shut', ['closed'], [tcp(8084, 80)]);
   const shut2 = await container('shut2', ['closed']);
   const six = await container('six', ['six'], [tcp(8086, 80, '::'), tcp(8086, 80)]);
+  const small = await container('small', ['small']);
+  facts.mtu = sh(`${enter(small.namespace)} ip -o link show eth0 | grep -o 'mtu [0-9]*'`);
+  facts.linkLocal = sh(
+    `${enter(web.namespace)} ip -6 -o addr show dev eth0; ip -6 -o addr show dev ${web.endpoints[0]!.bridge}`,
+  );
   await networks.sync(stack, [...records.values()], containers);
   const host = peer(null);
   const outside = peer(outsideNamespace);

@@ -31,6 +31,11 @@ describe.skipIf(missing).each(['0', '1'])('networks in the kernel, bridge-nf-cal
     expect(facts.resolver).toEqual(['127.0.0.1', '127.0.0.1']);
   });
 
+  test('links are as their network asks: MTU, and no IPv6 where there is none', () => {
+    expect(facts.mtu).toBe('mtu 1000');
+    expect(facts.linkLocal).toBe('');
+  });
+
   test('a published port answers the world, who is seen as who he is', () => {
     expect(facts.outside).toBe('192.0.2.2');
     expect(facts.outsideUdp).toBe('192.0.2.2');

@@ -44,6 +44,7 @@ test.each([
   ['network.address', 'gateway 11.6.0.1 is not in', pool({ subnet: '11.5.0.0/24', gateway: '11.6.0.1' })],
   ['network.address', 'ip_range 11.5.0.0/16 is not inside', pool({ subnet: '11.5.0.0/24', ip_range: '11.5.0.0/16' })],
   ['network.address', 'aux_addresses.nas', pool({ subnet: '11.5.0.0/24', aux_addresses: { nas: '11.6.0.9' } })],
+  ['network.address', 'neither IPv4 nor IPv6', { enable_ipv4: false }],
   ['network.address', 'no room', pool({ subnet: '11.5.0.0/31' })],
   ['config.not-supported', 'several IPv4 subnets', pool({ subnet: '11.5.0.0/24' }, { subnet: '11.6.0.0/24' })],
 ])('%s: %s', (code, message, fields) => {

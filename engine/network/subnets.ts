@@ -56,6 +56,7 @@ export function chooseSubnets(config: Network, pools: Pool[], taken: Taken[]): {
     const subnet = asked[6]?.subnet ?? uniqueLocal(config.name, taken);
     choice.ipv6 = finish(subnet, asked[6]?.pool, taken, resource);
   }
+  if (!choice.ipv4 && !choice.ipv6) throw invalid('it has neither IPv4 nor IPv6', 'Enable one of them.', resource);
   return choice;
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { parseAddress } from '../address.ts';
 import { addAddress, readAddress } from './address.ts';
 import { forgetUdp } from './conntrack.ts';
-import { addBridge, addVeth, readLink, removeLinks, setHairpin, setLink } from './link.ts';
+import { addBridge, addVeth, readLink, removeLinks, setHairpin, setLink, withoutLinkLocal } from './link.ts';
 import { addDefaultRoute, readRoute } from './route.ts';
 
 /** Bytes as hex without blanks, and lines as they stand in the kernel's headers. */
@@ -48,11 +48,17 @@ test('a veth pair whose other end is born in a namespace', () => {
 });
 
 test('changes of a link', () => {
-  expect(hex(setLink('st1', { alias: 'stack:demo:1', isWithoutLinkLocal: true }).body)).toBe(
+  expect(hex(setLink('st1', { alias: 'stack:demo:1' }).body)).toBe(
     lines(
       ifinfo,
       '0800 0300 73743100', // IFLA_IFNAME
       '1000 1400 737461636b3a64656d6f3a31', // IFLA_IFALIAS, without NUL
+    ),
+  );
+  expect(hex(withoutLinkLocal('st1').body)).toBe(
+    lines(
+      ifinfo,
+      '0800 0300 73743100', // IFLA_IFNAME
       '1000 1a80 0c00 0a80 0500 0800 01000000', // IFLA_AF_SPEC, AF_INET6, IFLA_INET6_ADDR_GEN_MODE none
     ),
   );

@@ -128,19 +128,31 @@ export interface LinkChange {
   isUp?: boolean;
   alias?: string;
   group?: number;
-  /** No link-local address, and with it no router solicitations: the link is not ours to speak IPv6 on. */
-  isWithoutLinkLocal?: boolean;
 }
 
-/** The kernel sets the link up before it reads the address mode: send `isUp` in a message of its own, after. */
 export function setLink(name: string, change: LinkChange): Request {
   const parts = [ifinfo(0, change.isUp ?? false), text(IFLA.IFNAME, name)];
   if (change.alias !== undefined) parts.push(attribute(IFLA.IFALIAS, Buffer.from(change.alias)));
   if (change.group !== undefined) parts.push(u32(IFLA.GROUP, change.group));
-  if (change.isWithoutLinkLocal) {
-    parts.push(nested(IFLA.AF_SPEC, nested(AF_INET6, u8(INET6_ADDR_GEN_MODE, GEN_MODE_NONE))));
-  }
   return { type: RTM_SETLINK, flags: 0, body: Buffer.concat(parts), about: `configure the link ${name}` };
+}
+
+/**
+ * No link-local address, and with it no router solicitations: for a link without IPv6 of ours, before it comes up. Where
+ * the kernel has no IPv6, or the link's MTU is too small for it, there is nothing to do.
+ */
+export function withoutLinkLocal(name: string): Request {
+  return {
+    type: RTM_SETLINK,
+    flags: 0,
+    body: Buffer.concat([
+      ifinfo(),
+      text(IFLA.IFNAME, name),
+      nested(IFLA.AF_SPEC, nested(AF_INET6, u8(INET6_ADDR_GEN_MODE, GEN_MODE_NONE))),
+    ]),
+    about: `configure the link ${name}`,
+    tolerate: ['EAFNOSUPPORT'],
+  };
 }
 
 /** Lets a bridge send a frame back through the port it came by. */
