@@ -19,6 +19,10 @@ export async function makeBridge(kernel: NetworkVerbs, record: NetworkRecord): P
     getLink(name),
   ]);
   const link = readLink(answers.find(({ type }) => type === RTM_NEWLINK)!);
+  const sysctl = (what: string, value: string) =>
+    kernel.writeSysctl(null, `net/ipv6/conf/${name}/${what}`, value).catch(ignoreMissing);
+  // The stack file asks for IPv6 on this one link; what the host has decided for new links need not fit.
+  if (ipv6) await sysctl('disable_ipv6', '0');
   const addresses = [ipv4, ipv6].filter((family) => family !== undefined);
   await Promise.all([
     send(
@@ -30,7 +34,7 @@ export async function makeBridge(kernel: NetworkVerbs, record: NetworkRecord): P
       ),
     ),
     // A container must not be able to hand the host a route (CVE-2020-13401).
-    kernel.writeSysctl(null, `net/ipv6/conf/${name}/accept_ra`, '0').catch(ignoreMissing),
+    sysctl('accept_ra', '0'),
   ]);
   return link;
 }
