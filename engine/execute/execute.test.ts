@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ReconcileOptions } from '../../planner/reconcile/options.ts';
 import { reconcile } from '../../planner/reconcile/reconcile.ts';
-import type { StackError } from '../../schemas/errors.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { EngineEvent } from '../../schemas/events.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import { execute } from './execute.ts';
@@ -221,6 +221,18 @@ test('down, failing at every step: all the rest goes, and the next down takes wh
     },
   );
   expect(steps).toBe(8);
+});
+
+test('down goes on where other stacks use a network', async () => {
+  const memory = new Memory(chain);
+  await run(memory, chain);
+  const onCall = (_: number, what: string) => {
+    if (what === 'remove network demo_default') throw new StackError('network.in-use', { message: 'In use.' });
+  };
+  const { error, events } = await run(memory, chain, { action: 'down', removeVolumes: true }, { onCall });
+  expect(error).toBeUndefined();
+  expect(events.flatMap((event) => (event.type === 'warning' ? event.error.message : []))).toEqual(['In use.']);
+  expect([memory.containers.size, memory.volumes.size]).toEqual([0, 0]);
 });
 
 test('interrupted at every step: it ends with 130, nothing half made stays, and the next up converges', async () => {

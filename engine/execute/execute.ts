@@ -99,6 +99,13 @@ function report({ stack, operations, warnings }: Plan, emit: Emit): void {
   for (const message of warnings) emit({ type: 'warning', error: new StackError('plan.warning', { message }) });
 }
 
+/** What is told and no obstacle: a dependency that is not required, and in `down` what other stacks still use. */
+function canGoOn({ plan, signal }: Performing, operation: Operation, { code }: StackError): boolean {
+  if (signal.aborted) return false;
+  if (operation.kind === 'dependency.await') return !operation.isRequired;
+  return plan.action === 'down' && (code === 'network.in-use' || code === 'volume.in-use');
+}
+
 async function step(run: Performing, operation: Operation): Promise<void> {
   const { id, kind, resource } = operation;
   const { emit } = run;
@@ -109,16 +116,19 @@ async function step(run: Performing, operation: Operation): Promise<void> {
     await perform(run, operation);
   } catch (thrown) {
     const error = asStackError(thrown, 'internal', { resource, operation: kind });
-    const isOptional = operation.kind === 'dependency.await' && !operation.isRequired && !run.signal.aborted;
     if (run.signal.aborted && thrown === run.signal.reason) {
       emit({ type: 'skipped', id, kind, resource, because: 'the run ended' });
       throw thrown;
     }
-    if (!isOptional) {
+    if (!canGoOn(run, operation, error)) {
       emit({ type: 'failed', id, kind, resource, ms: ms(), error });
       throw thrown;
     }
     emit({ type: 'warning', error });
+    if (operation.kind !== 'dependency.await') {
+      emit({ type: 'skipped', id, kind, resource, because: 'it is still in use' });
+      return;
+    }
   }
   emit({ type: 'done', id, kind, resource, ms: ms() });
 }

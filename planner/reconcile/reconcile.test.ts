@@ -386,6 +386,30 @@ test('external networks and volumes have to be there', () => {
   expect(() => text(stack, emptySnapshot('demo'))).toThrow('The external network demo_default does not exist.');
 });
 
+test('a network of another stack is used as it is, and has to be up', () => {
+  const world = emptySnapshot('demo');
+  const config = { name: 'demo_default', ipam: {} };
+  const record = {
+    key: 'default',
+    name: 'demo_default',
+    stack: 'other',
+    driver: 'bridge' as const,
+    bridge: 'b',
+    config,
+  };
+  world.networks.push({ record: { ...record, isInternal: false, labels: {} }, exists: true });
+  const stack = demo({ web: {} });
+  stack.networks.default!.internal = true;
+  expect(reconcile(stack, world, { action: 'up' }).warnings).toMatchInlineSnapshot(`
+    [
+      "The network demo_default was made by the stack other and is used as it is. Say \`external: true\` if that is meant.",
+    ]
+  `);
+  expect(operations(stack, world)).not.toContain('create network demo_default');
+  world.networks[0]!.exists = false;
+  expect(() => text(stack, world)).toThrow('its bridge is gone');
+});
+
 test('down stops dependents first, then removes containers, then networks', () => {
   expect(operations(three, up(three), { action: 'down' })).toMatchInlineSnapshot(`
     [

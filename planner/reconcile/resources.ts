@@ -46,6 +46,13 @@ export function networkFates(
       continue;
     }
     const isOurs = found.record.stack === snapshot.stack && !network.external;
+    if (!isOurs && !found.exists) {
+      throw new StackError('network.not-found', {
+        message: `The network ${network.name} of the stack ${found.record.stack} is not there: its bridge is gone.`,
+        hint: `Bring that stack up first: \`stack -p ${found.record.stack} up\`.`,
+        resource: `networks.${key}`,
+      });
+    }
     if (!isOurs && !network.external) warnings.push(foreign('network', network.name, found.record.stack));
     const differences = isOurs ? definitionDifferences('networks', key, found.record.config, network) : [];
     if (differences.length > 0 && !options.noRecreate) {
