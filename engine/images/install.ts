@@ -92,7 +92,11 @@ export async function install(
   if (stop.signal.aborted) throw named(stop.signal.reason, image.shown);
   if (signal.aborted)
     throw new StackError('plan.interrupted', { message: `Adding ${image.shown} was interrupted.`, exitCode: 130 });
-  return describe(store, extractors, image, kept, chain);
+  try {
+    return await describe(store, extractors, image, kept, chain);
+  } catch (thrown) {
+    throw named(thrown, image.shown);
+  }
 }
 
 /** Writes manifest, configuration, record and names. */

@@ -119,6 +119,16 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
     ]);
   });
 
+  test('a registry that knows no HEAD is asked for the manifest', async () => {
+    registry.push('app', '1', image);
+    await pull('app:1');
+    registry.faults.push((request, response) => {
+      if (request.method === 'HEAD') refuse(response, 405, 'UNSUPPORTED', 'no HEAD');
+      return request.method === 'HEAD';
+    });
+    expect((await pull('app:1', { policy: 'always' })).id).toBe(image.config.digest);
+  });
+
   test('a digest found under a tag needs no second pull', async () => {
     registry.push('app', '1', image);
     await pull('app:1');

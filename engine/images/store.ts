@@ -65,7 +65,8 @@ export class Store {
       const marker = join(this.root, 'oci-layout');
       if (!fs.existsSync(marker)) this.write(marker, JSON.stringify({ imageLayoutVersion: '1.0.0' }));
     } catch (thrown) {
-      throw asStackError(thrown, 'image.store', {
+      const isFull = (thrown as NodeJS.ErrnoException).code === 'ENOSPC';
+      throw asStackError(thrown, isFull ? 'host.disk-full' : 'image.store', {
         message: `The image store in ${this.root} cannot be made: ${(thrown as Error).message}.`,
         hint:
           process.getuid?.() === 0
@@ -298,8 +299,8 @@ export class Store {
 
   /** Writes a whole file: temporary, rename. With fsync unless what follows syncs everything. */
   write(path: string, content: string | Uint8Array, isSynced = true): void {
-    const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}`);
-    const fd = fs.openSync(temporary, 'wx', 0o644);
+    const temporary = join(this.root, 'ingest', randomBytes(12).toString('hex'));
+    const fd = this.makeLocked(temporary, () => fs.openSync(temporary, 'wx', 0o644));
     try {
       fs.writeFileSync(fd, content);
       if (isSynced) fs.fsyncSync(fd);

@@ -100,7 +100,8 @@ const reasons: Record<string, string> = {
   STALLED: 'it stopped sending',
   'bad port': 'its port is one of those HTTP clients refuse (fetch standard, port blocking)',
 };
-const permanent = new Set(['ENOTFOUND']);
+/** Trying again would wait as long for the same: a name nobody knows, a host that swallows every packet. */
+const permanent = new Set(['ENOTFOUND', 'ENETUNREACH', 'EHOSTUNREACH', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT']);
 
 /** The error for a request that got no answer, or whose answer broke off. */
 export function unreachable(request: Request, thrown: unknown): Transient | StackError {

@@ -79,9 +79,15 @@ export class Registry {
   async digestOf(reference: string): Promise<string | undefined> {
     const request = this.#request(`manifest ${reference}`);
     return this.#retry(async () => {
-      const answer = await this.#get(request, `manifests/${reference}`, { accept: manifestTypes }, 'HEAD');
-      answer.cancel();
-      return answer.headers.get('docker-content-digest') ?? undefined;
+      try {
+        const answer = await this.#get(request, `manifests/${reference}`, { accept: manifestTypes }, 'HEAD');
+        answer.cancel();
+        return answer.headers.get('docker-content-digest') ?? undefined;
+      } catch (thrown) {
+        // Some proxies in front of registries know no HEAD: then the manifest itself tells.
+        if (thrown instanceof StackError && thrown.code === 'image.registry-protocol') return undefined;
+        throw thrown;
+      }
     });
   }
 
