@@ -8,6 +8,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+// Progress that nobody reads any more is no reason to stop halfway.
+process.stderr.on('error', () => {});
+
 async function run(): Promise<void> {
   const { main } = await import('./main.ts');
   const exitCode = await main({

@@ -9,9 +9,12 @@ import { build } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 const load = createRequire(import.meta.url);
-// The cache lies beside the bundle, not in the world-writable /tmp: it holds code that root runs.
+// The cache lies beside the bundle, not in the world-writable /tmp: it holds code that root runs. Where the checkout is a
+// user's and root runs it, it lies with root: the next build could not remove a folder of root's.
 const launcher = `'use strict';
-require('node:module').enableCompileCache?.(require('node:path').join(__dirname, '.compile-cache'));
+const isOurs = require('node:fs').statSync(__dirname).uid === process.geteuid();
+const cache = isOurs ? require('node:path').join(__dirname, '.compile-cache') : '/var/cache/stack';
+require('node:module').enableCompileCache?.(cache);
 require('./main.js');
 `;
 
