@@ -54,8 +54,8 @@ await build({
   alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
   define: { 'import.meta.url': '__url', 'import.meta.dirname': '__dirname' },
   banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
-  minifySyntax: true,
-  minifyWhitespace: true,
+  // A third less to read at each start; NODE_OPTIONS=--enable-source-maps gives the names back.
+  minify: true,
   plugins: [lazyBuiltins],
   sourcemap: 'linked',
   logLevel: 'warning',
