@@ -65,17 +65,24 @@ async function expectUp(stack: Project): Promise<void> {
   expect(new Set(answer.match(/^Address: \S+$/gm))).toHaveProperty('size', 2);
 }
 
-test(`killed ${rounds} times in the middle of up, with seed ${seed}`, { timeout: 300_000 }, async () => {
-  const next = random(seed);
-  const stack = world.project('crash', file);
-  await stack.ok(['up', '-d']);
-  await stack.ok(['down', '-v', '-t', '0']);
-  const whole = await duration(() => stack.ok(['up', '-d']));
-  await stack.ok(['down', '-v', '-t', '0']);
+/** Milliseconds the command takes: the shortest of three, so that most moments below it are moments of work. */
+async function shortest(before: () => Promise<unknown>, action: () => Promise<unknown>): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let turn = 0; turn < 3; turn++) {
+    await before();
+    best = Math.min(best, await duration(action));
+  }
+  return best;
+}
+
+/** Kills `args` until so many kills came while it was at work; after each, all converges and nothing is left. */
+async function storm(stack: Project, args: string[], whole: number, before: () => Promise<unknown>): Promise<void> {
+  const next = random(seed + args.length);
   let hits = 0;
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; hits < rounds; round++) {
+    await before();
     const ms = next() * whole;
-    if (await killedAfter(stack, ['up', '-d'], ms)) hits++;
+    if (await killedAfter(stack, args, ms)) hits++;
     try {
       // Half of the time the way is forward first, half of the time straight back.
       if (round % 2 === 0) await expectUp(stack);
@@ -84,31 +91,22 @@ test(`killed ${rounds} times in the middle of up, with seed ${seed}`, { timeout:
     } catch (error) {
       throw new Error(`round ${round}, killed after ${ms.toFixed(1)} ms, seed ${seed}`, { cause: error });
     }
+    if (round > 2 * rounds) throw new Error(`only ${hits} of ${round} kills came while the command was at work`);
   }
-  console.log(`up: ${hits} of ${rounds} kills came while it was at work (${whole.toFixed(0)} ms whole), seed ${seed}`);
-  expect(hits).toBeGreaterThan(rounds / 3);
+}
+
+test(`killed ${rounds} times in the middle of up, with seed ${seed}`, { timeout: 400_000 }, async () => {
+  const stack = world.project('crash', file);
+  const up = () => stack.ok(['up', '-d']);
+  await up();
+  const whole = await shortest(() => stack.ok(['down', '-v', '-t', '0']), up);
+  await stack.ok(['down', '-v', '-t', '0']);
+  await storm(stack, ['up', '-d'], whole, async () => {});
 });
 
-test(`killed ${rounds} times in the middle of down, with seed ${seed}`, { timeout: 300_000 }, async () => {
-  const next = random(seed + 1);
+test(`killed ${rounds} times in the middle of down, with seed ${seed}`, { timeout: 400_000 }, async () => {
   const stack = world.project('crash', file);
-  await stack.ok(['up', '-d']);
-  const whole = await duration(() => stack.ok(['down', '-v', '-t', '0']));
-  let hits = 0;
-  for (let round = 0; round < rounds; round++) {
-    await stack.ok(['up', '-d']);
-    const ms = next() * whole;
-    if (await killedAfter(stack, ['down', '-v', '-t', '0'], ms)) hits++;
-    try {
-      if (round % 2 === 0) await expectUp(stack);
-      await stack.ok(['down', '-v', '-t', '0']);
-      expect(await world.host.leaks()).toEqual([]);
-    } catch (error) {
-      throw new Error(`round ${round}, killed after ${ms.toFixed(1)} ms, seed ${seed}`, { cause: error });
-    }
-  }
-  console.log(
-    `down: ${hits} of ${rounds} kills came while it was at work (${whole.toFixed(0)} ms whole), seed ${seed}`,
-  );
-  expect(hits).toBeGreaterThan(rounds / 3);
+  const up = () => stack.ok(['up', '-d']);
+  const whole = await shortest(up, () => stack.ok(['down', '-v', '-t', '0']));
+  await storm(stack, ['down', '-v', '-t', '0'], whole, up);
 });

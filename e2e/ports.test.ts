@@ -94,6 +94,25 @@ test('a UDP port answers from outside and from loopback', async () => {
   expect(await world.host.read(ask('127.0.0.1'))).toMatch(/ hello$/);
 });
 
+test('with IPv6 a port is reached under the addresses of both families', async () => {
+  const stack = world.project('both', {
+    services: {
+      web: {
+        ...web(['8080:80']),
+        command: ['sh', '-c', 'mkdir /www; echo both > /www/index.html; exec httpd -f -p "[::]:80" -h /www'],
+      },
+    },
+    networks: { default: { enable_ipv6: true } },
+  });
+  await stack.ok(['up', '-d']);
+  expect(await world.host.answered('http://192.0.2.1:8080/', { from: 'outside' })).toBe('both\n');
+  expect(await world.host.answered('http://[2001:db8::1]:8080/', { from: 'outside' })).toBe('both\n');
+  expect(await world.host.answered('http://[::1]:8080/')).toBe('both\n');
+  expect(await stack.ok(['exec', '-T', 'web', 'wget', '-q', '-O', '-', 'http://[2001:db8::2]/'])).toBe(
+    '2001:db8::1 GET /\n',
+  );
+});
+
 test('a container reaches the world under the address of the host', async () => {
   const stack = world.project('outbound', { services: { client: idle } });
   await stack.ok(['up', '-d']);

@@ -68,7 +68,7 @@ export async function lookAround({ inside }: Namespaces): Promise<World> {
     '(ip route show table all; ip -6 route show table all) | sort -u | grep -v -e fe80: -e "anycast ff00" -e "multicast ff00"',
     'nft list ruleset',
     'cat /proc/self/mounts',
-    'cd /proc/sys/net; grep -H . ipv4/ip_forward ipv4/conf/*/route_localnet ipv6/conf/all/forwarding ipv6/conf/default/forwarding',
+    'cd /proc/sys/net; grep -H . ipv4/ip_forward ipv4/conf/*/route_localnet ipv6/conf/all/forwarding ipv6/conf/default/forwarding 2>/dev/null; true',
   ];
   const script = commands.join(`; echo '${separator}'; `);
   const out = await must(inside, ['sh', '-c', script], { env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
