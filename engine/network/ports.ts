@@ -1,5 +1,5 @@
 /** Published ports: chosen, and held by bound sockets, so that two takers of one port are told apart at once. */
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync } from 'node:fs';
 import type { PublishedPort } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, KernelError, NetworkVerbs } from '../../schemas/kernel.ts';
@@ -66,7 +66,8 @@ function reserveOne(
       resource: `container ${container}`,
     });
   }
-  const addresses = port.host_ip ? [port.host_ip] : hasIpv6 ? ['0.0.0.0', '::'] : ['0.0.0.0'];
+  const isOnBoth = hasIpv6 && existsSync('/proc/net/if_inet6');
+  const addresses = port.host_ip ? [port.host_ip] : isOnBoth ? ['0.0.0.0', '::'] : ['0.0.0.0'];
   let refusal: unknown;
   for (const hostPort of candidates(port, container)) {
     const ports = addresses.map((hostAddress) => ({ protocol, hostAddress, hostPort, containerPort: port.target }));
