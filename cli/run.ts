@@ -97,13 +97,13 @@ export const run = define<Flags>({
     }
     const containers = await engine.containers();
     const remove = () => containers.remove(record, { removeAnonymousVolumes: true });
-    if (flags.detach) {
-      await containers.start(record);
-      stdout.write(`${record.id}\n`);
-      return 0;
-    }
-    const { pump } = await import('./session.ts');
     try {
+      if (flags.detach) {
+        await containers.start(record);
+        stdout.write(`${record.id}\n`);
+        return 0;
+      }
+      const { pump } = await import('./session.ts');
       const session = await containers.attach(record, { stdin: true });
       const ended = pump(session, context, isTty);
       ended.catch(() => {});

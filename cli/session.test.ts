@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Session } from '../engine/containers/containers.ts';
 import { pump } from './session.ts';
 
@@ -45,13 +45,13 @@ function session(command: string, withStdin = true): { session: Session; signals
   };
 }
 
-function terminal() {
+function terminal(write: (done: () => void) => void = setImmediate) {
   const chunks: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
   const sink = (name: 'stdout' | 'stderr') =>
     new Writable({
       write(chunk, _, done) {
         chunks[name].push(chunk);
-        setImmediate(done);
+        write(done);
       },
     });
   const stdin = new PassThrough();
@@ -69,6 +69,14 @@ test('bytes go both ways as they are, whatever their number', async () => {
   expect(text('stdout').length).toBe(bytes.length);
   expect(digest(text('stdout'))).toBe(digest(bytes));
   expect(text('stderr').toString()).toBe('gone\n');
+  clean();
+});
+
+test('a slow reader gets everything of a process that is long gone', async () => {
+  const { session: quick, clean } = session('head -c 250000 /dev/zero', false);
+  const { text, streams } = terminal((done) => setTimeout(done, 450));
+  await pump(quick, streams, false);
+  await vi.waitFor(() => expect(text('stdout').length).toBe(250_000), 5000);
   clean();
 });
 

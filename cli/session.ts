@@ -64,16 +64,15 @@ function copy(from: Readable, to: Writable): Promise<void> {
   });
 }
 
-/** Resolves once none of the streams has brought anything for {@link DRAIN_MS}. */
+/** Resolves once none of the streams has brought anything for {@link DRAIN_MS} that its reader would have taken. */
 function silence(streams: (Readable | null)[]): Promise<void> {
   return new Promise((resolve) => {
-    let timer = setTimeout(resolve, DRAIN_MS);
-    for (const stream of streams) {
-      stream?.on('data', () => {
-        clearTimeout(timer);
-        timer = setTimeout(resolve, DRAIN_MS);
-      });
-    }
+    const look = () => {
+      if (streams.some((stream) => stream?.isPaused())) timer.refresh();
+      else resolve();
+    };
+    const timer = setTimeout(look, DRAIN_MS);
+    for (const stream of streams) stream?.on('data', () => timer.refresh());
   });
 }
 
