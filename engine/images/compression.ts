@@ -1,6 +1,7 @@
 /** Compression of layers and archives, told by magic numbers: media types and file names are often wrong. */
 import type { Transform } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+// Whole: zstd came with Node 22.15, and a missing name would fail the import.
+import * as zlib from 'node:zlib';
 import { StackError } from '../../schemas/errors.ts';
 
 /** Bytes needed to tell. */
@@ -10,9 +11,9 @@ export const magicLength = 4;
 export function decompressor(start: Buffer): Transform | null {
   if (start.length < magicLength) return null;
   const options = { chunkSize: 256 * 1024 };
-  if (start[0] === 0x1f && start[1] === 0x8b) return createGunzip(options);
+  if (start[0] === 0x1f && start[1] === 0x8b) return zlib.createGunzip(options);
   if (start.readUInt32LE(0) === 0xfd2fb528) {
-    if (createZstdDecompress) return createZstdDecompress(options);
+    if (zlib.createZstdDecompress) return zlib.createZstdDecompress(options);
     throw new StackError('image.media-type', {
       message: `It is compressed with zstd, which Node ${process.versions.node} cannot read.`,
       hint: 'Use Node 22.15 or later.',
