@@ -119,6 +119,43 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
     ]);
   });
 
+  test('overlayfs sees the image as it was made: whiteouts and opaque directories hide what lies below', async () => {
+    const made = makeImage([
+      [
+        { name: 'd/' },
+        { name: 'd/a', content: 'a' },
+        { name: 'd/b', content: 'b' },
+        { name: 'o/' },
+        { name: 'o/lower' },
+        { name: 'r/' },
+        { name: 'r/lower' },
+      ],
+      [
+        { name: 'd/' },
+        { name: 'd/.wh.a' },
+        { name: 'o/' },
+        { name: 'o/.wh..wh..opq' },
+        { name: 'o/upper' },
+        { name: '.wh.r' },
+        { name: 'r/' },
+        { name: 'r/new' },
+      ],
+      [{ name: 'd/' }, { name: 'd/c', type: '2', linkName: 'b' }],
+    ]);
+    registry.push('app', '1', made);
+    const { layers } = await pull('app:1');
+    const fds = layers.map((path) => fs.openSync(path, fs.constants.O_DIRECTORY));
+    const view = kernel.filesystem.overlayView(fds);
+    const list = (path: string) => {
+      const fd = kernel.filesystem.openat2(view, path, { flags: fs.constants.O_DIRECTORY });
+      const names = kernel.filesystem.readdir(fd).sort();
+      fs.closeSync(fd);
+      return names;
+    };
+    expect([list('.'), list('d'), list('o'), list('r')]).toEqual([['d', 'o', 'r'], ['b', 'c'], ['upper'], ['new']]);
+    for (const fd of [view, ...fds]) fs.closeSync(fd);
+  });
+
   test('a registry that knows no HEAD is asked for the manifest', async () => {
     registry.push('app', '1', image);
     await pull('app:1');
