@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { Option } from 'commander';
+import { asStackError } from '../schemas/errors.ts';
 import { define } from './command.ts';
 import { loadProject } from './project.ts';
 import { renderer } from './render/render.ts';
@@ -40,7 +41,7 @@ export const config = define<Flags>({
     const { project, disabled, environment } = await loadProject(context, emit, services);
     await close();
     const print = (text: string) => {
-      if (flags.output !== undefined) writeFileSync(flags.output, text);
+      if (flags.output !== undefined) writeOutput(flags.output, text);
       else context.stdout.write(text);
     };
     const list = (names: Iterable<string>) => print([...new Set(names)].map((name) => `${name}\n`).join(''));
@@ -74,3 +75,14 @@ export const config = define<Flags>({
     );
   },
 });
+
+function writeOutput(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw asStackError(error, 'usage', {
+      message: `${file} cannot be written: ${(error as NodeJS.ErrnoException).code}.`,
+      hint: 'Name a file in a folder that exists and that you may write to.',
+    });
+  }
+}

@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Engine } from '../engine/engine.ts';
 import type { Loaded } from '../planner/load/load.ts';
-import { type Result, StackError } from '../schemas/errors.ts';
+import { asStackError, type Result, StackError } from '../schemas/errors.ts';
 import type { Emit } from '../schemas/events.ts';
 import type { Project } from '../schemas/project.ts';
 import type { Context } from './command.ts';
@@ -42,7 +42,7 @@ async function tryLoad({ globals, environment }: Context, services: string[]): P
   const { load } = await import('../planner/load/load.ts');
   return load({
     files: globals.file,
-    workingDir: process.cwd(),
+    workingDir: workingDirectory(),
     projectDirectory: globals.projectDirectory,
     projectName: globals.projectName,
     envFiles: globals.envFile.length > 0 ? globals.envFile : undefined,
@@ -51,6 +51,17 @@ async function tryLoad({ globals, environment }: Context, services: string[]): P
     environment: environment as Record<string, string>,
     io: { read, kind },
   });
+}
+
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    throw asStackError(error, 'config.not-found', {
+      message: 'The current directory was removed.',
+      hint: 'Change to one that exists.',
+    });
+  }
 }
 
 function read(path: string): string | undefined {

@@ -59,7 +59,7 @@ export async function prepare(
     isOneOff: request.isOneOff,
     config,
     image: { name: config.image ?? image.names[0] ?? image.id, id: image.id, manifestDigest: image.manifestDigest },
-    labels: { ...image.config.config?.Labels, ...config.labels },
+    labels: { ...image.config.config?.Labels, ...config.labels, ...composeLabels(request) },
     endpoints: [],
     ports: [],
     mounts: [],
@@ -256,4 +256,14 @@ function program(
       hasInit: config.init ?? false,
     },
   );
+}
+
+/** What docker compose writes on its containers, for tools that look for a stack's. */
+function composeLabels({ project, service, number, isOneOff }: CreateRequest): Record<string, string> {
+  return {
+    'com.docker.compose.project': project.name,
+    'com.docker.compose.service': service,
+    'com.docker.compose.container-number': String(number),
+    'com.docker.compose.oneoff': isOneOff ? 'True' : 'False',
+  };
 }
