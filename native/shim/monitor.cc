@@ -97,6 +97,11 @@ int Monitor::run(int first_client) {
   unlinkat(run_dir_.get(), "control", 0);
   // Before the lock on the run directory goes: whoever waits for that binds the same ports next.
   for (int fd : fds_) close(fd);
+  listener_.reset();
+  clients_.clear();
+  broker_.reset();
+  run_dir_.reset();
+  flush_sinks();
   return 0;
 }
 

@@ -144,6 +144,8 @@ class Monitor {
   void on_input();
   void on_input_sink();
   void drain_streams();
+  void flush_sinks();
+  void drop_sink(size_t index);
   void close_streams();
   bool is_blocked(Stream stream) const;
   void feed(Stream stream, const char* data, size_t size);

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -7,6 +8,12 @@
 #include "shim/monitor.h"
 
 namespace stack::shim {
+
+namespace {
+// More than a pipe holds; a reader that is stuck through restart after restart is given up.
+constexpr size_t kMaxPending = 4 << 20;
+constexpr ssize_t kTerminalCapacity = 1 << 20;
+}  // namespace
 
 // Pipes for a container without a terminal; with one, its master arrives by report. `stdio` are the child's ends, which
 // the caller closes.
@@ -34,21 +41,29 @@ bool Monitor::is_blocked(Stream stream) const {
   return std::any_of(sinks_.begin(), sinks_.end(), [&](auto& s) { return s->stream == stream && !s->pending.empty(); });
 }
 
+void Monitor::drop_sink(size_t index) {
+  sinks_.erase(sinks_.begin() + static_cast<long>(index));
+  // The others moved down by one: their registrations name the old places.
+  for (size_t i = index; i < sinks_.size(); i++) {
+    if (!sinks_[i]->pending.empty()) watch(sinks_[i]->fd.get(), Source::kSink, static_cast<uint32_t>(i), EPOLLOUT, true);
+  }
+}
+
 void Monitor::feed(Stream stream, const char* data, size_t size) {
   log_.write(stream, data, size);
   for (size_t i = 0; i < sinks_.size();) {
     Sink& sink = *sinks_[i];
     if (sink.stream == stream) {
-      ssize_t written = write(sink.fd.get(), data, size);
-      if (written < 0 && errno != EAGAIN && errno != EINTR) {
-        sinks_.erase(sinks_.begin() + static_cast<long>(i));
+      bool is_first = sink.pending.empty();
+      ssize_t written = is_first ? write(sink.fd.get(), data, size) : 0;
+      bool is_gone = written < 0 && errno != EAGAIN && errno != EINTR;
+      if (is_gone || sink.pending.size() > kMaxPending) {
+        drop_sink(i);
         continue;
       }
       size_t done = written < 0 ? 0 : static_cast<size_t>(written);
-      if (done < size) {
-        sink.pending.assign(data + done, data + size);
-        watch(sink.fd.get(), Source::kSink, static_cast<uint32_t>(i), EPOLLOUT);
-      }
+      sink.pending.insert(sink.pending.end(), data + done, data + size);
+      if (is_first && done < size) watch(sink.fd.get(), Source::kSink, static_cast<uint32_t>(i), EPOLLOUT);
     }
     i++;
   }
@@ -79,11 +94,7 @@ void Monitor::on_sink(uint32_t index) {
   ssize_t written = write(sink.fd.get(), sink.pending.data(), sink.pending.size());
   Stream stream = sink.stream;
   if (written < 0 && errno != EAGAIN && errno != EINTR) {
-    sinks_.erase(sinks_.begin() + index);
-    // The others moved down by one: their registrations name the old places.
-    for (size_t i = index; i < sinks_.size(); i++) {
-      if (!sinks_[i]->pending.empty()) watch(sinks_[i]->fd.get(), Source::kSink, static_cast<uint32_t>(i), EPOLLOUT, true);
-    }
+    drop_sink(index);
   } else if (written > 0) {
     sink.pending.erase(sink.pending.begin(), sink.pending.begin() + written);
     if (!sink.pending.empty()) return;
@@ -141,24 +152,37 @@ void Monitor::on_input_sink() {
   }
 }
 
-// What the container had written before it ended, to the last byte: the log at once, sinks as far as they take it.
+// What the container had written before it ended, to the last byte: into the log, and to sinks as far as they take it.
+// The write end may live on elsewhere, handed over a socket: what is written from then on is nobody's.
 void Monitor::drain_streams() {
   for (Stream stream : {Stream::out, Stream::err}) {
     Fd& source = output_[static_cast<int>(stream)];
     if (!source) continue;
-    for (auto& sink : sinks_) {
-      if (sink->stream == stream) fcntl(sink->fd.get(), F_SETFL, 0);  // nothing else is left to do but to hand it over
-    }
-    for (size_t i = 0; i < sinks_.size(); i++) {
-      while (sinks_[i]->stream == stream && !sinks_[i]->pending.empty()) {
-        ssize_t written = write(sinks_[i]->fd.get(), sinks_[i]->pending.data(), sinks_[i]->pending.size());
-        if (written <= 0) sinks_[i]->pending.clear();
-        else sinks_[i]->pending.erase(sinks_[i]->pending.begin(), sinks_[i]->pending.begin() + written);
-      }
-    }
+    int capacity = fcntl(source.get(), F_GETPIPE_SZ);
+    ssize_t left = capacity > 0 ? capacity : kTerminalCapacity;
     char buffer[65536];
-    for (ssize_t size; (size = read(source.get(), buffer, sizeof buffer)) > 0;) feed(stream, buffer, static_cast<size_t>(size));
+    for (ssize_t size; left > 0 && (size = read(source.get(), buffer, sizeof buffer)) > 0; left -= size) {
+      feed(stream, buffer, static_cast<size_t>(size));
+    }
     log_.end(stream);
+  }
+}
+
+// The rest of the output goes to slow readers when nobody waits for this process any more: until they have it, or are gone.
+void Monitor::flush_sinks() {
+  for (;;) {
+    std::erase_if(sinks_, [](auto& sink) { return sink->pending.empty(); });
+    if (sinks_.empty()) return;
+    std::vector<pollfd> waits;
+    for (auto& sink : sinks_) waits.push_back({.fd = sink->fd.get(), .events = POLLOUT});
+    if (poll(waits.data(), waits.size(), -1) < 0) return;
+    for (size_t i = 0; i < waits.size(); i++) {
+      if (!waits[i].revents) continue;
+      auto& pending = sinks_[i]->pending;
+      ssize_t written = write(sinks_[i]->fd.get(), pending.data(), pending.size());
+      if (written >= 0) pending.erase(pending.begin(), pending.begin() + written);
+      else if (errno != EAGAIN) pending.clear();
+    }
   }
 }
 
