@@ -101,4 +101,6 @@ async function main(): Promise<void> {
   }
 }
 
+// Whatever runs at that moment is interrupted with us and fails; what follows cleans up.
+process.once('SIGINT', () => say('interrupted, cleaning up'));
 await main();

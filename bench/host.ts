@@ -1,6 +1,6 @@
 /** A private host for ours: network, mounts, processes and state of its own, gone with this process. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { namespaceOf, type Process } from './memory.ts';
@@ -21,7 +21,8 @@ export async function privateHost(): Promise<PrivateHost> {
   const folder = mkdtempSync(join(tmpdir(), 'stack-bench-host-'));
   for (const name of ['root', 'run']) mkdirSync(join(folder, name));
   const settings = join(folder, 'settings.yaml');
-  writeFileSync(settings, `cgroupParent: stack-bench-${process.pid}\n`);
+  const cgroupParent = `stack-bench-${process.pid}`;
+  writeFileSync(settings, `cgroupParent: ${cgroupParent}\n`);
   const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
   // /run of a machine is a tmpfs; the host's end of input ends it, and with its first process all others.
   const script = `set -e
@@ -58,9 +59,24 @@ while read -r _; do :; done`;
       const gone = new Promise((resolve) => child.once('exit', resolve));
       child.stdin.end();
       await gone;
+      removeCgroups(cgroupParent);
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What a run that was interrupted leaves of its cgroups: the machine has them, not the private host. */
+function removeCgroups(parent: string): void {
+  const under = (directory: string) =>
+    readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const remove = (directory: string) => {
+    for (const { name } of under(directory)) remove(join(directory, name));
+    rmdirSync(directory);
+  };
+  const root = '/sys/fs/cgroup';
+  for (const folder of [root, ...under(root).map(({ name }) => join(root, name))]) {
+    for (const { name } of under(folder).filter((entry) => entry.name.startsWith(parent))) remove(join(folder, name));
+  }
 }
 
 function firstChild({ pid }: ChildProcess): number {
