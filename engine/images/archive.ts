@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import { checkExpansion, damaged, decompressor, magicLength } from './compression.ts';
+import { interruption } from './locks.ts';
 import type { Store } from './store.ts';
 import { type TarEntry, TarReader } from './tar.ts';
 
@@ -80,8 +81,7 @@ async function spool(store: Store, source: Readable, signal: AbortSignal): Promi
     let decoder: ReturnType<typeof decompressor> = null;
     let drained: Promise<void> | undefined;
     for await (const part of source) {
-      if (signal.aborted)
-        throw new StackError('plan.interrupted', { message: 'Loading was interrupted.', exitCode: 130 });
+      if (signal.aborted) throw interruption('Loading');
       let chunk = Buffer.from(part);
       compressed += chunk.length;
       if (start) {

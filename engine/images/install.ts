@@ -6,6 +6,7 @@ import type { Descriptor, ImageConfig, Manifest, StoredImage } from '../../schem
 import { putBlob } from './blob.ts';
 import type { Extractors } from './extractors.ts';
 import { addLayer, chainIds, type LayerState } from './layer.ts';
+import { interruption } from './locks.ts';
 import { asOci, layerLimit, ociManifest } from './media.ts';
 import { imageName, refName, type Store, sourceDigest } from './store.ts';
 
@@ -90,8 +91,7 @@ export async function install(
   );
   await Promise.all(lanes);
   if (stop.signal.aborted) throw named(stop.signal.reason, image.shown);
-  if (signal.aborted)
-    throw new StackError('plan.interrupted', { message: `Adding ${image.shown} was interrupted.`, exitCode: 130 });
+  if (signal.aborted) throw interruption(`Adding ${image.shown}`);
   try {
     return await describe(store, extractors, image, kept, chain);
   } catch (thrown) {

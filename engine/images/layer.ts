@@ -2,10 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import { BlobWriter, type Expected, mismatch } from './blob.ts';
 import type { Extractors } from './extractors.ts';
+import { interruption } from './locks.ts';
 import { removeTree } from './remove-tree.ts';
 import type { Store } from './store.ts';
 
@@ -88,7 +88,7 @@ async function fill(
   try {
     for await (const chunk of source.open()) {
       if (signal.aborted) {
-        throw new StackError('plan.interrupted', { message: 'Adding a layer was interrupted.', exitCode: 130 });
+        throw interruption('Adding a layer');
       }
       blob.write(chunk);
       await extraction?.write(chunk);

@@ -16,7 +16,7 @@ import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import type { Descriptor, ImageConfig, Index, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
-import { removeTree } from './remove-tree.ts';
+import { lock, makeLocked, sweep, tryLock } from './locks.ts';
 
 /** image-spec annotations.md; skopeo and umoci look names up by it. */
 export const refName = 'org.opencontainers.image.ref.name';
@@ -75,79 +75,23 @@ export class Store {
       });
     }
     this.#isReady = true;
-    this.#sweep(join(this.root, 'ingest'), () => true);
-    this.#sweep(this.layers, (name) => name.startsWith('.new-'));
+    sweep(this.verbs, join(this.root, 'ingest'), () => true);
+    sweep(this.verbs, this.layers, (name) => name.startsWith('.new-'));
   }
 
-  /** Removes entries that nobody holds locked any more. */
-  #sweep(dir: string, isTemporary: (name: string) => boolean): void {
-    using parent = this.#open(dir);
-    for (const name of fs.readdirSync(dir)) {
-      if (!isTemporary(name)) continue;
-      const path = join(dir, name);
-      try {
-        using lock = this.#open(path);
-        if (this.verbs.tryFlock(lock.fd, 'exclusive')) removeTree(this.verbs, parent.fd, name);
-      } catch {
-        // Its owner finished or removed it in between.
-      }
-    }
-  }
-
-  /**
-   * Makes something temporary at `path` and locks it, so that the sweep of another run leaves it alone. A sweep between the
-   * two takes it away: then it is made again.
-   */
+  /** Makes something temporary at `path` that no sweep takes away while it is held. See {@link makeLocked}. */
   makeLocked(path: string, make: () => Fd): Fd {
-    for (;;) {
-      let fd: Fd;
-      try {
-        fd = make();
-      } catch (thrown) {
-        if ((thrown as NodeJS.ErrnoException).code === 'ENOENT' && fs.existsSync(dirname(path))) continue;
-        throw thrown;
-      }
-      const isOurs = this.verbs.tryFlock(fd, 'exclusive');
-      const now = fs.statSync(path, { throwIfNoEntry: false });
-      if (isOurs && now?.ino === fs.fstatSync(fd).ino) return fd;
-      fs.closeSync(fd);
-      fs.rmSync(path, { recursive: true, force: true });
-    }
+    return makeLocked(this.verbs, path, make);
   }
 
-  #open(path: string, flags: number = fs.constants.O_RDONLY): { fd: Fd } & Disposable {
-    const fd = fs.openSync(path, flags | fs.constants.O_NOFOLLOW, 0o644);
-    return { fd, [Symbol.dispose]: () => fs.closeSync(fd) };
-  }
-
-  /**
-   * Takes the lock `name`; waits for it, or until the signal. Released by dispose, or by the kernel when the process ends.
-   * @throws StackError `plan.interrupted`
-   */
-  async lock(name: string, kind: 'shared' | 'exclusive' = 'exclusive', signal?: AbortSignal): Promise<Disposable> {
-    const lock = this.#open(join(this.root, 'locks', name), fs.constants.O_RDWR | fs.constants.O_CREAT);
-    const interrupted = Promise.withResolvers<never>();
-    const onAbort = () =>
-      interrupted.reject(new StackError('plan.interrupted', { message: 'Waiting for another pull was interrupted.' }));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      // A wait given up ends with its descriptor: closing this one leaves the waiting thread's own, which it closes itself.
-      await Promise.race([this.verbs.flock(lock.fd, kind, true), interrupted.promise]);
-    } catch (thrown) {
-      lock[Symbol.dispose]();
-      throw thrown;
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-    }
-    return lock;
+  /** Takes the lock `name`; waits for it, or until the signal. @throws StackError `plan.interrupted` */
+  lock(name: string, kind: 'shared' | 'exclusive' = 'exclusive', signal?: AbortSignal): Promise<Disposable> {
+    return lock(this.verbs, join(this.root, 'locks', name), kind, signal);
   }
 
   /** Same without waiting: null where somebody holds it. */
   tryLock(name: string, kind: 'shared' | 'exclusive' = 'exclusive'): Disposable | null {
-    const lock = this.#open(join(this.root, 'locks', name), fs.constants.O_RDWR | fs.constants.O_CREAT);
-    if (this.verbs.tryFlock(lock.fd, kind)) return lock;
-    lock[Symbol.dispose]();
-    return null;
+    return tryLock(this.verbs, join(this.root, 'locks', name), kind);
   }
 
   blob(digest: string): string {

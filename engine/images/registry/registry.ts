@@ -1,6 +1,7 @@
 /** One repository at one endpoint, spoken to by the OCI distribution-spec v1.1 (pull). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StackError } from '../../../schemas/errors.ts';
+import { interruption } from '../locks.ts';
 import { authorize } from './authorization.ts';
 import type { Endpoint } from './endpoint.ts';
 import { faultOf, type Request, refusal, Transient } from './failure.ts';
@@ -204,7 +205,7 @@ export class Registry {
   }
 
   #interrupted(): StackError {
-    return new StackError('plan.interrupted', { message: `Pulling ${this.#image} was interrupted.`, exitCode: 130 });
+    return interruption(`Pulling ${this.#image}`);
   }
 }
 
