@@ -47,13 +47,21 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-/** Commands of docker compose that Stack does not have yet. */
-export const laterCommands = new Set(
-  (
-    'attach bridge build commit convert cp create events export images ls pause port publish pull push rm scale stats ' +
-    'top unpause volumes wait watch'
-  ).split(' '),
-);
+const withoutInstead =
+  'attach bridge build commit convert cp events export pause push scale stats top unpause wait watch';
+
+/** Commands of docker compose that Stack does not have yet, and what there is instead. */
+export const laterCommands = new Map<string, string>([
+  ...withoutInstead.split(' ').map((name): [string, string] => [name, '']),
+  ['create', '`stack up --no-start` creates the containers.'],
+  ['images', '`stack config --images` lists those of the stack, `stack image ls` those of this machine.'],
+  ['ls', '`stack -p NAME ps` lists the containers of one stack.'],
+  ['port', '`stack ps` shows the published ports.'],
+  ['publish', ''],
+  ['pull', '`stack up --pull always` pulls the images of the stack, `stack image pull IMAGE` one by its name.'],
+  ['rm', '`stack down SERVICE` stops and removes containers.'],
+  ['volumes', '`stack config --volumes` lists those of the stack file.'],
+]);
 
 /** Flags of docker compose's, of any command, that Stack does not have yet. */
 export const laterFlags = new Set(

@@ -1,5 +1,6 @@
 /** Finds the command, runs it, and turns whatever it throws into words and an exit code. */
 import { Command, CommanderError } from 'commander';
+import { nearest } from '../planner/load/suggest.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { Process } from './command.ts';
 import { commands, laterCommands, laterFlags } from './commands.ts';
@@ -64,10 +65,14 @@ function quiet(command: Command, { stdout }: Process): void {
 }
 
 function unknownCommand(name: string): StackError {
-  if (laterCommands.has(name)) return new StackError('usage', { message: `Not supported yet: stack ${name}.` });
+  const instead = laterCommands.get(name);
+  if (instead !== undefined) {
+    return new StackError('usage', { message: `Not supported yet: stack ${name}.`, hint: instead || undefined });
+  }
+  const meant = nearest(name, Object.keys(commands));
   return new StackError('usage', {
     message: `There is no command "${name}".`,
-    hint: 'Run `stack --help` for the list of commands.',
+    hint: meant ? `Did you mean \`stack ${meant}\`?` : 'Run `stack --help` for the list of commands.',
   });
 }
 

@@ -101,6 +101,9 @@ test.each([
   ['ps --format xml', /table, json/],
   ['exec web', /COMMAND/],
   ['nonsense', /no command "nonsense"/],
+  ['stpo', /Did you mean `stack stop`/],
+  ['pull', /stack image pull/],
+  ['up --detahc', /Did you mean --detach/],
   ['up --nonsense', /--nonsense/],
   ['up --build', /Not supported yet: --build/],
   ['up --watch', /Not supported yet: --watch/],
@@ -120,7 +123,7 @@ test.each([
   expect(exitCode).toBe(1);
 });
 
-test.each([...laterCommands])('%s is not supported yet', async (name) => {
+test.each([...laterCommands.keys()])('%s is not supported yet', async (name) => {
   const { exitCode, stderr } = await output(name);
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`Not supported yet: stack ${name}.`)]);
 });

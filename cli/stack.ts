@@ -49,4 +49,13 @@ async function host(): Promise<Host> {
   return { kernel: loadKernel(), layout: layout(process.env), settings: await readSettings(process.env) };
 }
 
-void run();
+/** A fault of ours, outside of everything that is awaited: one clear error, and the handlers of `exit` clean up. */
+async function fault(thrown: unknown): Promise<void> {
+  const [{ reportError }, { readGlobals }] = await Promise.all([import('./render/error.ts'), import('./globals.ts')]);
+  const { env, stderr } = process;
+  reportError(thrown, { stderr, environment: env, globals: readGlobals({}, {}, env) });
+  process.exit(1);
+}
+
+process.on('uncaughtException', fault);
+run().catch(fault);

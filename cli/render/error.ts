@@ -7,7 +7,10 @@ import type { Context } from '../command.ts';
 import { color, type Style, style } from './style.ts';
 
 /** Prints what a command threw to standard error and answers the exit code. */
-export function reportError(thrown: unknown, { stderr, globals, environment }: Context): number {
+export function reportError(
+  thrown: unknown,
+  { stderr, globals, environment }: Pick<Context, 'stderr' | 'globals' | 'environment'>,
+): number {
   const error = asStackError(thrown);
   if (globals.progress === 'json') stderr.write(`${JSON.stringify({ type: 'error', error })}\n`);
   else stderr.write(errorText(error, style(stderr, globals.ansi, environment)));
