@@ -152,7 +152,7 @@ test.each([
   expect(readChallenge(header)).toEqual({ scheme, parameters });
 });
 
-test('credentials are found under the names docker files them', () => {
+test('credentials are found under the names docker files them', async () => {
   const file = join(dir, 'config.json');
   const auth = Buffer.from('u:p').toString('base64');
   writeFileSync(
@@ -160,11 +160,39 @@ test('credentials are found under the names docker files them', () => {
     JSON.stringify({ auths: { 'https://index.docker.io/v1/': { auth }, 'https://ghcr.io': { auth } } }),
   );
   const [hub] = endpoints(parseReference('redis'), {});
-  expect(findCredentials(hub!.credentialKeys, file)).toEqual({ user: 'u', password: 'p' });
-  expect(findCredentials(['ghcr.io'], file)).toEqual({ user: 'u', password: 'p' });
-  expect(findCredentials(['other.io'], file)).toBeUndefined();
+  expect(await findCredentials(hub!.credentialKeys, file)).toEqual({ user: 'u', password: 'p' });
+  expect(await findCredentials(['ghcr.io'], file)).toEqual({ user: 'u', password: 'p' });
+  expect(await findCredentials(['other.io'], file)).toBeUndefined();
   writeFileSync(file, 'not json');
-  expect(findCredentials(['ghcr.io'], file)).toBeUndefined();
+  expect(await findCredentials(['ghcr.io'], file)).toBeUndefined();
+});
+
+test('credential helpers are asked by registry, then the one for all', async () => {
+  const file = join(dir, 'config.json');
+  const helper = (name: string, answers: Record<string, object>) => {
+    const cases = Object.entries(answers).map(([key, answer]) => `'${key}') echo '${JSON.stringify(answer)}';;`);
+    const script = `#!/bin/sh\n[ "$1" = get ] || exit 3\ncase "$(cat)" in ${cases.join(' ')} *) exit 1;; esac\n`;
+    writeFileSync(join(dir, `docker-credential-${name}`), script, { mode: 0o755 });
+  };
+  helper('one', { 'ghcr.io': { Username: 'ann', Secret: 's' } });
+  helper('all', { 'other.io': { Username: '<token>', Secret: 'long' } });
+  const auth = Buffer.from('u:p').toString('base64');
+  const auths = { 'plain.io': { auth } };
+  writeFileSync(
+    file,
+    JSON.stringify({ auths, credHelpers: { 'ghcr.io': 'one', 'gone.io': 'absent' }, credsStore: 'all' }),
+  );
+  const path = process.env.PATH;
+  process.env.PATH = `${dir}:${path}`;
+  try {
+    expect(await findCredentials(['ghcr.io'], file)).toEqual({ user: 'ann', password: 's' });
+    expect(await findCredentials(['other.io'], file)).toEqual({ user: '<token>', password: '', identityToken: 'long' });
+    expect(await findCredentials(['plain.io'], file)).toEqual({ user: 'u', password: 'p' });
+    expect(await findCredentials(['gone.io'], file)).toBeUndefined();
+    expect(await findCredentials(['unknown.io'], file)).toBeUndefined();
+  } finally {
+    process.env.PATH = path;
+  }
 });
 
 test('endpoints: mirrors with scheme and prefix first; http only where it is allowed', () => {

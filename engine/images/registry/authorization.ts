@@ -17,7 +17,7 @@ export async function authorize(
   challenge: string | null,
   exchange: Exchange,
 ): Promise<string | undefined> {
-  const credentials = findCredentials(request.endpoint.credentialKeys);
+  const credentials = await findCredentials(request.endpoint.credentialKeys);
   const { scheme, parameters } = readChallenge(challenge ?? '');
   if (scheme === 'basic') return credentials && basic(credentials);
   if (scheme !== 'bearer' || !parameters.realm) return undefined;

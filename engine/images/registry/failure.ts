@@ -37,7 +37,7 @@ export function refusal(
     case 401:
       return refused(
         `Registry ${endpoint.host} wants a login for ${image}${said}.`,
-        `Check the name; for a private image run \`docker login ${endpoint.host}\` or put it into ~/.docker/config.json (credential helpers are not supported yet).`,
+        `Check the name; for a private image run \`docker login ${endpoint.host}\` or put the login into ~/.docker/config.json.`,
       );
     case 403:
       return refused(
