@@ -1,5 +1,5 @@
 /** What the machine has of a stack: records, what the shims report, and what only the kernel knows. */
-import { renameSync, statSync } from 'node:fs';
+import { readlinkSync, renameSync, statSync } from 'node:fs';
 import type { NetworkRecord } from '../schemas/container.ts';
 import type { StackError } from '../schemas/errors.ts';
 import type { Project } from '../schemas/project.ts';
@@ -30,10 +30,21 @@ export function observeContainers(
   stack: string,
   damaged: 'refuse' | 'leave out' = 'refuse',
 ): Snapshot['containers'] {
-  return listContainers(layout, stack, damaged).map((record) => {
+  const records = listContainers(layout, stack, damaged);
+  const isShared = records.some(({ networkPeer }) => networkPeer !== undefined);
+  return records.map((record) => {
     const { warnings: _, ...status } = readStatus(kernel, layout.containerRun(record.id));
-    return { record, status };
+    const networkNamespace = isShared ? namespaceOf(status.pid) : undefined;
+    return { record, status, ...(networkNamespace ? { networkNamespace } : {}) };
   });
+}
+
+function namespaceOf(pid: number): string | undefined {
+  try {
+    return pid > 0 ? readlinkSync(`/proc/${pid}/ns/net`) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** @throws StackError state.damaged, image.store, network.kernel */

@@ -7,6 +7,8 @@ export interface Endpoint {
   network: string;
   /** Name of the network on the machine (`demo_default`). */
   networkName: string;
+  /** Id of the network it was made for: one made anew under the same name has another. */
+  networkId?: string;
   /** Name of the interface inside the container: `eth0`. */
   interface: string;
   /** Name of the host's end of the veth pair. */
@@ -59,6 +61,8 @@ export interface ContainerRecord {
   config: Service;
   /** Definitions of the networks it joins and the volumes it mounts are compared where they are observed. */
   image: { name: string; id: string; manifestDigest: string };
+  /** Id of the container whose network it shares (`network_mode: service:…`). */
+  networkPeer?: string;
   labels: Record<string, string>;
   endpoints: Endpoint[];
   ports: PublishedPort[];
@@ -106,6 +110,8 @@ export interface ExitStatus {
 
 /** A network as the machine has it: made by us, found by its bridge's alias. */
 export interface NetworkRecord {
+  /** 64 hex digits. */
+  id?: string;
   /** Key in the stack file. */
   key: string;
   /** Name on the machine. */

@@ -4,6 +4,8 @@ import type { ContainerRecord, ContainerStatus, NetworkRecord, VolumeRecord } fr
 export interface ObservedContainer {
   record: ContainerRecord;
   status: ContainerStatus;
+  /** The kernel's name of its network namespace (`net:[4026532281]`), where containers of the stack share one and it runs. */
+  networkNamespace?: string;
 }
 
 export interface ObservedNetwork {

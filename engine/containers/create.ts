@@ -59,6 +59,7 @@ export async function prepare(
     isOneOff: request.isOneOff,
     config,
     image: { name: config.image ?? image.names[0] ?? image.id, id: image.id, manifestDigest: image.manifestDigest },
+    ...(peer ? { networkPeer: peer.id } : {}),
     labels: { ...image.config.config?.Labels, ...config.labels, ...composeLabels(request) },
     endpoints: [],
     ports: [],

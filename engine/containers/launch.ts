@@ -91,7 +91,10 @@ export function networkPeer(
 ): ContainerRecord | undefined {
   const [kind, name] = (record.config.network_mode ?? '').split(':');
   if (!name || (kind !== 'service' && kind !== 'container')) return undefined;
-  const peer = peers.find((one) => (kind === 'service' ? one.service === name && !one.isOneOff : one.name === name));
+  // While one is replaced there are two of a number: the newer one is meant.
+  const [peer] = peers
+    .filter((one) => (kind === 'service' ? one.service === name && !one.isOneOff : one.name === name))
+    .sort((a, b) => a.number - b.number || (a.createdAt > b.createdAt ? -1 : 1));
   if (peer) return peer;
   throw new StackError('runtime.not-running', {
     message: `${record.name} shares the network of ${kind} ${name}, which has no container.`,

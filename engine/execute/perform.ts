@@ -40,6 +40,7 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
     case 'network.remove':
       await effects.networks.remove(operation.record);
       world.networks.delete(operation.record.name);
+      journal.networksRemoved.add(operation.record.name);
       return;
     case 'volume.create': {
       const record = await effects.volumes.create(plan.stack, operation.key, operation.volume);

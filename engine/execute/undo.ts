@@ -77,6 +77,8 @@ function interrupted({ journal, plan, world }: Performing): ContainerRecord[] {
   return journal.stopped.filter(
     (record) =>
       world.containers.has(record.id) &&
+      // What it had on a network that was made anew fits no more: the next up replaces it.
+      !record.endpoints.some(({ networkName }) => journal.networksRemoved.has(networkName)) &&
       (replaced.has(record.id) || !removed.has(record.id)) &&
       !startedNames.has(record.name),
   );

@@ -50,6 +50,8 @@ export class World {
 /** What a run did that can be undone, in the order it was done. */
 export interface Journal {
   networks: NetworkRecord[];
+  /** Names. */
+  networksRemoved: Set<string>;
   volumes: VolumeRecord[];
   created: { record: ContainerRecord; operation: Extract<Operation, { kind: 'container.create' }> }[];
   /** Ids of containers. */
@@ -60,6 +62,7 @@ export interface Journal {
 
 export const emptyJournal = (): Journal => ({
   networks: [],
+  networksRemoved: new Set(),
   volumes: [],
   created: [],
   started: new Set(),

@@ -43,6 +43,7 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
     return {
       network: key,
       networkName: record.name,
+      ...(record.id ? { networkId: record.id } : {}),
       interface: options.interface_name ?? `eth${index}`,
       hostInterface: hostInterfaceName(id, index),
       bridge: record.bridge,

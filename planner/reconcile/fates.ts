@@ -102,11 +102,21 @@ function recreateCause(scope: Scope, instance: Instance, decided: Map<string, In
   const renamed = renamedResource(project, instance);
   if (renamed) return renamed;
   for (const edge of scope.graph.dependencies.get(service) ?? []) {
-    if (edge.sharesNamespace && decided.get(edge.to)?.some(({ fate }) => fate === 'recreate' || fate === 'create')) {
+    if (!edge.sharesNamespace || !decided.has(edge.to)) continue;
+    const peer = peerOf(instance, decided.get(edge.to)!);
+    if (!peer) return `it shares the network of ${edge.to}, which was made anew`;
+    if (peer.fate === 'recreate' || peer.fate === 'create') {
       return `it shares the network of ${edge.to}, which is made anew`;
     }
   }
   return '';
+}
+
+/** The container whose network it was made to share, among those that stay. */
+function peerOf({ current }: Instance, candidates: Instance[]): Instance | undefined {
+  const { networkPeer } = current!.record;
+  const staying = candidates.filter(({ fate }) => fate !== 'remove');
+  return networkPeer === undefined ? staying[0] : staying.find((one) => one.current?.record.id === networkPeer);
 }
 
 const shortDigest = (digest: string) => `${digest.slice(0, 'sha256:'.length + 12)}…`;
@@ -134,6 +144,8 @@ function lostNetwork({ networks }: Pick<Scope, 'networks'>, { record, status }: 
     const fate = networks.get(endpoint.network);
     if (fate?.observed?.record.name !== endpoint.networkName) continue;
     if (fate.kind === 'recreate') return `network ${endpoint.networkName} is made anew (${fate.cause})`;
+    const { id } = fate.observed.record;
+    if (id && endpoint.networkId && id !== endpoint.networkId) return `network ${endpoint.networkName} was made anew`;
     // Created and waiting on a bridge that is gone: nothing has run in it, so nothing is lost.
     if (fate.kind === 'restore' && status.state === 'created' && status.pid !== 0) {
       return `network ${endpoint.networkName}: ${fate.cause}`;
@@ -152,8 +164,13 @@ function restartCause(scope: Scope, instance: Instance, decided: Map<string, Ins
   }
   for (const edge of scope.graph.dependencies.get(instance.service) ?? []) {
     const fates = new Set(decided.get(edge.to)?.map(({ fate }) => fate));
-    if (edge.sharesNamespace && (fates.has('start') || fates.has('restart'))) {
-      return `it shares the network of ${edge.to}, which is started again`;
+    if (edge.sharesNamespace) {
+      const peer = peerOf(instance, decided.get(edge.to) ?? []);
+      if (peer?.fate === 'start' || peer?.fate === 'restart') {
+        return `it shares the network of ${edge.to}, which is started again`;
+      }
+      const [its, ours] = [peer?.current?.networkNamespace, instance.current!.networkNamespace];
+      if (its && ours && its !== ours) return `it shares the network of ${edge.to}, which was started again`;
     }
     if (edge.restart && (fates.has('recreate') || fates.has('restart'))) {
       return `${edge.to} is ${fates.has('recreate') ? 'made anew' : 'restarted'} (depends_on.${edge.to}.restart)`;

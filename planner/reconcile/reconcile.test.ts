@@ -154,26 +154,27 @@ test('a changed network is made anew with every container on it', () => {
     ~ recreate container demo-db-1       because network demo_default is made anew (networks.default.internal: false → true)
     ~ recreate container demo-web-1      because network demo_default is made anew (networks.default.internal: false → true)
     ~ recreate network demo_default      because networks.default.internal: false → true
+    - remove network demo_default        because networks.default.internal: false → true
       wait for service db to be healthy  because web depends on it
-    Plan: 4 to recreate."
+    Plan: 4 to recreate, 1 to remove."
   `);
   expect(operations(changed, world, { services: ['cache'] })).toMatchInlineSnapshot(`
     [
       "stop container demo-cache-1",
-      "remove container demo-cache-1 <- stop container demo-cache-1",
       "stop container demo-db-1",
-      "remove container demo-db-1 <- stop container demo-db-1",
       "stop container demo-web-1",
-      "remove container demo-web-1 <- stop container demo-web-1",
-      "remove network demo_default <- remove container demo-cache-1, remove container demo-db-1, remove container demo-web-1",
+      "remove network demo_default <- stop container demo-cache-1, stop container demo-db-1, stop container demo-web-1",
       "create network demo_default <- remove network demo_default",
-      "create container demo-cache-1 <- stop container demo-cache-1, remove container demo-cache-1, create network demo_default",
+      "create container demo-cache-1 <- stop container demo-cache-1, create network demo_default",
       "start container demo-cache-1 <- create container demo-cache-1",
-      "create container demo-db-1 <- stop container demo-db-1, remove container demo-db-1, create network demo_default",
+      "remove container demo-cache-1 <- start container demo-cache-1",
+      "create container demo-db-1 <- stop container demo-db-1, create network demo_default",
       "start container demo-db-1 <- create container demo-db-1",
-      "create container demo-web-1 <- stop container demo-web-1, remove container demo-web-1, create network demo_default",
+      "remove container demo-db-1 <- start container demo-db-1",
+      "create container demo-web-1 <- stop container demo-web-1, create network demo_default",
       "await service db healthy <- start container demo-db-1",
       "start container demo-web-1 <- create container demo-web-1, start container demo-cache-1, await service db healthy",
+      "remove container demo-web-1 <- start container demo-web-1",
     ]
   `);
   expect(text(changed, applyPlan(changed, world, reconcile(changed, world, { action: 'up' })))).toBe('No changes.');
@@ -188,7 +189,8 @@ test('a network an orphan still uses is not taken away from it', () => {
     "- remove container demo-old-1    because the stack file has no service old
     ~ recreate container demo-web-1  because network demo_default is made anew (networks.default.internal: false → true)
     ~ recreate network demo_default  because networks.default.internal: false → true
-    Plan: 1 to remove, 2 to recreate."
+    - remove network demo_default    because networks.default.internal: false → true
+    Plan: 2 to remove, 2 to recreate."
   `);
 });
 
@@ -307,15 +309,40 @@ test('a dependency made anew restarts those that ask for it', () => {
   expect(operations(changed, world)).toMatchInlineSnapshot(`
     [
       "stop container demo-db-1",
-      "remove container demo-db-1 <- stop container demo-db-1",
-      "create container demo-db-1 <- stop container demo-db-1, remove container demo-db-1",
+      "create container demo-db-1 <- stop container demo-db-1",
       "start container demo-db-1 <- create container demo-db-1",
+      "remove container demo-db-1 <- start container demo-db-1",
       "stop container demo-api-1",
       "start container demo-api-1 <- stop container demo-api-1, start container demo-db-1",
       "stop container demo-sidecar-1",
       "create container demo-sidecar-1 <- stop container demo-sidecar-1, create container demo-db-1",
       "start container demo-sidecar-1 <- create container demo-sidecar-1, start container demo-db-1",
       "remove container demo-sidecar-1 <- start container demo-sidecar-1",
+    ]
+  `);
+});
+
+test('what an interrupted command left half done is seen by what containers were made for', () => {
+  const stack = demo({ db: {}, sidecar: { network_mode: 'service:db', networks: {} } });
+  const world = up(stack);
+  expect(text(stack, world)).toBe('No changes.');
+  const of = (snapshot: Snapshot, service: string) =>
+    snapshot.containers.find(({ record }) => record.service === service)!;
+  const restarted = structuredClone(world);
+  of(restarted, 'db').networkNamespace = 'net:[999]';
+  const replaced = structuredClone(world);
+  of(replaced, 'db').record.id = 'f'.repeat(64);
+  const remade = structuredClone(world);
+  remade.networks[0]!.record.id = 'another';
+  expect([restarted, replaced, remade].map((snapshot) => text(stack, snapshot))).toMatchInlineSnapshot(`
+    [
+      "~ restart container demo-sidecar-1  because it shares the network of db, which was started again
+    Plan: 1 to restart.",
+      "~ recreate container demo-sidecar-1  because it shares the network of db, which was made anew
+    Plan: 1 to recreate.",
+      "~ recreate container demo-db-1       because network demo_default was made anew
+    ~ recreate container demo-sidecar-1  because it shares the network of db, which is made anew
+    Plan: 2 to recreate.",
     ]
   `);
 });

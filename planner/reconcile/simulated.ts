@@ -36,6 +36,7 @@ let ids = 0;
 export function recordOf(
   project: Project,
   operation: Extract<Operation, { kind: 'container.create' }>,
+  world: Snapshot = emptySnapshot(project.name),
 ): ContainerRecord {
   const { name, service, number, config } = operation;
   const id = (++ids).toString(16).padStart(64, '0');
@@ -50,7 +51,8 @@ export function recordOf(
     config: structuredClone(config),
     image: { name: imageName, id: `sha256:${Buffer.from(imageName).toString('hex')}`, manifestDigest: '' },
     labels: {},
-    endpoints: Object.keys(config.networks ?? {}).map((key) => endpointOf(project, key)),
+    endpoints: Object.keys(config.networks ?? {}).map((key) => endpointOf(project, key, world)),
+    ...peerOf(config, world),
     ports: [],
     mounts: (config.volumes ?? []).flatMap((mount) => mountOf(project, mount)),
     stopSignal: 15,
@@ -61,8 +63,19 @@ export function recordOf(
   };
 }
 
-function endpointOf(project: Project, key: string): Endpoint {
+function peerOf(config: Service, world: Snapshot): { networkPeer?: string } {
+  const [kind, name] = config.network_mode?.split(':') ?? [];
+  if (kind !== 'service') return {};
+  const [peer] = world.containers
+    .map(({ record }) => record)
+    .filter(({ service }) => service === name)
+    .sort((a, b) => a.number - b.number || b.createdAt.localeCompare(a.createdAt));
+  return peer ? { networkPeer: peer.id } : {};
+}
+
+function endpointOf(project: Project, key: string, world: Snapshot): Endpoint {
   const networkName = project.networks[key]!.name;
+  const networkId = world.networks.find(({ record }) => record.name === networkName)?.record.id;
   const fixed = {
     interface: 'eth0',
     hostInterface: '',
@@ -72,7 +85,7 @@ function endpointOf(project: Project, key: string): Endpoint {
     slot: 0,
     isDefaultRoute: true,
   };
-  return { network: key, networkName, ...fixed };
+  return { network: key, networkName, ...(networkId ? { networkId } : {}), ...fixed };
 }
 
 function mountOf(project: Project, mount: NonNullable<Service['volumes']>[number]): ResolvedMount[] {
@@ -124,11 +137,13 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
     }
     case 'network.create': {
       const { network, key } = operation;
+      const restored = world.networks.find(({ record }) => record.name === network.name)?.record;
       world.networks = world.networks.filter(({ record, exists }) => {
         expect(record.name !== network.name || !exists, 'the network exists');
         return record.name !== network.name;
       });
       const record = {
+        id: restored?.id ?? `${++ids}`,
         key,
         name: network.name,
         stack: project.name,
@@ -186,12 +201,18 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
         taken.every((old) => old.record.id === replaces?.id && !isUp(old)),
         'its name is taken',
       );
-      world.containers.push({ record: recordOf(project, operation), status: statusOf({ state: 'created', pid: 0 }) });
+      world.containers.push({
+        record: recordOf(project, operation, world),
+        status: statusOf({ state: 'created', pid: 0 }),
+      });
       return;
     }
     case 'container.start': {
       const found = newest(operation.name);
       expect(found && !isUp(found), 'it is not there, or runs');
+      const peer = world.containers.find(({ record }) => record.id === found!.record.networkPeer);
+      expect(!found!.record.networkPeer || peer, 'the container whose network it shares is gone');
+      found!.networkNamespace = peer?.networkNamespace ?? `net:[${++ids}]`;
       const job = found!.record.config.command?.[0] === 'true';
       const health = found!.record.hasHealthcheck ? 'healthy' : 'none';
       found!.status = job ? statusOf({ state: 'exited', pid: 0 }) : statusOf({ health });

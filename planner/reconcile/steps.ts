@@ -48,16 +48,11 @@ export class Steps {
         return;
       case 'recreate': {
         const stop = plan.stop(current!, cause);
-        const gone = stop ? [stop] : [];
-        // One whose network others join goes at once: they must not find it.
-        if (this.isJoined(instance.service) && !plan.removalOf(current!.record)) {
-          plan.remove(current!.record, cause, gone, this.isRenewed);
-        }
-        const early = plan.removalOf(current!.record);
-        const create = this.create(instance, [...gone, ...(early ? [early] : []), ...needs]);
+        const create = this.create(instance, [...(stop ? [stop] : []), ...needs]);
         const start = this.start(instance, [create]);
-        // The old one goes when the new one runs: until then a failure can go back to it.
-        if (!early) plan.remove(current!.record, `${name} takes its place`, [start ?? create], this.isRenewed);
+        // The old one goes when the new one runs: until then a failure can go back to it, and a command that is killed
+        // leaves both, of which the newer one has been handed what the older one had.
+        plan.remove(current!.record, `${name} takes its place`, [start ?? create], this.isRenewed);
         return;
       }
     }
@@ -100,12 +95,6 @@ export class Steps {
     });
     this.creates.set(instance, id);
     return id;
-  }
-
-  private isJoined(service: string): boolean {
-    const { dependents, dependencies } = this.scope.graph;
-    const joins = (name: string) => dependencies.get(name)!.some((edge) => edge.to === service && edge.sharesNamespace);
-    return dependents.get(service)!.some(joins);
   }
 
   /** A container that joins another's network namespace is made when that one is there. */

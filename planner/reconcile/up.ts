@@ -62,7 +62,7 @@ function addPulls({ selection, options, images, project }: Scope, plan: Builder,
 }
 
 /** Answers, by key, what a container that joins the network has to wait for. */
-function addNetworks({ project, networks, snapshot, options }: Scope, plan: Builder, instances: Instance[]) {
+function addNetworks({ project, networks, snapshot }: Scope, plan: Builder, instances: Instance[]) {
   const created = new Map<string, string>();
   const mine = new Set(instances.map(({ current }) => current?.record.id));
   for (const [key, fate] of networks) {
@@ -70,22 +70,19 @@ function addNetworks({ project, networks, snapshot, options }: Scope, plan: Buil
     const network = project.networks[key]!;
     const needs: string[] = [];
     if (fate.kind === 'recreate') {
+      const before: string[] = [];
       const { record } = fate.observed!;
       const why = `network ${record.name} is made anew`;
-      const gone = snapshot.containers
-        .filter((container) => joins(container, record.name))
-        .map((container) => {
-          const leaving = plan.removalOf(container.record);
-          if (leaving) return leaving;
-          if (!mine.has(container.record.id)) {
-            if (isUp(container)) throw networkInUse(record.name, container, fate.cause);
-            return undefined;
-          }
-          const stop = plan.stop(container, why);
-          return plan.remove(container.record, why, stop ? [stop] : [], options.renewAnonVolumes);
-        });
-      const after = gone.filter((id) => id !== undefined);
-      needs.push(plan.add({ kind: 'network.remove', record, cause: fate.cause, needs: after }));
+      for (const container of snapshot.containers.filter((one) => joins(one, record.name))) {
+        const leaving = plan.removalOf(container.record);
+        if (!leaving && !mine.has(container.record.id) && isUp(container)) {
+          throw networkInUse(record.name, container, fate.cause);
+        }
+        // Its interfaces go with its last process; the container itself stays until another has taken its place.
+        const off = leaving ?? (mine.has(container.record.id) ? plan.stop(container, why) : undefined);
+        if (off) before.push(off);
+      }
+      needs.push(plan.add({ kind: 'network.remove', record, cause: fate.cause, needs: before }));
     }
     created.set(key, plan.add({ kind: 'network.create', key, network, cause: fate.cause, needs }));
   }
