@@ -1,4 +1,5 @@
 /** A network of the stack file as the record of what is made of it. */
+import { randomBytes } from 'node:crypto';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Network } from '../../schemas/project.ts';
@@ -39,6 +40,7 @@ export function defineNetwork(
 ): NetworkRecord {
   const mtu = mtuOf(config);
   return {
+    id: randomBytes(32).toString('hex'),
     key,
     name: config.name,
     stack,

@@ -4,7 +4,6 @@
  * A container's way through here: `allocate` (addresses, before its record is written) → `attach` (its namespace joins
  * the bridges) → `sync` (rules for everything the stack publishes) → `release` once its record is gone.
  */
-import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerRecord, Endpoint, NetworkRecord, PublishedPort } from '../../schemas/container.ts';
