@@ -1,8 +1,8 @@
 #include "shim/resolver_server.h"
 
 #include <poll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,15 +88,7 @@ void ResolverServer::loop() {
     if (ready > 0 && fds[0].revents & (POLLHUP | POLLERR)) return;
     if (ready > 0 && fds[0].revents & POLLIN) {
       BrokerMessage late;
-      alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-      iovec data{&late, sizeof late};
-      msghdr message{.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-      if (recvmsg(broker_fd_, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == 0) return;
-      if (cmsghdr* header = CMSG_FIRSTHDR(&message); header && header->cmsg_type == SCM_RIGHTS) {
-        int fd;
-        memcpy(&fd, CMSG_DATA(header), sizeof fd);
-        close(fd);
-      }
+      if (int fd = receive_broker(late); fd >= 0) close(fd);
     }
     sweep(now);
   }
@@ -345,18 +337,9 @@ int ResolverServer::upstream_socket(uint8_t upstream, bool is_tcp) {
   for (int64_t end = now + broker_timeout_ms; now < end; now = now_ms()) {
     pollfd wait{broker_fd_, POLLIN, 0};
     if (wait_for(&wait, 1, end - now) <= 0) continue;
-    BrokerMessage answer{};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    iovec data{&answer, sizeof answer};
-    msghdr message{.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    ssize_t got = recvmsg(broker_fd_, &message, MSG_CMSG_CLOEXEC);
-    if (got == 0) _exit(0);
-    if (got < 0) continue;
-    int fd = -1;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-      memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    if (got == sizeof answer && answer.serial == question.serial) return fd;
+    BrokerMessage answer;
+    int fd = receive_broker(answer);
+    if (answer.serial == question.serial) return fd;
     if (fd >= 0) close(fd);
   }
   // A shim that is busy with something else: queries fail fast for a while instead of queueing up behind each other.
@@ -364,9 +347,24 @@ int ResolverServer::upstream_socket(uint8_t upstream, bool is_tcp) {
   return -1;
 }
 
+// What the shim sent: a socket or -1, and what it is an answer to. The process ends where the shim has.
+int ResolverServer::receive_broker(BrokerMessage& answer) {
+  answer = {};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  iovec data{&answer, sizeof answer};
+  msghdr message{.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  ssize_t got = recvmsg(broker_fd_, &message, MSG_CMSG_CLOEXEC);
+  if (got == 0) _exit(0);
+  int fd = -1;
+  cmsghdr* header = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (header && header->cmsg_type == SCM_RIGHTS) memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return fd;
+}
+
+// Not getrandom(3): since glibc 2.41 it maps memory for itself, which the filter forbids.
 uint16_t ResolverServer::random_id() {
   uint16_t id = 0;
-  while (getrandom(&id, sizeof id, 0) != sizeof id) {
+  while (syscall(SYS_getrandom, &id, sizeof id, 0) != sizeof id) {
   }
   return id;
 }

@@ -86,6 +86,7 @@ class ResolverServer {
   void give_up(Pending& pending);
   void release(Pending& pending);
   int upstream_socket(uint8_t upstream, bool is_tcp);
+  int receive_broker(BrokerMessage& answer);
   uint16_t random_id();
 
   const ResolverConfig* config_;
