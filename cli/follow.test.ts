@@ -55,6 +55,7 @@ function follow(options: Partial<FollowOptions> = {}): StackFollower {
     observeContainers: () => [...world.values()],
   } as unknown as Engine;
   const containers = {
+    status: (record: ContainerRecord) => world.get(record.id)!.status,
     watch(record: ContainerRecord, onChange: (status: ContainerStatus) => void) {
       watchers.set(record.id, onChange);
       onChange(world.get(record.id)!.status);
@@ -120,6 +121,19 @@ test('a container made anew by a command at work is followed from its first line
   unlock();
   change('2', 'exited');
   await run;
+});
+
+test('stopping tells the ends whose event is still on its way', async () => {
+  container('1', 'web', 'running');
+  container('2', 'db', 'running');
+  using follower = follow();
+  const run = follower.run();
+  write('1', 'bye');
+  watchers.clear();
+  change('1', 'exited', 143);
+  follower.stop();
+  await run;
+  expect(told).toEqual(['web: bye', 'web ended 143']);
 });
 
 test('nothing to follow is the end', async () => {

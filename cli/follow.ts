@@ -60,8 +60,9 @@ export class StackFollower implements Disposable {
     await this.ended.promise;
   }
 
-  /** Ends {@link run} at once. */
+  /** Ends {@link run} at once; ends of containers whose event is still on its way are told first. */
   stop(): void {
+    for (const watched of this.watched.values()) this.onStatus(watched, this.containers.status(watched.record));
     this.ended.resolve();
   }
 
