@@ -17,7 +17,7 @@ export function createRuleWriter(kernel: NetworkVerbs): (input: RuleInput) => Pr
   return async (input) => {
     const targets = udpTargets(input);
     const moved = [...targets].filter(([port, target]) => known.get(port) !== target).map(([port]) => port);
-    await send(kernel, protocol.netfilter, null, transaction(ruleRequests(input)));
+    await send(kernel, protocol.netfilter, null, transaction(ruleRequests({ hasLoopback6: hasLoopback6(), ...input })));
     await Promise.all([forget(kernel, moved), routeLocalnets(kernel, input)]);
     known = targets;
   };
@@ -61,4 +61,16 @@ async function routeLocalnet(kernel: NetworkVerbs, { bridge }: NetworkRecord): P
     // The bridge is gone: writing says so.
   }
   await kernel.writeSysctl(null, path, '1');
+}
+
+/**
+ * br_netfilter translates answers back on the bridge already, and what has ::1 as its destination then is dropped on the
+ * way up from it.
+ */
+function hasLoopback6(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/bridge/bridge-nf-call-ip6tables', 'utf8').trim() === '0';
+  } catch {
+    return true;
+  }
 }

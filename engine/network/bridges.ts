@@ -6,6 +6,7 @@ import { bridgeAlias, linkGroup, macOf } from './identity.ts';
 import { addAddress } from './netlink/address.ts';
 import { addBridge, getLink, type Link, RTM_NEWLINK, readLink, setLink, withoutLinkLocal } from './netlink/link.ts';
 import { protocol, send } from './netlink/netlink.ts';
+import { addLoopbackRoute } from './netlink/route.ts';
 
 /** Makes what is missing of the bridge and answers it as the kernel has it. */
 export async function makeBridge(kernel: NetworkVerbs, record: NetworkRecord): Promise<Link> {
@@ -25,14 +26,12 @@ export async function makeBridge(kernel: NetworkVerbs, record: NetworkRecord): P
   if (ipv6) await sysctl('disable_ipv6', '0');
   const addresses = [ipv4, ipv6].filter((family) => family !== undefined);
   await Promise.all([
-    send(
-      kernel,
-      protocol.route,
-      null,
-      addresses.map(({ subnet, gateway }) =>
+    send(kernel, protocol.route, null, [
+      ...addresses.map(({ subnet, gateway }) =>
         addAddress(link.index, parseAddress(gateway)!, parseSubnet(subnet)!.prefix, name),
       ),
-    ),
+      ...(ipv6 && !record.isInternal ? [addLoopbackRoute(link.index)] : []),
+    ]),
     // A container must not be able to hand the host a route (CVE-2020-13401).
     sysctl('accept_ra', '0'),
   ]);

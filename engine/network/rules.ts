@@ -52,6 +52,8 @@ export interface RuleInput {
   stack: string;
   networks: NetworkRecord[];
   containers: Pick<ContainerRecord, 'id' | 'endpoints' | 'ports'>[];
+  /** Ports published over IPv6 answer at ::1 too. */
+  hasLoopback6?: boolean;
 }
 
 export const stackTable = (stack: string): Table => ({ family: nfproto.inet, name: `stack-${stack}` });
@@ -78,7 +80,12 @@ export function ruleRequests(input: RuleInput): Request[] {
   const isNeeded =
     input.networks.some((record) => record.stack === input.stack) || input.containers.some(({ ports }) => ports.length);
   if (!isNeeded) return withoutTable(table);
-  return [...withoutTable(table), addTable(table), ...sets(table, input), ...chains(table)];
+  return [
+    ...withoutTable(table),
+    addTable(table),
+    ...sets(table, input),
+    ...chains(table, input.hasLoopback6 ?? false),
+  ];
 }
 
 const isFamily = ({ proto }: Family): Buffer[] => [
@@ -95,7 +102,7 @@ const hasBits = (key: number, bits: number): Buffer[] => [
 const isAnswer = hasBits(ctKey.state, STATE_ESTABLISHED_OR_RELATED);
 const isPublished = hasBits(ctKey.status, STATUS_DESTINATION_NAT);
 
-function chains(table: Table): Request[] {
+function chains(table: Table, hasLoopback6: boolean): Request[] {
   const rule = (chain: string, ...parts: Buffer[][]) => addRule(table, chain, ...parts.flat());
   const drop = [verdict('drop')];
   const accept = [verdict('accept')];
@@ -103,11 +110,11 @@ function chains(table: Table): Request[] {
     addChain(table, { name: 'guard', type: 'filter', hook: hook.prerouting, priority: -300 }),
     rule('guard', isBridge(metaKey.iifname), isFamily(families[0]), loopbackAt(families[0].destination), drop),
     addChain(table, { name: 'prerouting', type: 'nat', hook: hook.prerouting, priority: -100 }),
-    ...families.flatMap((family) => publish(table, 'prerouting', family)),
+    ...families.flatMap((family) => publish(table, 'prerouting', family, hasLoopback6)),
     addChain(table, { name: 'output', type: 'nat', hook: hook.output, priority: -100 }),
-    ...families.flatMap((family) => publish(table, 'output', family)),
+    ...families.flatMap((family) => publish(table, 'output', family, hasLoopback6)),
     addChain(table, { name: 'postrouting', type: 'nat', hook: hook.postrouting, priority: 100 }),
-    ...families.flatMap((family) => leave(table, family)),
+    ...families.flatMap((family) => leave(table, family, hasLoopback6)),
     addChain(table, { name: 'input', type: 'filter', hook: hook.input, priority: 0 }),
     // Neighbour discovery is ICMPv6: without it the host could not open connections to the containers either.
     rule('input', isInternal(metaKey.iifname), isAnswer, accept),
@@ -135,17 +142,14 @@ const loopbackAt = (at: number): Buffer[] => [
   compare(register(0), byte(127)),
 ];
 
-/**
- * IPv6 has no route_localnet: answers to ::1 never come back through a bridge. Left alone, a connection to it is refused
- * at once, and clients that try `localhost` go on to 127.0.0.1.
- */
-const notLoopback6 = [
-  payload(base.network, 24, 16, register(0)),
-  compare(register(0), addressBytes(parseAddress('::1')!), true),
+const LOOPBACK6 = addressBytes(parseAddress('::1')!);
+const atLoopback6 = (offset: number, isNot = false): Buffer[] => [
+  payload(base.network, offset, 16, register(0)),
+  compare(register(0), LOOPBACK6, isNot),
 ];
 
 /** First the ports of one host address, then those of all. */
-function publish(table: Table, chain: string, family: Family): Request[] {
+function publish(table: Table, chain: string, family: Family, hasLoopback6: boolean): Request[] {
   const { length } = family.address;
   const after = length / 4;
   const protocolAndPort = (at: number) => [
@@ -167,7 +171,8 @@ function publish(table: Table, chain: string, family: Family): Request[] {
       table,
       chain,
       ...isFamily(family),
-      ...(family.proto === nfproto.ip6 ? notLoopback6 : []),
+      // Where no answer would come back, a connection to ::1 is refused at once and clients go on to 127.0.0.1.
+      ...(family.proto === nfproto.ip6 && !hasLoopback6 ? atLoopback6(family.destination, true) : []),
       destinationType(register(0)),
       compare(register(0), host32(RTN_LOCAL)),
       ...protocolAndPort(0),
@@ -178,13 +183,16 @@ function publish(table: Table, chain: string, family: Family): Request[] {
 }
 
 /** What leaves under the host's address. */
-function leave(table: Table, family: Family): Request[] {
+function leave(table: Table, family: Family, hasLoopback6: boolean): Request[] {
   const { length } = family.address;
   const source = payload(base.network, family.source, length, register(0));
   const rule = (...parts: Buffer[][]) =>
     addRule(table, 'postrouting', ...isFamily(family), ...parts.flat(), masquerade());
   return [
     ...(family.proto === nfproto.ip ? [rule(isBridge(metaKey.oifname), loopbackAt(family.source))] : []),
+    ...(family.proto === nfproto.ip6 && hasLoopback6
+      ? [rule(isBridge(metaKey.oifname), atLoopback6(family.source))]
+      : []),
     // A container that reaches a port published by its own network: the answer must take the way back through the host.
     rule(isPublished, [source, meta(metaKey.oifname, register(length / 4)), lookup(`own${family.name}`, register(0))]),
     rule(

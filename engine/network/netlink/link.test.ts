@@ -3,7 +3,7 @@ import { parseAddress } from '../address.ts';
 import { addAddress, readAddress } from './address.ts';
 import { forgetUdp } from './conntrack.ts';
 import { addBridge, addVeth, readLink, removeLinks, setHairpin, setLink, withoutLinkLocal } from './link.ts';
-import { addDefaultRoute, readRoute } from './route.ts';
+import { addDefaultRoute, addLoopbackRoute, readRoute } from './route.ts';
 
 /** Bytes as hex without blanks, and lines as they stand in the kernel's headers. */
 const hex = (body: Uint8Array): string => Buffer.from(body).toString('hex');
@@ -96,6 +96,16 @@ test('addresses: IPv4 with its broadcast, IPv6 without duplicate detection', () 
 test('the default route', () => {
   expect(hex(addDefaultRoute(2, parseAddress('172.18.0.1')!).body)).toBe(
     lines('02 00 00 00 fe 03 00 01 00000000', '0800 0500 ac120001', '0800 0400 02000000'),
+  );
+});
+
+test('the way in for answers to ::1', () => {
+  expect(hex(addLoopbackRoute(2).body)).toBe(
+    lines(
+      '0a 80 00 00 ff 03 00 02 00000000', // RT_TABLE_LOCAL, RTN_LOCAL
+      '1400 0100 00000000000000000000000000000001', // RTA_DST
+      '0800 0400 02000000 0800 0600 00080000', // RTA_OIF, RTA_PRIORITY
+    ),
   );
 });
 

@@ -2,17 +2,19 @@
  * Routes.
  * Source: rtnetlink(7), include/uapi/linux/rtnetlink.h `struct rtmsg`.
  */
-import { type Address, addressBytes, addressOf, type Subnet } from '../address.ts';
+import { type Address, addressBytes, addressOf, parseAddress, type Subnet } from '../address.ts';
 import { AF } from './address.ts';
 import { attribute, readAttributes, u32 } from './attributes.ts';
 import { type Answer, flag, type Request } from './message.ts';
 
 export const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
-const RTA = { DST: 1, OIF: 4, GATEWAY: 5 };
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6 };
 const MAIN_TABLE = 254;
+const LOCAL_TABLE = 255;
 const PROTOCOL_BOOT = 3;
 const UNICAST = 1;
+const LOCAL = 2;
 
 function rtmsg(family: number, type: number): Buffer {
   return Buffer.of(family, 0, 0, 0, MAIN_TABLE, PROTOCOL_BOOT, 0, type, 0, 0, 0, 0);
@@ -29,6 +31,29 @@ export function addDefaultRoute(index: number, gateway: Address): Request {
       u32(RTA.OIF, index),
     ]),
     about: 'set the default route',
+  };
+}
+
+/**
+ * Lets answers to ::1 in through link `index`: for link-local and loopback destinations IPv6 takes only routes of the link
+ * a packet came by. What comes off the wire for ::1 is dropped before it is routed; left are answers that NAT turned
+ * back. The metric is behind that of `lo`, whose route the host's own traffic goes on taking.
+ */
+export function addLoopbackRoute(index: number): Request {
+  const header = rtmsg(AF[6], LOCAL);
+  header.writeUInt8(128, 1);
+  header.writeUInt8(LOCAL_TABLE, 4);
+  return {
+    type: RTM_NEWROUTE,
+    flags: flag.create | flag.exclusive,
+    body: Buffer.concat([
+      header,
+      attribute(RTA.DST, addressBytes(parseAddress('::1')!)),
+      u32(RTA.OIF, index),
+      u32(RTA.PRIORITY, 2048),
+    ]),
+    about: 'let answers to ::1 in',
+    tolerate: ['EEXIST'],
   };
 }
 
