@@ -50,7 +50,8 @@ const projects: fc.Arbitrary<Project> = fc
               : 'service_healthy';
         depends_on[names[to]!] = { condition, required: true, restart };
       }
-      const shares = spec.sharesWithFirst && index > 0 && services[0]!.scale > 0;
+      // A job's network ends with it: nothing can share it.
+      const shares = spec.sharesWithFirst && index > 0 && services[0]!.scale > 0 && !services[0]!.isJob;
       project.services[names[index]!] = {
         image: spec.image,
         command: spec.isJob ? ['true'] : null,
@@ -139,6 +140,26 @@ test('plan ∘ apply is empty, from any state, in any order the needs allow', ()
       const first = befall(applyPlan(before, empty, reconcile(before, empty, options), chooser(stream)), happened);
       const second = applyPlan(after, first, reconcile(after, first, options), chooser(stream));
       expect(reconcile(after, second, options).operations.map(({ id, cause }) => `${id}: ${cause}`)).toEqual([]);
+    }),
+    runs,
+  );
+});
+
+test('killed after any step of up or down: the next up and the next down converge', () => {
+  fc.assert(
+    fc.property(projects, projects, fc.nat(40), fc.boolean(), picks, (before, after, steps, isDown, stream) => {
+      withoutLoneJobs(after);
+      const empty = emptySnapshot('demo');
+      const up = { action: 'up', removeOrphans: true } as const;
+      const down = { action: 'down', removeOrphans: true, removeVolumes: true } as const;
+      const first = applyPlan(before, empty, reconcile(before, empty, up), chooser(stream));
+      const killed = isDown
+        ? applyPlan(before, first, reconcile(before, first, down), chooser(stream), steps)
+        : applyPlan(after, first, reconcile(after, first, up), chooser(stream), steps);
+      const converged = applyPlan(after, killed, reconcile(after, killed, up), chooser(stream));
+      expect(reconcile(after, converged, up).operations.map(({ id, cause }) => `${id}: ${cause}`)).toEqual([]);
+      const gone = applyPlan(after, killed, reconcile(after, killed, down), chooser(stream));
+      expect({ ...gone, images: [] }).toEqual(empty);
     }),
     runs,
   );

@@ -1,6 +1,7 @@
 /**
  * A machine in memory for tests of reconcile: applies a plan to a snapshot the way the engine would, with nothing that
- * goes wrong. Operations are applied in any order their needs allow, chosen by `pick`.
+ * goes wrong. Operations are applied in any order their needs allow, chosen by `pick`, until `steps` are done: then the
+ * command was killed.
  */
 import type { ContainerRecord, ContainerStatus, Endpoint, ResolvedMount } from '../../schemas/container.ts';
 import type { Operation, Plan } from '../../schemas/plan.ts';
@@ -102,11 +103,12 @@ export function applyPlan(
   snapshot: Snapshot,
   plan: Plan,
   pick: (ready: number) => number = () => 0,
+  steps = Number.POSITIVE_INFINITY,
 ): Snapshot {
   const world = structuredClone(snapshot);
   const done = new Set<string>();
   const waiting = [...plan.operations];
-  while (waiting.length > 0) {
+  while (waiting.length > 0 && done.size < steps) {
     const ready = waiting.filter(({ needs }) => needs.every((need) => done.has(need)));
     if (ready.length === 0) throw new Error(`no operation is ready: ${waiting.map(({ id }) => id).join(', ')}`);
     const next = ready[pick(ready.length)]!;
