@@ -9,6 +9,7 @@ interface Flags {
   env?: string[];
   index?: number;
   tty: boolean;
+  TTY: boolean;
   user?: string;
   workdir?: string;
   privileged?: boolean;
@@ -31,6 +32,7 @@ export const exec = define<Flags>({
       .option('-u, --user <user>', 'run it as this user: name or id, with :group where wanted')
       .option('-w, --workdir <dir>', 'run it in this directory')
       .option('--privileged', 'give it all capabilities')
+      .addOption(new Option('--no-TTY', 'the same, as docker compose once spelt it').hideHelp())
       .addOption(new Option('-i, --interactive', 'pass standard input (it always is)').hideHelp())
       .addOption(new Option('-t', 'a terminal, where standard input is one').hideHelp());
   },
@@ -42,7 +44,7 @@ export const exec = define<Flags>({
     const { record } = await oneContainer(engine, stack, service, flags.index);
     const containers = await engine.containers();
     const { stdin, stdout } = context;
-    const isTty = flags.tty && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
+    const isTty = flags.tty && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
     const session = await containers.exec(record, {
       args,
       isTty,

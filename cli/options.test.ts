@@ -68,6 +68,7 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
     { tty: false, env: ['A=1', 'B'], user: '1000:1000', workdir: '/srv' },
     ['web', 'sh', '-c', 'x'],
   ],
+  ['exec --no-TTY web sh', { TTY: false }],
   ['exec -it --index 2 web sh', { index: 2, interactive: true }, ['web', 'sh']],
   ['exec web ls -d --help', {}, ['web', 'ls', '-d', '--help']],
   ['exec -d web sleep 1', { detach: true }, ['web', 'sleep', '1']],

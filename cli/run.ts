@@ -23,6 +23,7 @@ interface Flags {
   pull?: PullPolicy;
   quietPull?: boolean;
   tty: boolean;
+  TTY: boolean;
   user?: string;
   volume?: string[];
   workdir?: string;
@@ -55,6 +56,7 @@ export const run = define<Flags>({
       .option('-v, --volume <volume>', 'add a mount: SOURCE:TARGET[:OPTIONS] (repeatable)', collect)
       .option('-w, --workdir <dir>', 'run it in this directory')
       .addOption(new Option('--build', 'not supported yet'))
+      .addOption(new Option('--no-TTY', 'the same, as docker compose once spelt it').hideHelp())
       .addOption(new Option('-i, --interactive', 'pass standard input (it always is)').hideHelp())
       .addOption(new Option('-t', 'a terminal, where standard input is one').hideHelp());
   },
@@ -65,7 +67,7 @@ export const run = define<Flags>({
     const show = renderer(context, { quietPull: flags.quietPull === true });
     const { project, disabled, projectDirectory } = await loadSupported(context, show.emit, [service]);
     checkServices([service], new Set(Object.keys(project.services)));
-    const isTty = flags.tty && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
+    const isTty = flags.tty && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
     const { overridden } = await import('./overrides.ts');
     const config = overridden(project, service, projectDirectory, {
       args,
