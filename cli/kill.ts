@@ -25,8 +25,11 @@ export const kill = define<Flags>({
     const engine = await context.engine();
     const found = await findContainers(engine, stack, services);
     const running = found.filter(({ status }) => ['running', 'paused', 'restarting'].includes(status.state));
-    if (found.length > 0 && running.length === 0) {
-      throw new StackError('runtime.not-running', { message: `No container of stack ${stack.name} is running.` });
+    if (running.length === 0) {
+      const error = new StackError('runtime.not-running', {
+        message: `No container of stack ${stack.name} is running.`,
+      });
+      emit({ type: 'warning', error });
     }
     const containers = await engine.containers();
     try {
