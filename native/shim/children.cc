@@ -126,6 +126,8 @@ void Monitor::on_report(uint32_t index) {
           early_exits_.erase(early);
           return reaped(child.pid, status);
         }
+        // Kept any longer, they would be taken for later processes of the same numbers.
+        if (!awaits_pid()) early_exits_.clear();
         break;
       }
       default:
@@ -170,10 +172,17 @@ void Monitor::reaped(pid_t pid, int status) {
       return release(i);
     }
   }
-  if (early_exits_.size() > 64) early_exits_.erase(early_exits_.begin());
-  early_exits_.emplace_back(pid, status);
+  if (awaits_pid()) early_exits_.emplace_back(pid, status);
 }
 
-void Monitor::release(uint32_t index) { children_[index].reset(); }
+// Some child has not told yet which process is the real one.
+bool Monitor::awaits_pid() const {
+  return std::any_of(children_.begin(), children_.end(), [](auto& child) { return child && child->forks; });
+}
+
+void Monitor::release(uint32_t index) {
+  children_[index].reset();
+  if (!awaits_pid()) early_exits_.clear();
+}
 
 }  // namespace stack::shim

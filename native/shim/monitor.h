@@ -102,6 +102,7 @@ class Monitor {
   enum class Source : uint32_t { kSignal, kListener, kClient, kReport, kOutput, kError, kSink, kInput, kInputSink, kBroker, kProbe };
   bool watch(int fd, Source source, uint32_t index, uint32_t events, bool is_known = false);
   void dispatch(Source source, uint32_t index, uint32_t events);
+  bool lock_run_directory();
   bool prepare();
   int64_t next_deadline() const;
   void on_deadlines();
@@ -122,6 +123,7 @@ class Monitor {
   void on_report(uint32_t index);
   void on_child_signal();
   void reaped(pid_t pid, int status);
+  bool awaits_pid() const;
   void release(uint32_t index);
 
   // control.cc
@@ -182,7 +184,7 @@ class Monitor {
 
   std::vector<std::unique_ptr<Child>> children_;
   std::vector<std::unique_ptr<Client>> clients_;
-  std::vector<std::pair<pid_t, int>> early_exits_;
+  std::vector<std::pair<pid_t, int>> early_exits_;  // reaped before the report that names them was read
 
   Fd output_[2];  // stdout and stderr of the container; a terminal is output_[0]
   Fd input_;      // towards the container's stdin
