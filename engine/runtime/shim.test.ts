@@ -1,4 +1,4 @@
-import { closeSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { connectShim, encodeFrame, frame, numbers } from './control.ts';
@@ -165,6 +165,15 @@ describe.skipIf(obstacle !== '')(`the shim${obstacle && ` (skipped: ${obstacle})
     // Its parent's death signal comes a moment after the shim's socket closed; a zombie has no namespaces.
     for (let i = 0; i < 100 && hasNamespace(pid); i++) await sleep(10);
     expect(hasNamespace(pid)).toBe(false);
+  });
+
+  test('who asks whether it lives is not in its way', async () => {
+    using box = new Box();
+    const asking = openSync(box.run, 'r');
+    box.kernel.filesystem.tryFlock(asking, 'shared');
+    setTimeout(() => closeSync(asking), 60);
+    expect(await box.create(['sleep', '60'])).toBeUndefined();
+    expect(box.isAlive()).toBe(true);
   });
 
   test('a program that is none is refused and nothing stays', async () => {

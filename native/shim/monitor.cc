@@ -42,11 +42,21 @@ bool Monitor::watch(int fd, Source source, uint32_t index, uint32_t events, bool
   return !is_known && errno == EEXIST && epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0;
 }
 
+// Held for as long as this process lives: how everybody else knows that it does. Whoever asks holds a shared lock for
+// that moment, which is waited out; another monitor's lock stays.
+bool Monitor::lock_run_directory() {
+  for (int tries = 0; flock(run_dir_.get(), LOCK_EX | LOCK_NB) != 0; tries++) {
+    if (errno != EWOULDBLOCK || tries == 500) return false;
+    timespec pause{.tv_nsec = 2'000'000};
+    nanosleep(&pause, nullptr);
+  }
+  return true;
+}
+
 bool Monitor::prepare() {
   run_dir_ = Fd(open(settings_.run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   log_dir_ = Fd(open(settings_.log_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  // Held for as long as this process lives: how everybody else knows that it does.
-  if (!run_dir_ || !log_dir_ || flock(run_dir_.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  if (!run_dir_ || !log_dir_ || !lock_run_directory()) return false;
   if (settings_.log_files > 0 && !log_.open(log_dir_.get(), "log", settings_.log_size, settings_.log_files)) return false;
   sigset_t signals;
   sigemptyset(&signals);
