@@ -70,8 +70,10 @@ bool join_container(Process& process, uint32_t flags) {
   return true;
 }
 
-// The shim closes its end when it goes; the first byte is the order to start.
+// The shim closes its end when it goes; the first byte is the order to start. The death signal is set here, after the
+// change of user that would clear it and before the wait that tells of an earlier death: there is no gap between them.
 bool await_start(Process& process) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   send_report(process, Report::kCreated, 0, "", "");
   char byte;
   if (retry([&] { return recv(process.report, &byte, 1, 0); }) != 1) _exit(125);
@@ -86,14 +88,14 @@ bool become_init(Process& process) {
   if (child < 0) return failed(process, "fork", "init");
   if (child == 0) return true;
   forward_to = child;
-  syscall(SYS_close_range, 3, ~0U, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_NAME, "init");
   struct sigaction action{};
   action.sa_handler = [](int signal) { kill(static_cast<pid_t>(forward_to), signal); };
   for (int signal = 1; signal < NSIG; signal++) {
     if (signal != SIGCHLD && signal != SIGKILL && signal != SIGSTOP) sigaction(signal, &action, nullptr);
   }
+  // Started, for the monitor, is when this end is closed: a signal before the handlers would be lost.
+  syscall(SYS_close_range, 3, ~0U, 0);
   for (;;) {
     int status = 0;
     pid_t ended = wait(&status);
@@ -108,7 +110,7 @@ bool execute(Process& process, Reader& body) {
   auto envp = body.strings();
   if (body.bad() || !argv[0]) return errno = EPROTO, failed(process, "exec");
   syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a container does not outlive its monitor; a change of user had cleared it
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // of who came by `exec`, or is the child of our init
   auto** arguments = const_cast<char**>(argv.data());
   auto** environment = const_cast<char**>(envp.data());
   const char* path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
