@@ -13,6 +13,7 @@ import type { Networks } from '../network/network.ts';
 import { cgroupPlan, hierarchies, makeCgroups, removeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, readFailure } from '../runtime/control.ts';
 import { readSpec } from '../runtime/spec-json.ts';
+import { readStatus } from '../runtime/status.ts';
 import { stepError } from './failure.ts';
 
 /** Files of a container's directory (engine/state/layout). */
@@ -39,9 +40,10 @@ export async function launch(host: Host, networks: Networks, request: Launch): P
   try {
     const { path, plan } = containerCgroup(spec);
     if (path) {
-      // Linux ≥ 6.14 kills whatever is cloned into a cgroup that cgroup.kill was ever written to, and a removal that was
-      // interrupted leaves just that.
-      if (plan.unified && existsSync(plan.unified)) await removeCgroups(path);
+      // Anew, where there is one: a process that changed its user has lost its death signal and may have outlived its
+      // monitor in it. And Linux ≥ 6.14 kills whatever is cloned into a cgroup that cgroup.kill was ever written to, as
+      // a removal that was interrupted leaves it.
+      if (plan.directories.some((directory) => existsSync(directory))) await removeCgroups(path);
       makeCgroups(plan, host.kernel.process);
     }
     // The program names the namespace as the first descriptor.
@@ -118,12 +120,6 @@ function openNamespaceOf(host: Host, record: ContainerRecord, peer: ContainerRec
   });
 }
 
-/** Pid of a container's first process; 0 where none runs. */
-export function pidOf(host: Host, peer: ContainerRecord): number {
-  try {
-    const text = readFileSync(join(host.layout.containerRun(peer.id), 'status'), 'utf8');
-    return Number(/^pid (\d+)$/m.exec(text)?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
-}
+/** Pid of a container's first process; 0 where none runs, or its monitor is gone: the number may be another's by then. */
+export const pidOf = (host: Host, peer: ContainerRecord): number =>
+  readStatus(host.kernel, host.layout.containerRun(peer.id)).pid;
