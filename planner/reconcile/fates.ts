@@ -142,9 +142,10 @@ function renamedResource(project: Project, instance: Instance): string {
 function lostNetwork({ networks }: Pick<Scope, 'networks'>, { record, status }: ObservedContainer): string {
   for (const endpoint of record.endpoints) {
     const fate = networks.get(endpoint.network);
-    if (fate?.observed?.record.name !== endpoint.networkName) continue;
+    if (!fate || fate.name !== endpoint.networkName) continue;
+    if (fate.kind === 'create') return `network ${fate.name} was gone, and is made anew`;
     if (fate.kind === 'recreate') return `network ${endpoint.networkName} is made anew (${fate.cause})`;
-    const { id } = fate.observed.record;
+    const id = fate.observed?.record.id;
     if (id && endpoint.networkId && id !== endpoint.networkId) return `network ${endpoint.networkName} was made anew`;
     // Created and waiting on a bridge that is gone: nothing has run in it, so nothing is lost.
     if (fate.kind === 'restore' && status.state === 'created' && status.pid !== 0) {
@@ -158,7 +159,7 @@ function lostNetwork({ networks }: Pick<Scope, 'networks'>, { record, status }: 
 function restartCause(scope: Scope, instance: Instance, decided: Map<string, Instance[]>): string {
   for (const { network, networkName } of instance.current!.record.endpoints) {
     const fate = scope.networks.get(network);
-    if (fate?.kind === 'restore' && fate.observed!.record.name === networkName) {
+    if (fate?.kind === 'restore' && fate.name === networkName) {
       return `network ${networkName}: ${fate.cause}`;
     }
   }

@@ -73,7 +73,7 @@ const projects: fc.Arbitrary<Project> = fc
 /** What may have happened to a stack since its last up. */
 const mishaps = fc.array(
   fc.record({
-    what: fc.constantFrom('died', 'exited', 'removed', 'bridge', 'stray', 'moved', 'twin', 'stopped'),
+    what: fc.constantFrom('died', 'exited', 'removed', 'bridge', 'unrecorded', 'stray', 'moved', 'twin', 'stopped'),
     at: fc.nat(30),
   }),
   { maxLength: 6 },
@@ -86,6 +86,7 @@ function befall(snapshot: Snapshot, happened: { what: string; at: number }[]): S
     const network = world.networks[at % Math.max(1, world.networks.length)];
     if (what === 'stray') world.strays.push({ kind: 'cgroup', name: `/stack/demo/${at}` });
     if (what === 'bridge' && network) network.exists = false;
+    if (what === 'unrecorded') world.networks = world.networks.filter((other) => other !== network);
     if (!container) continue;
     if (what === 'died') container.status = statusOf({ state: 'dead', pid: 0 });
     if (what === 'exited') container.status = statusOf({ state: 'exited', exitCode: at, pid: 0 });

@@ -108,7 +108,7 @@ function affectNetworks(scope: Scope, warnings: string[], oneOff?: Service): voi
       if (isOneOff || services.has(service) || !Object.hasOwn(project.services, service)) continue;
       const isOn = container.record.endpoints.some(({ network, networkName }) => {
         const fate = networks.get(network);
-        return fate && fate.kind !== 'keep' && fate.observed?.record.name === networkName;
+        return fate && fate.kind !== 'keep' && fate.name === networkName;
       });
       if (isOn) services.add(service);
     }

@@ -9,6 +9,8 @@ import type { PullPolicy, ReconcileOptions } from './options.ts';
 export interface NetworkFate {
   /** `restore`: the record is there and the kernel's part is gone. `recreate`: the definition changed. */
   kind: 'keep' | 'create' | 'restore' | 'recreate';
+  /** On the machine. */
+  name: string;
   cause: string;
   observed?: ObservedNetwork;
 }
@@ -39,10 +41,11 @@ export function networkFates(
   for (const key of keys) {
     const network = project.networks[key];
     if (!network) continue;
-    const found = observed.get(network.name);
+    const { name } = network;
+    const found = observed.get(name);
     if (network.external && !found) throw externalMissing('network', key, network.name);
     if (!found) {
-      fates.set(key, { kind: 'create', cause: 'it does not exist yet' });
+      fates.set(key, { kind: 'create', name, cause: 'it does not exist yet' });
       continue;
     }
     const isOurs = found.record.stack === snapshot.stack && !network.external;
@@ -56,11 +59,11 @@ export function networkFates(
     if (!isOurs && !network.external) warnings.push(foreign('network', network.name, found.record.stack));
     const differences = isOurs ? definitionDifferences('networks', key, found.record.config, network) : [];
     if (differences.length > 0 && !options.noRecreate) {
-      fates.set(key, { kind: 'recreate', cause: describe(differences), observed: found });
+      fates.set(key, { kind: 'recreate', name, cause: describe(differences), observed: found });
     } else if (!found.exists && isOurs) {
-      fates.set(key, { kind: 'restore', cause: `its bridge ${found.record.bridge} is gone`, observed: found });
+      fates.set(key, { kind: 'restore', name, cause: `its bridge ${found.record.bridge} is gone`, observed: found });
     } else {
-      fates.set(key, { kind: 'keep', cause: '', observed: found });
+      fates.set(key, { kind: 'keep', name, cause: '', observed: found });
     }
   }
   return fates;
