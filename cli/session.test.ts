@@ -4,13 +4,19 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { Session } from '../engine/containers/containers.ts';
 import { pump } from './session.ts';
 
+const directories: string[] = [];
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
+});
+
 /** A child on named pipes, as the engine would hand it over. */
-function session(command: string, withStdin = true): { session: Session; signals: number[]; clean: () => void } {
+function session(command: string, withStdin = true): { session: Session; signals: number[] } {
   const directory = mkdtempSync(join(tmpdir(), 'stack-session-'));
+  directories.push(directory);
   const fifo = (name: string) => {
     const path = join(directory, name);
     spawnSync('mkfifo', [path]);
@@ -32,7 +38,6 @@ function session(command: string, withStdin = true): { session: Session; signals
   const signals: number[] = [];
   return {
     signals,
-    clean: () => rmSync(directory, { recursive: true }),
     session: {
       ...ours,
       exited: new Promise((resolve) => {
@@ -61,7 +66,7 @@ function terminal(write: (done: () => void) => void = setImmediate) {
 
 test('bytes go both ways as they are, whatever their number', async () => {
   const bytes = randomBytes(3_000_000);
-  const { session: cat, clean } = session('cat; echo gone >&2; exit 7');
+  const { session: cat } = session('cat; echo gone >&2; exit 7');
   const { stdin, text, streams } = terminal();
   stdin.end(bytes);
   expect((await pump(cat, streams, false)).exitCode).toBe(7);
@@ -69,44 +74,39 @@ test('bytes go both ways as they are, whatever their number', async () => {
   expect(text('stdout').length).toBe(bytes.length);
   expect(digest(text('stdout'))).toBe(digest(bytes));
   expect(text('stderr').toString()).toBe('gone\n');
-  clean();
 });
 
 test('a slow reader gets everything of a process that is long gone', async () => {
-  const { session: quick, clean } = session('head -c 250000 /dev/zero', false);
+  const { session: quick } = session('head -c 250000 /dev/zero', false);
   const { text, streams } = terminal((done) => setTimeout(done, 450));
   await pump(quick, streams, false);
   await vi.waitFor(() => expect(text('stdout').length).toBe(250_000), 5000);
-  clean();
 });
 
 test('a process that ends without reading its input ends the session', async () => {
-  const { session: early, clean } = session('exec 0<&-; echo done; exit 3');
+  const { session: early } = session('exec 0<&-; echo done; exit 3');
   const { stdin, text, streams } = terminal();
   stdin.write(randomBytes(500_000));
   expect((await pump(early, streams, false)).exitCode).toBe(3);
   expect(text('stdout').toString()).toBe('done\n');
-  clean();
 });
 
 test('what a process left behind does not hold the session', async () => {
-  const { session: parent, clean } = session('sleep 5 & echo parent; exit 0', false);
+  const { session: parent } = session('sleep 5 & echo parent; exit 0', false);
   const { text, streams } = terminal();
   const began = performance.now();
   await pump(parent, streams, false);
   expect(performance.now() - began).toBeLessThan(4000);
   expect(text('stdout').toString()).toBe('parent\n');
-  clean();
 });
 
 test('signals that reach us are passed on, and handlers are gone afterwards', async () => {
   const before = process.listenerCount('SIGUSR2');
-  const { session: waiting, signals, clean } = session('sleep 0.3', false);
+  const { session: waiting, signals } = session('sleep 0.3', false);
   const { streams } = terminal();
   const ended = pump(waiting, streams, false);
   process.emit('SIGUSR2', 'SIGUSR2');
   await ended;
   expect(signals).toEqual([12]);
   expect(process.listenerCount('SIGUSR2')).toBe(before);
-  clean();
 });
