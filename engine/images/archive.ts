@@ -149,6 +149,7 @@ function scan(fd: Fd, onEntry: (entry: TarEntry, start: number) => void): void {
       header = entry;
     },
     data: () => {},
+    hole: () => {},
     end: () => {},
   });
   const block = Buffer.alloc(512);

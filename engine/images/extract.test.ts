@@ -44,7 +44,9 @@ const read = (path: string) => fs.readFileSync(join(root, path), 'utf8');
 const attribute = (path: string, name: string) => {
   const script =
     'import os, sys; sys.stdout.buffer.write(os.getxattr(sys.argv[1], sys.argv[2], follow_symlinks=False))';
-  return execFileSync('python3', ['-c', script, join(root, path), name]).toString('latin1');
+  return execFileSync('python3', ['-c', script, join(root, path), name], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).toString('latin1');
 };
 const isWhiteout = (path: string) => stat(path).isCharacterDevice() && stat(path).rdev === 0n;
 
@@ -130,6 +132,48 @@ describe.runIf(isRoot)('faithful', () => {
     fs.closeSync(fd);
     expect(fs.readdirSync(dir)).toEqual([]);
     fs.mkdirSync(root);
+  });
+
+  test.each(['gnu', 'posix 0.0', 'posix 0.1', 'posix 1.0'])('sparse files of GNU tar, format %s', (format) => {
+    const source = join(dir, 'source');
+    fs.mkdirSync(source);
+    const write = (name: string, size: number, pieces: number[]) => {
+      const fd = fs.openSync(join(source, name), 'w');
+      for (const at of pieces) fs.writeSync(fd, `piece at ${at}`, at);
+      fs.ftruncateSync(fd, size);
+      fs.closeSync(fd);
+    };
+    write('few', 1_000_000, [0, 500_000]);
+    write(
+      'many',
+      3_000_000,
+      Array.from({ length: 60 }, (_, i) => 10_000 + i * 40_960),
+    );
+    write('hole', 200_000, []);
+    write('plain', 5, [0]);
+    const [kind, version] = format.split(' ');
+    const options = version ? [`--sparse-version=${version}`] : [];
+    const args = [
+      '-cS',
+      `--format=${kind}`,
+      ...options,
+      '--hole-detection=raw',
+      '-C',
+      source,
+      'few',
+      'many',
+      'hole',
+      'plain',
+    ];
+    const content = execFileSync('tar', args);
+    expect(content.length).toBeLessThan(500_000);
+    extract(content, 700);
+    for (const name of ['few', 'many', 'hole', 'plain']) {
+      expect(fs.readFileSync(join(root, name)).equals(fs.readFileSync(join(source, name))), name).toBe(true);
+    }
+    // Holes stay holes: a small download must not fill the disk.
+    expect(fs.statSync(join(root, 'many')).blocks * 512).toBeLessThan(1_000_000);
+    fs.rmSync(source, { recursive: true });
   });
 
   test('GNU long names and base-256 numbers', () => {
@@ -275,7 +319,22 @@ test.each<[string, string, Entry[]]>([
   ['a name of 256 bytes', 'image.limit', [{ name: 'x', pax: { path: 'n'.repeat(256) } }]],
   ['a path of 5000 bytes', 'image.limit', [{ name: 'x', pax: { path: 'n/'.repeat(2500) } }]],
   ['directories 300 deep', 'image.limit', [{ name: 'x', pax: { path: deep } }]],
-  ['an unknown type', 'image.archive', [{ name: 'x', type: 'S' }]],
+  ['an unknown type', 'image.archive', [{ name: 'x', type: 'V' }]],
+  [
+    'a sparse map out of order',
+    'image.archive',
+    [{ name: 'x', content: 'ab', pax: { 'GNU.sparse.size': '9', 'GNU.sparse.map': '4,1,0,1' } }],
+  ],
+  [
+    'a sparse map beyond the file',
+    'image.archive',
+    [{ name: 'x', content: 'ab', pax: { 'GNU.sparse.size': '9', 'GNU.sparse.map': '8,2' } }],
+  ],
+  [
+    'a sparse file of 400 GB',
+    'image.limit',
+    [{ name: 'x', pax: { 'GNU.sparse.size': '400000000000', 'GNU.sparse.map': '0,0' } }],
+  ],
   ['a malformed time', 'image.archive', [{ name: 'x', pax: { mtime: 'noon' } }]],
   ['an owner out of range', 'image.archive', [{ name: 'x', pax: { uid: '4294967295' } }]],
   ['a file of 400 GB', 'image.limit', [{ name: 'x', pax: { size: '400000000000' } }]],
@@ -309,6 +368,7 @@ test('whatever bytes are changed, nothing outside the root is, and every failure
     { name: 'd/hard', type: '1', linkName: 'd/file' },
     { name: '.wh.gone' },
     { name: 'p', type: '6' },
+    { name: 's', content: 'ab', pax: { 'GNU.sparse.size': '9', 'GNU.sparse.map': '0,1,4,1' } },
   ]);
   const outside = join(dir, 'outside');
   fs.mkdirSync(outside);

@@ -3,7 +3,7 @@
  * descriptor (openat2 RESOLVE_BENEATH, then calls on single components), so that no entry can reach outside, whatever links the
  * archive made before. Source: image-spec layer.md; overlayfs "whiteouts and opaque directories".
  */
-import { closeSync, constants, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, writeSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
 import { failed, hostile, limits, refused, safePath } from './extract-path.ts';
@@ -27,7 +27,7 @@ export class Extractor implements TarSink {
   /** The directory of the last entry: archives list a directory's children one after the other. */
   #parentPath = '';
   #parent: Fd;
-  #file: { fd: Fd; entry: TarEntry } | null = null;
+  #file: { fd: Fd; entry: TarEntry; position: number; hasHoles: boolean } | null = null;
   /** Directories to finish when nothing is made in them any more: times, and modes whose setgid bit children would inherit. */
   readonly #directories = new Map<string, TarEntry>();
   /** Whiteouts made here: a directory that replaces one must hide what lies below it. */
@@ -72,15 +72,24 @@ export class Extractor implements TarSink {
   }
 
   data(chunk: Uint8Array): void {
+    const file = this.#file;
+    if (!file) return;
+    for (let at = 0; at < chunk.length; ) at += writeSync(file.fd, chunk, at, chunk.length - at, file.position + at);
+    file.position += chunk.length;
+  }
+
+  hole(size: number): void {
     if (!this.#file) return;
-    for (let at = 0; at < chunk.length; ) at += writeSync(this.#file.fd, chunk, at);
+    this.#file.position += size;
+    this.#file.hasHoles = true;
   }
 
   end(): void {
     if (!this.#file) return;
-    const { fd, entry } = this.#file;
+    const { fd, entry, hasHoles } = this.#file;
     this.#file = null;
     try {
+      if (hasHoles) ftruncateSync(fd, entry.size);
       this.#metadata(fd, '', entry, entry.mode & ~this.#umask & 0o777);
     } catch (thrown) {
       throw failed(entry.name, thrown);
@@ -178,6 +187,8 @@ export class Extractor implements TarSink {
           this.#file = {
             fd: verbs.openat2(parent, name, { flags, mode: entry.mode & 0o777, resolve: beneath }),
             entry,
+            position: 0,
+            hasHoles: false,
           };
           return;
         }

@@ -68,7 +68,12 @@ export function readPax(content: Buffer, into: Map<string, Buffer>): void {
     if (!(end <= content.length) || equals < 0 || equals >= end || content[end - 1] !== 0x0a || end <= space) {
       throw malformed('a pax record has a wrong length');
     }
-    into.set(content.toString('utf8', space + 1, equals), content.subarray(equals + 1, end - 1));
+    const key = content.toString('utf8', space + 1, equals);
+    const value = content.subarray(equals + 1, end - 1);
+    // Sparse format 0.0 repeats two keys for each piece: what 0.1 has as one list.
+    const list = key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes' ? 'GNU.sparse.map' : undefined;
+    const before = list && into.get(list);
+    into.set(list ?? key, before ? Buffer.concat([before, Buffer.from(','), value]) : value);
     at = end;
   }
 }

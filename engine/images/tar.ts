@@ -5,6 +5,7 @@
  */
 import { StackError } from '../../schemas/errors.ts';
 import { block, checkSum, malformed, readNumber, readPax, readString, readTime } from './tar-header.ts';
+import { type Piece, paxSparse, readPieces, type Sparse, SparseContent } from './tar-sparse.ts';
 
 export type EntryType = 'file' | 'link' | 'symlink' | 'char' | 'block' | 'directory' | 'fifo';
 
@@ -32,6 +33,8 @@ export interface TarSink {
   entry(entry: TarEntry): void;
   /** A piece of the last entry's content; valid during the call only. */
   data(chunk: Uint8Array): void;
+  /** So many zero bytes of the last entry's content, which the archive does not spell out. */
+  hole(size: number): void;
   /** The last entry's content is complete. Called for every entry. */
   end(): void;
 }
@@ -64,6 +67,9 @@ export class TarReader {
   #longName: string | undefined;
   #longLink: string | undefined;
   #isInEntry = false;
+  /** A sparse entry whose map goes on in the next block, and the one whose content is on its way. */
+  #mapped: { header: Buffer; pieces: Piece[] } | null = null;
+  #sparse: SparseContent | null = null;
   #zeroBlocks = 0;
   #isEnded = false;
 
@@ -80,6 +86,7 @@ export class TarReader {
         at += piece.length;
         this.#content -= piece.length;
         if (this.#metadata) this.#metadata.parts.push(Buffer.from(piece));
+        else if (this.#sparse) this.#sparse.data(piece);
         else this.#sink.data(piece);
         if (this.#content === 0) this.#finishEntry();
       } else if (this.#padding > 0) {
@@ -105,6 +112,7 @@ export class TarReader {
   }
 
   skip(): void {
+    this.#sparse = null;
     const isInContent = this.#content > 0;
     this.#content = 0;
     this.#padding = 0;
@@ -113,13 +121,18 @@ export class TarReader {
 
   /** The bytes are over. @throws StackError `image.truncated` inside an entry */
   finish(): void {
-    if (this.#content > 0 || this.#headerFill > 0 || this.#metadata) {
+    if (this.#content > 0 || this.#headerFill > 0 || this.#metadata || this.#mapped) {
       throw new StackError('image.truncated', { message: 'The tar archive ends inside an entry.' });
     }
   }
 
   #readHeader(): void {
     const header = this.#header;
+    if (this.#mapped) {
+      this.#mapped.pieces.push(...readPieces(header, 0, 21));
+      if (header[504] === 0) this.#beginSparse(this.#mapped.header, this.#mapped.pieces);
+      return;
+    }
     if (header[0] === 0 && header.every((byte) => byte === 0)) {
       this.#zeroBlocks++;
       this.#isEnded = this.#zeroBlocks === 2;
@@ -138,20 +151,48 @@ export class TarReader {
       this.#begin(size);
       return;
     }
+    if (flag === 'S') {
+      const pieces = readPieces(header, 386, 4);
+      if (header[482] === 0) this.#beginSparse(header, pieces);
+      else this.#mapped = { header: Buffer.from(header), pieces };
+      return;
+    }
     const type = types[flag];
     if (!type) {
-      const what = flag === 'S' ? 'GNU sparse files' : `entries of type "${flag}"`;
-      throw new StackError('image.archive', { message: `The archive has ${what}, which are not supported yet.` });
+      throw new StackError('image.archive', {
+        message: `The archive has entries of type "${flag}", which are unknown.`,
+      });
     }
-    const entry = this.#entry(header, type, size);
+    // A hard link may carry a size in old archives, and no content: pax(1) leaves it to the reader; writers follow ustar.
+    this.#beginEntry(this.#entry(header, type, size), type === 'file' ? paxSparse(this.#text) : undefined);
+  }
+
+  #beginSparse(header: Buffer, pieces: Piece[]): void {
+    this.#mapped = null;
+    const entry = this.#entry(header, 'file', readNumber(header, 124, 12));
+    this.#beginEntry(entry, { realSize: readNumber(header, 483, 12), pieces });
+  }
+
+  #beginEntry(entry: TarEntry, sparse: Sparse | undefined): void {
+    const stored = entry.size;
+    if (sparse) {
+      entry.size = sparse.realSize;
+      entry.name = this.#text('GNU.sparse.name') ?? entry.name;
+      this.#sparse = new SparseContent(sparse, this.#sink);
+    }
     this.#pax = new Map();
     this.#longName = undefined;
     this.#longLink = undefined;
     this.#isInEntry = true;
     this.#sink.entry(entry);
-    // A hard link may carry a size in old archives, and no content: pax(1) leaves it to the reader; writers follow ustar.
-    this.#begin(entry.size);
+    this.#begin(stored);
   }
+
+  /** A pax record as text. */
+  readonly #text = (key: string): string | undefined => {
+    const value = this.#pax.get(key) ?? this.#globalPax.get(key);
+    return value === undefined || value.length === 0 ? undefined : readString(value, 0, value.length);
+  };
 
   #begin(size: number): void {
     this.#content = size;
@@ -162,6 +203,8 @@ export class TarReader {
   #finishEntry(): void {
     const metadata = this.#metadata;
     if (!metadata) {
+      this.#sparse?.end();
+      this.#sparse = null;
       if (this.#isInEntry) this.#sink.end();
       this.#isInEntry = false;
       return;
@@ -174,11 +217,7 @@ export class TarReader {
   }
 
   #entry(header: Buffer, type: EntryType, size: number): TarEntry {
-    const record = (key: string) => this.#pax.get(key) ?? this.#globalPax.get(key);
-    const text = (key: string) => {
-      const value = record(key);
-      return value === undefined || value.length === 0 ? undefined : readString(value, 0, value.length);
-    };
+    const text = this.#text;
     const number = (key: string) => {
       const value = text(key);
       if (value === undefined) return undefined;
@@ -190,9 +229,6 @@ export class TarReader {
     const prefix = header.toString('latin1', 257, 263) === 'ustar\0' ? readString(header, 345, 155) : '';
     if (prefix) name = `${prefix}/${name}`;
     name = text('path') ?? this.#longName ?? name;
-    if ([...this.#pax.keys()].some((key) => key.startsWith('GNU.sparse.'))) {
-      throw new StackError('image.archive', { message: `${name} is a GNU sparse file, not supported yet.` });
-    }
     // Old archives tell a directory by its slash alone.
     const isDirectory = type === 'directory' || (type === 'file' && name.endsWith('/') && size === 0);
     const xattrs = new Map<string, Uint8Array>();
