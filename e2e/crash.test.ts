@@ -1,6 +1,6 @@
 /** The command line killed at random moments: the next one converges, and nothing is left in the end. */
 import { expect, test } from 'vitest';
-import type { Project } from './harness/harness.ts';
+import { type Project, until } from './harness/harness.ts';
 import { idle, list, scenario } from './harness/scenario.ts';
 
 const world = scenario();
@@ -52,7 +52,11 @@ async function killedAfter(stack: Project, args: string[], ms: number): Promise<
 
 async function expectUp(stack: Project): Promise<void> {
   await stack.ok(['up', '-d']);
-  const found = (await list(stack)).map(({ Name, State }) => `${Name} ${State}`);
+  // The job was started and takes its moment to end.
+  const found = await until('the job has ended', async () => {
+    const states = (await list(stack)).map(({ Name, State }) => `${Name} ${State}`);
+    return !states.includes('crash-job-1 running') && states;
+  });
   expect(found).toEqual([
     'crash-db-1 running',
     'crash-job-1 exited',

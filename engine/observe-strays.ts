@@ -12,7 +12,7 @@ import { getTables, readTable } from './network/nft/messages.ts';
 import { loadRecords } from './network/records.ts';
 import { stackTable } from './network/rules.ts';
 import { containerCgroups } from './runtime/cgroup/cgroup.ts';
-import { makerOf } from './volumes/records.ts';
+import { workerOf } from './volumes/records.ts';
 
 /**
  * Containers that have remains (a half-made directory, a cgroup, a run directory, a link) and no record, each once by its
@@ -67,12 +67,12 @@ function strayNames({ layout }: Host): string[] {
   return tables.map((name) => layout.networkNames(name)).filter((path) => existsSync(path) && !known.has(path));
 }
 
-/** Directories that volumes are made in, of commands that are gone. */
+/** Directories that volumes were made or deleted in by commands that are gone. */
 function unfinishedVolumes({ layout }: Host): string[] {
   return entries(layout.volumes)
     .filter((name) => {
-      const maker = makerOf(name);
-      return maker !== undefined && !existsSync(`/proc/${maker}`);
+      const worker = workerOf(name);
+      return worker !== undefined && !existsSync(`/proc/${worker}`);
     })
     .map((name) => join(layout.volumes, name));
 }

@@ -67,10 +67,10 @@ export function writeVolume(layout: Layout, record: Omit<VolumeRecord, 'path' | 
 /** A directory that a volume is being made in says by whom: the process is asked before it is taken for left over. */
 const unfinishedName = () => `.making-${process.pid}-${randomBytes(4).toString('hex')}`;
 
-/** The process that makes a volume in the directory of this name; undefined for every other name. */
-export function makerOf(name: string): number | undefined {
-  const maker = /^\.making-(\d+)-/.exec(name)?.[1];
-  return maker === undefined ? undefined : Number(maker);
+/** The process that makes or deletes a volume in the directory of this name; undefined for every other name. */
+export function workerOf(name: string): number | undefined {
+  const worker = /^\.(?:making|removed)-(\d+)-/.exec(name)?.[1];
+  return worker === undefined ? undefined : Number(worker);
 }
 
 /** Every volume, by name. */
@@ -82,7 +82,7 @@ export function listVolumes(layout: Layout): VolumeRecord[] {
 
 /** Out of sight in one step, then deleted; what an interrupted removal left is deleted with it. */
 export async function deleteVolume(layout: Layout, name: string): Promise<void> {
-  const trash = `.removed-${randomBytes(8).toString('hex')}`;
+  const trash = `.removed-${process.pid}-${randomBytes(8).toString('hex')}`;
   try {
     renameSync(layout.volumeDir(name), join(layout.volumes, trash));
   } catch (thrown) {
