@@ -27,6 +27,24 @@ const bit = {
 const has = (mask: string, which: keyof typeof bit) => ((BigInt(`0x${mask}`) >> BigInt(bit[which])) & 1n) === 1n;
 
 describe('rights', () => {
+  test("no other user of the host reaches a container's files: secrets, or programs it made set-user-id", async () => {
+    const service = shell(
+      'cp /bin/busybox /data/su; cp /bin/busybox /su; chmod 4755 /su /data/su; exec sleep 1000000',
+      {
+        environment: { PASSWORD: 'hunter2' },
+        volumes: ['data:/data'],
+      },
+    );
+    const stack = world.project('closed', { services: { one: service }, volumes: { data: {} } });
+    await stack.ok(['up', '-d']);
+    const { folder, root } = world.host;
+    const reached = `find ${root}/stacks ${root}/volumes/closed_data/_data \\( -perm -4000 -o -name config.json -o -name program \\) -print`;
+    await until('both are made', async () => (await world.host.read(reached)).split('/su').length === 3);
+    expect(await world.host.read(`chmod 711 ${folder}; setpriv --reuid 65534 --clear-groups ${reached}; true`)).toBe(
+      '',
+    );
+  });
+
   test("docker's capabilities by default, more and fewer where asked", async () => {
     const masks = 'grep -E "Cap(Prm|Eff|Bnd)" /proc/self/status | tr -s "[:space:]" " "; echo';
     const effective = (text: string) => /CapEff: (\w+)/.exec(text)![1]!;

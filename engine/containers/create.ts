@@ -102,9 +102,13 @@ export async function prepare(
   }
 }
 
-/** The top of the root file system is the upper directory itself: it takes after the image's. */
+/**
+ * The top of the root file system is the upper directory itself: it takes after the image's. What lies above is closed:
+ * a set-user-id program that a container makes must not be within reach of the host's users, nor its environment.
+ */
 function makeDirectories(directory: string, topLayer: string | undefined): void {
-  for (const name of ['upper', 'work', 'rootfs']) mkdirSync(join(directory, name), { recursive: true, mode: 0o755 });
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const name of ['upper', 'work', 'rootfs']) mkdirSync(join(directory, name), { mode: 0o755 });
   if (!topLayer) return;
   const { mode, uid, gid } = statSync(topLayer);
   chmodSync(join(directory, 'upper'), mode & 0o7777);

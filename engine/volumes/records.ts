@@ -51,7 +51,8 @@ export function writeVolume(layout: Layout, record: Omit<VolumeRecord, 'path' | 
   // Made whole beside its place, and entered by one rename. Content without a record is taken up as it is.
   const making = existsSync(directory) ? directory : join(layout.volumes, unfinishedName());
   try {
-    mkdirSync(layout.volumes, { recursive: true, mode: 0o711 });
+    // Closed: a set-user-id program that a container makes must not be within reach of the host's users.
+    mkdirSync(layout.volumes, { recursive: true, mode: 0o700 });
     mkdirSync(making, { recursive: true, mode: 0o711 });
     mkdirSync(join(making, '_data'), { recursive: true, mode: 0o755 });
     const temporary = join(making, `.volume.json.${randomBytes(4).toString('hex')}`);
