@@ -1,9 +1,8 @@
-/** What went wrong outside of any command: monitors killed, state files lost, commands side by side or cut short. */
-import { readFileSync, rmSync } from 'node:fs';
+/** State files lost before `up`, commands side by side, a command cut short by Ctrl-C. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { until } from './harness/harness.ts';
-import { idle, list, listed, scenario } from './harness/scenario.ts';
+import { idle, list, scenario } from './harness/scenario.ts';
 
 const world = scenario();
 
@@ -16,42 +15,6 @@ const file = {
   volumes: { data: {} },
 };
 
-/** The monitor's pid as the host counts, from the status file it writes. */
-function monitorOf(id: string): number {
-  const inside = Number(
-    /^shim (\d+)$/m.exec(readFileSync(join(world.host.run, 'containers', id, 'status'), 'utf8'))?.[1],
-  );
-  const found = world.host.processes().find((line) => {
-    const status = readFileSync(`/proc/${Number.parseInt(line, 10)}/status`, 'utf8');
-    return new RegExp(`^NSpid:.*\\t${inside}$`, 'm').test(status);
-  });
-  if (!found) throw new Error(`no monitor ${inside}`);
-  return Number.parseInt(found, 10);
-}
-
-test('a container whose monitor was killed ends with it, and the next `up` replaces it alone', async () => {
-  const stack = world.project('orphaned', file);
-  await stack.ok(['up', '-d']);
-  const before = { web: (await listed(stack, 'web')).ID, db: (await listed(stack, 'db')).ID };
-  const full = (await world.host.read(`ls ${world.host.root}/stacks/orphaned`)).split('\n');
-  process.kill(monitorOf(full.find((id) => id.startsWith(before.web.slice(0, 12)))!), 'SIGKILL');
-  await until('it is seen', async () => (await listed(stack, 'web')).State !== 'running');
-  await stack.ok(['up', '-d']);
-  expect((await list(stack)).map(({ State }) => State)).toEqual(['running', 'running']);
-  expect((await listed(stack, 'db')).ID).toBe(before.db);
-  expect(world.host.processes().filter((line) => line.endsWith(' sleep 1000000'))).toHaveLength(2);
-});
-
-test('with every state file lost, `down` still finds and removes all of the stack', async () => {
-  const stack = world.project('forgotten', file);
-  await stack.ok(['up', '-d']);
-  for (const lost of ['stacks', 'networks', 'volumes']) rmSync(join(world.host.root, lost), { recursive: true });
-  rmSync(world.host.run, { recursive: true });
-  await stack.ok(['down', '-v', '-t', '0']);
-  // The kernel takes a namespace apart, and the links that led into it, some time after its last process.
-  await until('nothing is left', async () => (await world.host.leaks()).length === 0);
-});
-
 test('with every state file lost, `up` makes the stack anew and leaves nothing of the old one', async () => {
   const stack = world.project('renewed', file);
   await stack.ok(['up', '-d']);
@@ -60,13 +23,6 @@ test('with every state file lost, `up` makes the stack anew and leaves nothing o
   await stack.ok(['up', '-d']);
   expect((await list(stack)).map(({ State }) => State)).toEqual(['running', 'running']);
   expect(world.host.processes().filter((line) => line.endsWith(' sleep 1000000'))).toHaveLength(2);
-});
-
-test('two commands on one stack take turns', async () => {
-  const stack = world.project('turns', file);
-  const done = await Promise.all([stack.stack(['up', '-d']), stack.stack(['up', '-d'])]);
-  expect(done.map(({ code }) => code)).toEqual([0, 0]);
-  expect((await list(stack)).map(({ Name }) => Name)).toEqual(['turns-db-1', 'turns-web-1']);
 });
 
 test('commands on different stacks run side by side', async () => {
