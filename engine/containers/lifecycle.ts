@@ -85,7 +85,13 @@ export async function end(host: Host, record: ContainerRecord): Promise<void> {
   const { shimPid } = statusOf(host, record);
   const late = new Promise<'late'>((resolve) => setTimeout(resolve, patienceMs, 'late').unref());
   const stopped = stop(host, record, { signal: sigkill, timeoutMs: 0 });
-  if ((await Promise.race([stopped, late])) === 'late' && shimPid > 0) process.kill(shimPid, 'SIGKILL');
+  if ((await Promise.race([stopped, late])) === 'late' && shimPid > 0) {
+    try {
+      process.kill(shimPid, 'SIGKILL');
+    } catch {
+      // It ended at last.
+    }
+  }
   killCgroup(cgroupsPath(record.stack, record.id, cgroupParent(host)));
 }
 

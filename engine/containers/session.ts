@@ -26,12 +26,12 @@ export async function exec(host: Host, record: ContainerRecord, request: ExecReq
     namespaces: sharedNamespaces(spec),
     seccomp: spec.linux?.seccomp && !request.isPrivileged ? compileSeccomp(spec.linux.seccomp) : undefined,
   });
+  const socket = connectShim(host.kernel, host.layout.containerRun(record.id), record.name);
   const pipes = request.isTty
     ? []
     : [host.kernel.process.pipe(), host.kernel.process.pipe(), host.kernel.process.pipe()];
   const theirs = pipes.map(([read, write], index) => (index === 0 ? read : write));
   const ours = pipes.map(([read, write], index) => (index === 0 ? write : read));
-  const socket = connectShim(host.kernel, host.layout.containerRun(record.id), record.name);
   try {
     host.kernel.process.send(socket, encodeFrame(frame.exec, program), theirs);
     const answer = await host.kernel.process.receive(socket);
@@ -83,6 +83,7 @@ export async function attach(
   wait: () => Promise<ExitStatus>,
 ): Promise<Session> {
   const { pipe, setNonBlocking, send, receive } = host.kernel.process;
+  const socket = connectShim(host.kernel, host.layout.containerRun(record.id), record.name);
   const input = options.stdin ? pipe() : null;
   const output = pipe();
   const errors = record.isTty ? null : pipe();
@@ -90,7 +91,6 @@ export async function attach(
   const ours: Fd[] = [...(input ? [input[1]] : []), output[0], ...(errors ? [errors[0]] : [])];
   try {
     for (const fd of theirs) setNonBlocking(fd);
-    const socket = connectShim(host.kernel, host.layout.containerRun(record.id), record.name);
     const wanted = (input ? 1 : 0) | 2 | (errors ? 4 : 0);
     send(socket, encodeFrame(frame.attach, numbers({ u32: wanted })), theirs);
     await receive(socket);
@@ -99,7 +99,7 @@ export async function attach(
     const made = session(connection, streams);
     return { ...made, exited: wait(), signal: (signal) => connection.send(frame.kill, numbers({ u32: signal })) };
   } catch (error) {
-    for (const fd of ours) closeSync(fd);
+    for (const fd of [...ours, socket]) closeSync(fd);
     throw error;
   } finally {
     for (const fd of theirs) closeSync(fd);
