@@ -1,7 +1,7 @@
 /** What a process finds in its container: rights, limits, files of the kernel, identity. */
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { until } from './harness/harness.ts';
+import { repository, until } from './harness/harness.ts';
 import { idle, listed, scenario, shell } from './harness/scenario.ts';
 
 const world = scenario();
@@ -56,6 +56,18 @@ describe('rights', () => {
     const user = await inside(masks, { user: '1000' });
     expect(effective(user)).toBe('0000000000000000');
     expect(/CapBnd: (\w+)/.exec(user)![1]).toBe('00000000a80425fb');
+  });
+
+  test('a mask for the files of whoever calls is not the container’s', async () => {
+    const stack = world.project('masked', {
+      services: { one: { ...shell('cat /etc/resolv.conf; ls /data; umask'), user: '1000', volumes: ['data:/data'] } },
+      volumes: { data: {} },
+    });
+    const command = `umask 077; cd ${stack.folder}; ${repository}/bin/stack run --rm -T one 2>&1; ls -ld ${world.host.root}/layers/*/fs`;
+    const said = await world.host.read(command);
+    expect(said).toContain('nameserver');
+    expect(said).toContain('0022');
+    expect(said).not.toMatch(/denied|drwx------/);
   });
 
   test('a seccomp filter is in force, and refuses what only the host may do', async () => {

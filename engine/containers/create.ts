@@ -166,10 +166,16 @@ function writeFiles(host: Host, record: ContainerRecord, directory: string, peer
   }
   const { hosts, hostname: name, resolvConf, upstreams } = containerFiles(record, hostFiles());
   const paths = pathsIn(directory);
-  writeFileSync(paths.hosts, hosts);
-  writeFileSync(paths.hostname, name);
-  writeFileSync(paths.resolvConf, resolvConf);
+  writeReadable(paths.hosts, hosts);
+  writeReadable(paths.hostname, name);
+  writeReadable(paths.resolvConf, resolvConf);
   return { files: paths, upstreams };
+}
+
+/** For every user of the container, whatever the umask of whoever calls. */
+function writeReadable(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
 }
 
 let known: HostFiles | undefined;

@@ -1,6 +1,6 @@
 /** volume.json of each volume: written last when one is made, gone first when one is removed. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerRecord, VolumeRecord } from '../../schemas/container.ts';
@@ -54,7 +54,8 @@ export function writeVolume(layout: Layout, record: Omit<VolumeRecord, 'path' | 
     // Closed: a set-user-id program that a container makes must not be within reach of the host's users.
     mkdirSync(layout.volumes, { recursive: true, mode: 0o700 });
     mkdirSync(making, { recursive: true, mode: 0o711 });
-    mkdirSync(join(making, '_data'), { recursive: true, mode: 0o755 });
+    // The mode again, for the umask of whoever calls is not the container's.
+    if (mkdirSync(join(making, '_data'), { recursive: true })) chmodSync(join(making, '_data'), 0o755);
     const temporary = join(making, `.volume.json.${randomBytes(4).toString('hex')}`);
     writeFileSync(temporary, `${JSON.stringify(whole, null, 2)}\n`, { flush: true });
     renameSync(temporary, join(making, 'volume.json'));

@@ -1,5 +1,5 @@
 /** The `volumes` and `tmpfs` of a service, and the VOLUMEs of its image, as mounts with real sources. */
-import { closeSync, fstatSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, fstatSync, mkdirSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { ContainerRecord, ResolvedMount, VolumeRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -149,7 +149,8 @@ function bindSource(mount: ServiceVolume, resource: string): string {
     const errno = (thrown as NodeJS.ErrnoException).code;
     if (errno === 'ENOENT' && mount.bind?.create_host_path === true) {
       try {
-        mkdirSync(source, { recursive: true, mode: 0o755 });
+        // The mode again, for the umask of whoever calls is not the container's.
+        if (mkdirSync(source, { recursive: true })) chmodSync(source, 0o755);
         return source;
       } catch (cause) {
         const because = (cause as NodeJS.ErrnoException).code;
