@@ -3,7 +3,8 @@
  *
  *   npm run bench -- --runs 5 --sizes 1,10,30 --single-runs 50
  *
- * As root, with the product built, on a machine that does nothing else. Our state lies below TMPDIR. Peers are found on PATH, or where STACK_BENCH_PEER_PREFIX leads (bench/contender.ts).
+ * As root, with the product built, on a machine that does nothing else. Our state lies below TMPDIR. Peers are found on
+ * PATH, or where STACK_BENCH_PEER_PREFIX leads (bench/contender.ts).
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
