@@ -157,7 +157,7 @@ test('thirty containers are observed in a few milliseconds', async () => {
   }
   await observe({ host, stack: 'demo', withStrays: true });
   const times: number[] = [];
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 20; round++) {
     const begun = performance.now();
     expect((await observe({ host, stack: 'demo', withStrays: true })).containers).toHaveLength(30);
     times.push(performance.now() - begun);

@@ -130,7 +130,7 @@ const reversed = <T>(value: T): T =>
 
 const picks = fc.infiniteStream(fc.nat());
 const chooser = (stream: Iterator<number>) => (ready: number) => stream.next().value! % ready;
-const runs = { numRuns: 300 };
+const runs = { numRuns: 200 };
 
 test('plan ∘ apply is empty, from any state, in any order the needs allow', () => {
   fc.assert(
