@@ -176,6 +176,23 @@ describe.skipIf(obstacle !== '')(`the shim${obstacle && ` (skipped: ${obstacle})
     expect(box.isAlive()).toBe(true);
   });
 
+  test('a resolver that was killed comes back', async () => {
+    using box = new Box();
+    await box.create(['sleep', '60'], { settings: { dns: { upstreams: [], forwards: false } } });
+    await box.start();
+    const { shimPid } = box.status();
+    const resolver = () =>
+      readFileSync(`/proc/${shimPid}/task/${shimPid}/children`, 'utf8')
+        .trim()
+        .split(' ')
+        .find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'stack-dns\n');
+    const first = resolver();
+    process.kill(Number(first), 'SIGKILL');
+    for (let tries = 0; (!resolver() || resolver() === first) && tries < 150; tries++) await sleep(20);
+    expect(Number(resolver())).toBeGreaterThan(0);
+    expect(resolver()).not.toBe(first);
+  });
+
   test('a program that is none is refused and nothing stays', async () => {
     using box = new Box();
     const spawn = (bytes: Uint8Array) => box.kernel.process.spawnShim({ program: bytes, fds: [] });

@@ -21,6 +21,7 @@ namespace stack::shim {
 namespace {
 
 constexpr int64_t kMaxBackoffMs = 60'000;
+constexpr int64_t kResolverPauseMs = 500;
 constexpr int64_t kLongRunMs = 10'000;  // a run of this length resets the back-off, as docker's does
 
 int64_t now_ns(clockid_t clock) {
@@ -78,6 +79,10 @@ bool Monitor::prepare() {
   }
   resolver_.forward = settings_.forwards_dns;
   if (!resolver_listen(fds_[settings_.network], resolver_.udp_fd, resolver_.tcp_fd)) return false;
+  return start_resolver();
+}
+
+bool Monitor::start_resolver() {
   int broker = -1;
   if (resolver_spawn(resolver_, broker) < 0) return false;
   broker_ = Fd(broker);
@@ -135,14 +140,17 @@ void Monitor::dispatch(Source source, uint32_t index, uint32_t events) {
       return;
     case Source::kInputSink: return on_input_sink();
     case Source::kBroker:
-      if (!resolver_broker(broker_.get(), resolver_)) broker_.reset();
+      if (!broker_ || resolver_broker(broker_.get(), resolver_)) return;
+      // Killed, or taken down by what it was sent: not again and again at once.
+      broker_.reset();
+      resolver_at_ = monotonic_ms() + kResolverPauseMs;
       return;
     case Source::kProbe:
       if (probe_fd_) on_probe_output();
   }
 }
 
-int64_t Monitor::next_deadline() const { return std::min({restart_at_, kill_at_, probe_at_, probe_kill_at_}); }
+int64_t Monitor::next_deadline() const { return std::min({restart_at_, kill_at_, probe_at_, probe_kill_at_, resolver_at_}); }
 
 void Monitor::on_deadlines() {
   int64_t now = monotonic_ms();
@@ -157,6 +165,7 @@ void Monitor::on_deadlines() {
     kill_at_ = kNever;
     signal_container(SIGKILL);
   }
+  if (now >= resolver_at_) resolver_at_ = start_resolver() ? kNever : now + kResolverPauseMs;
   if (now >= probe_at_) start_probe();
   if (now >= probe_kill_at_) {
     probe_kill_at_ = kNever;

@@ -104,6 +104,7 @@ class Monitor {
   void dispatch(Source source, uint32_t index, uint32_t events);
   bool lock_run_directory();
   bool prepare();
+  bool start_resolver();
   int64_t next_deadline() const;
   void on_deadlines();
 
@@ -194,6 +195,7 @@ class Monitor {
 
   Fd broker_;
   ResolverConfig resolver_;
+  int64_t resolver_at_ = kNever;
   std::vector<Fd> live_tables_;
 
   Health health_ = Health::kNone;
