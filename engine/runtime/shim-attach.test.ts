@@ -29,7 +29,7 @@ function available(fd: number): number {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  for (let tries = 0; !holds() && tries < 150; tries++) await sleep(20);
+  for (let tries = 0; !holds() && tries < 600; tries++) await sleep(20);
   expect(holds()).toBe(true);
 }
 
