@@ -12,7 +12,6 @@ import { getTables, readTable } from './network/nft/messages.ts';
 import { loadRecords } from './network/records.ts';
 import { stackTable } from './network/rules.ts';
 import { containerCgroups } from './runtime/cgroup/cgroup.ts';
-import { workerOf } from './volumes/records.ts';
 
 /**
  * Containers that have remains (a half-made directory, a cgroup, a run directory, a link) and no record, each once by its
@@ -47,7 +46,7 @@ export async function findStrays(
     ...[...ids].map((name): Stray => ({ kind: 'container', name })),
     ...bridges.map((name): Stray => ({ kind: 'link', name })),
     ...tables.map((name): Stray => ({ kind: 'table', name })),
-    ...[...unfinishedVolumes(host), ...strayNames(host)].map((name): Stray => ({ kind: 'directory', name })),
+    ...[...unfinished(host), ...strayNames(host)].map((name): Stray => ({ kind: 'directory', name })),
   ];
 }
 
@@ -67,14 +66,23 @@ function strayNames({ layout }: Host): string[] {
   return tables.map((name) => layout.networkNames(name)).filter((path) => existsSync(path) && !known.has(path));
 }
 
-/** Directories that volumes were made or deleted in by commands that are gone. */
-function unfinishedVolumes({ layout }: Host): string[] {
-  return entries(layout.volumes)
-    .filter((name) => {
-      const worker = workerOf(name);
-      return worker !== undefined && !existsSync(`/proc/${worker}`);
-    })
-    .map((name) => join(layout.volumes, name));
+/** Volumes that were being made or deleted, and records and tables that were being written, by commands that are gone. */
+function unfinished({ layout }: Host): string[] {
+  const folders = [layout.volumes, layout.networks, dirname(layout.networkNames(''))];
+  return folders.flatMap((folder) =>
+    entries(folder)
+      .filter((name) => {
+        const worker = workerOf(name);
+        return worker !== undefined && !existsSync(`/proc/${worker}`);
+      })
+      .map((name) => join(folder, name)),
+  );
+}
+
+/** The process whose unfinished work carries this name; undefined for every other name. */
+function workerOf(name: string): string | undefined {
+  const [, inVolumes, inNetworks] = /^\.(?:making|removed)-(\d+)-|\.(\d+)\.tmp$/.exec(name) ?? [];
+  return inVolumes ?? inNetworks;
 }
 
 /**

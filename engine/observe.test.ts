@@ -81,6 +81,15 @@ test('networks of the stack and external ones it names; a bridge the kernel has 
   ]);
 });
 
+test('what a command that is gone was writing is a stray; what one at work writes is not', async () => {
+  mkdirSync(host.layout.networks, { recursive: true });
+  const abandoned = join(host.layout.networks, 'demo_back.json.4194305.tmp');
+  writeFileSync(abandoned, '{');
+  writeFileSync(join(host.layout.networks, `demo_front.json.${process.pid}.tmp`), '{');
+  const { strays } = await observe({ host, stack: 'demo', withStrays: true });
+  expect(strays).toEqual([{ kind: 'directory', name: abandoned }]);
+});
+
 test('what has no record is a stray: half-made directories and run directories nobody has', async () => {
   const whole = container(1);
   const half = 'a'.repeat(64);

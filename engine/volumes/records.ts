@@ -69,12 +69,6 @@ export function writeVolume(layout: Layout, record: Omit<VolumeRecord, 'path' | 
 /** A directory that a volume is being made in says by whom: the process is asked before it is taken for left over. */
 const unfinishedName = () => `.making-${process.pid}-${randomBytes(4).toString('hex')}`;
 
-/** The process that makes or deletes a volume in the directory of this name; undefined for every other name. */
-export function workerOf(name: string): number | undefined {
-  const worker = /^\.(?:making|removed)-(\d+)-/.exec(name)?.[1];
-  return worker === undefined ? undefined : Number(worker);
-}
-
 /** Every volume, by name. */
 export function listVolumes(layout: Layout): VolumeRecord[] {
   return names(layout.volumes)
