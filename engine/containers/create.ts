@@ -23,7 +23,7 @@ import { imageAccounts, resolveUser, type User } from '../runtime/users.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { CreateRequest } from './containers.ts';
-import { containerCgroup, files, networkPeer, pidOf } from './launch.ts';
+import { type Bundle, containerCgroup, files, networkPeer, pidOf } from './launch.ts';
 import { healthOf, logOf, monitorMembership, restartOf } from './monitor.ts';
 import { probeProcess } from './process.ts';
 
@@ -31,6 +31,7 @@ const defaultGraceMs = 10_000;
 
 export interface Prepared {
   record: ContainerRecord;
+  bundle: Bundle;
   /** Sockets that hold its ports: the caller hands them to the shim and closes them. */
   held: Fd[];
 }
@@ -91,9 +92,9 @@ export async function prepare(
     held = reservation.fds;
     record.ports = reservation.ports;
     record.mounts = await volumes.resolve(request);
-    write(host, request, record, user, peer);
+    const bundle = write(host, request, record, user, peer);
     saveContainer(host.layout, record);
-    return { record, held };
+    return { record, bundle, held };
   } catch (error) {
     for (const fd of held) closeSync(fd);
     networks.release(id);
@@ -122,7 +123,7 @@ function write(
   record: ContainerRecord,
   user: User,
   peer: ContainerRecord | undefined,
-): void {
+): Bundle {
   const { config, image } = request;
   const directory = host.layout.containerDir(record.stack, record.id);
 
@@ -145,7 +146,9 @@ function write(
   });
   writeFileSync(join(directory, files.spec), writeSpec(spec));
   writeFileSync(join(directory, 'image.json'), JSON.stringify({ id: image.id, layers: image.layers }));
-  writeFileSync(join(directory, files.program), program(host, request, record, spec, paths.upstreams));
+  const bundle = { spec, program: program(host, request, record, spec, paths.upstreams) };
+  writeFileSync(join(directory, files.program), bundle.program);
+  return bundle;
 }
 
 /** A shared network keeps its sysctls: they are the peer's. */

@@ -8,7 +8,7 @@ import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
-import { launch } from './launch.ts';
+import { type Bundle, launch, readBundle } from './launch.ts';
 import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
 import { attach, exec } from './session.ts';
 import { tidyStack } from './tidy.ts';
@@ -43,9 +43,9 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
 
   async function create(request: CreateRequest): Promise<ContainerRecord> {
     presentOf(request.project.name);
-    const { record, held } = await prepare(host, networks, volumes, request);
+    const { record, bundle, held } = await prepare(host, networks, volumes, request);
     try {
-      await bringUp(record, held);
+      await bringUp(record, bundle, held);
       for (const warning of warningsOf(host, record)) request.onWarning?.(warning);
       return record;
     } catch (error) {
@@ -55,11 +55,11 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
     }
   }
 
-  async function bringUp(record: ContainerRecord, held: Fd[]): Promise<void> {
+  async function bringUp(record: ContainerRecord, bundle: Bundle, held: Fd[]): Promise<void> {
     presentOf(record.stack).set(record.id, record);
     const published = publish(record.stack);
     published.catch(() => {}); // launch awaits it, unless it fails before
-    await launch(host, networks, { record, held, published, peers: listPeers(record) });
+    await launch(host, networks, { record, bundle, held, published, peers: listPeers(record) });
   }
 
   const listPeers = (record: ContainerRecord) =>
@@ -86,7 +86,9 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
       const { state } = statusOf(host, record);
       // It has just ended: its monitor is on its way out.
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
-      if (!isAlive(record)) await bringUp(record, networks.hold(record.name, record.ports));
+      if (!isAlive(record)) {
+        await bringUp(record, readBundle(host, record), networks.hold(record.name, record.ports));
+      }
       await start(host, record);
     },
     async stop(record, options) {

@@ -19,8 +19,22 @@ import { stepError } from './failure.ts';
 /** Files of a container's directory (engine/state/layout). */
 export const files = { spec: 'config.json', program: 'program', record: 'container.json' } as const;
 
+/** What was decided for a container when it was made. */
+export interface Bundle {
+  spec: RuntimeSpec;
+  program: Uint8Array;
+}
+
+/** The bundle of a container that starts again. @throws state.damaged */
+export function readBundle(host: Host, record: ContainerRecord): Bundle {
+  const directory = host.layout.containerDir(record.stack, record.id);
+  const spec = readSpec(readFileSync(join(directory, files.spec), 'utf8'), join(directory, files.spec));
+  return { spec, program: readFileSync(join(directory, files.program)) };
+}
+
 export interface Launch {
   record: ContainerRecord;
+  bundle: Bundle;
   /** Candidates for `network_mode: service:x`. */
   peers: ContainerRecord[];
   /** Sockets that hold the record's ports. */
@@ -32,9 +46,7 @@ export interface Launch {
 /** Runs the container's program up to runtime-spec's `created` state. Closes what it was handed. */
 export async function launch(host: Host, networks: Networks, request: Launch): Promise<void> {
   const { record, peers } = request;
-  const directory = host.layout.containerDir(record.stack, record.id);
-  const spec = readSpec(readFileSync(join(directory, files.spec), 'utf8'), join(directory, files.spec));
-  const program = readFileSync(join(directory, files.program));
+  const { spec, program } = request.bundle;
   mkdirSync(host.layout.containerRun(record.id), { recursive: true, mode: 0o700 });
   const fds = [...request.held];
   try {
