@@ -33,7 +33,7 @@ const none: Overrides = {
   isTty: false,
   isInteractive: true,
 };
-const change = (overrides: Partial<Overrides>) => overridden(project, 'web', '/work', { ...none, ...overrides });
+const change = (overrides: Partial<Overrides>) => overridden(project, 'web', '/srv', { ...none, ...overrides });
 
 test('without flags: no restart, no ports, no fixed name', () => {
   const config = change({});
@@ -60,7 +60,7 @@ test('mounts and ports are read as in a stack file; a mount replaces the one at 
   expect(config.volumes?.map(({ type, source, target, read_only }) => [type, source, target, read_only])).toEqual([
     ['volume', 'data', '/data', undefined],
     ['volume', 'data', '/srv', true],
-    ['bind', '/work/here', '/here', undefined],
+    ['bind', '/srv/here', '/here', undefined],
   ]);
   expect(config.ports?.map(({ published, target, protocol }) => [published, target, protocol])).toEqual([
     ['8080', 80, 'tcp'],

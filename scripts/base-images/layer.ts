@@ -50,18 +50,26 @@ find . -type c -exec sh -c 'for f; do
 done' sh {} +
 `;
 
-/** The mirror this machine already uses for Debian, so that what is reachable for it is reachable for us. */
+/**
+ * The mirror this machine already uses for Debian, so that what is reachable for it is reachable for us. One that carries
+ * another release carries ours too.
+ * @throws Error where apt knows none.
+ */
 function mirror(): string {
-  const known = process.env.STACK_DEBIAN_MIRROR;
+  const known = process.env.STACK_DEBIAN_MIRROR || knownMirror();
   if (known) return known;
-  let targets = '';
-  try {
-    targets = must('apt-get', ['indextargets', '--format', '$(ORIGIN) $(CODENAME) $(REPO_URI)']);
-  } catch {
-    // No lists on this machine yet: the public address is as good a guess as any.
-  }
-  const line = targets.split('\n').find((each) => each.startsWith(`Debian ${suite} http://`));
-  return line?.split(' ')[2] ?? 'http://deb.debian.org/debian';
+  must('apt-get', ['-q', 'update']);
+  const fetched = knownMirror();
+  if (fetched) return fetched;
+  throw new Error('apt knows no Debian mirror: add one to its sources, or name one in STACK_DEBIAN_MIRROR.');
+}
+
+function knownMirror(): string | undefined {
+  const targets = must('apt-get', ['indextargets', '--format', '$(ORIGIN) $(CODENAME) $(REPO_URI)'])
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([origin, , uri = '']) => origin === 'Debian' && /^https?:/.test(uri) && !uri.includes('security'));
+  return (targets.find(([, codename]) => codename === suite) ?? targets[0])?.[2];
 }
 
 /** @param base tree of the recipe below, absent for an image from nothing. */
