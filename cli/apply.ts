@@ -5,6 +5,7 @@ import { asStackError } from '../schemas/errors.ts';
 import type { Emit, EventKind } from '../schemas/events.ts';
 import type { Project } from '../schemas/project.ts';
 import { type Context, integer } from './command.ts';
+import { projectOrRecords } from './project.ts';
 import { type Renderer, renderer } from './render/render.ts';
 
 export interface ApplyOptions {
@@ -31,6 +32,20 @@ export async function apply(
   } finally {
     await render.close();
   }
+}
+
+/** `start`, `stop` and `restart`: what becomes of containers that are there, with a stack file or without. */
+export async function applyToContainers(
+  context: Context,
+  action: 'start' | 'stop' | 'restart',
+  services: string[],
+  flags: { timeoutMs?: number | undefined; noDeps?: boolean } = {},
+): Promise<void> {
+  const render = renderer(context);
+  const engine = await context.engine();
+  const { project, disabledServices } = await projectOrRecords(context, engine, render.emit, services);
+  const options = given({ action, services, disabledServices, ...flags });
+  await apply(context, engine, project, options, { command: `stack ${action}` }, render);
 }
 
 /** Runs `work` with a signal that SIGINT or SIGTERM aborts; the second one ends the process. */

@@ -1,7 +1,5 @@
-import { apply, given, timeoutMs } from './apply.ts';
+import { applyToContainers, timeoutMs } from './apply.ts';
 import { define } from './command.ts';
-import { projectOrRecords } from './project.ts';
-import { renderer } from './render/render.ts';
 
 interface Flags {
   timeout?: number;
@@ -19,23 +17,6 @@ export const restart = define<Flags>({
       .option('-t, --timeout <seconds>', 'time to stop before being killed', timeoutMs)
       .option('--no-deps', 'do not restart services that depend on it with restart: true');
   },
-  async action(context, services, flags) {
-    const render = renderer(context);
-    const engine = await context.engine();
-    const { project, disabledServices } = await projectOrRecords(context, engine, render.emit, services);
-    await apply(
-      context,
-      engine,
-      project,
-      given({
-        action: 'restart' as const,
-        services,
-        timeoutMs: flags.timeout,
-        disabledServices,
-        noDeps: flags.deps === false,
-      }),
-      { command: 'stack restart' },
-      render,
-    );
-  },
+  action: (context, services, flags) =>
+    applyToContainers(context, 'restart', services, { timeoutMs: flags.timeout, noDeps: flags.deps === false }),
 });

@@ -1,7 +1,5 @@
-import { apply, given, timeoutMs } from './apply.ts';
+import { applyToContainers, timeoutMs } from './apply.ts';
 import { define } from './command.ts';
-import { projectOrRecords } from './project.ts';
-import { renderer } from './render/render.ts';
 
 interface Flags {
   timeout?: number;
@@ -14,17 +12,5 @@ export const stop = define<Flags>({
   options(command) {
     command.option('-t, --timeout <seconds>', 'time to stop before being killed', timeoutMs);
   },
-  async action(context, services, flags) {
-    const render = renderer(context);
-    const engine = await context.engine();
-    const { project, disabledServices } = await projectOrRecords(context, engine, render.emit, services);
-    await apply(
-      context,
-      engine,
-      project,
-      given({ action: 'stop' as const, services, timeoutMs: flags.timeout, disabledServices }),
-      { command: 'stack stop' },
-      render,
-    );
-  },
+  action: (context, services, flags) => applyToContainers(context, 'stop', services, { timeoutMs: flags.timeout }),
 });

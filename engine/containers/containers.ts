@@ -1,11 +1,5 @@
 /** Containers as the executor and the commands see them: made, started, stopped, removed, entered. */
-import type {
-  ContainerRecord,
-  ContainerStatus,
-  ExitStatus,
-  NetworkRecord,
-  PublishedPort,
-} from '../../schemas/container.ts';
+import type { ContainerRecord, ContainerStatus, ExitStatus, NetworkRecord } from '../../schemas/container.ts';
 import type { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
@@ -68,5 +62,4 @@ export interface Containers {
   exec(record: ContainerRecord, request: ExecRequest): Promise<Session>;
   /** The main process's own input and output. Call before start to lose nothing. */
   attach(record: ContainerRecord, options: { stdin: boolean }): Promise<Session>;
-  ports(record: ContainerRecord): PublishedPort[];
 }

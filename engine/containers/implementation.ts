@@ -103,6 +103,5 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
     wait: (record) => wait(host, record),
     exec: (record, request) => exec(host, record, request),
     attach: (record, options) => attach(host, record, options, () => wait(host, record)),
-    ports: (record) => record.ports,
   };
 }
