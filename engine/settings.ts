@@ -36,7 +36,7 @@ export async function readSettings(environment: NodeJS.ProcessEnv = process.env)
 }
 
 /** Counts up with every change of what a settings file may say. */
-const checkedFormat = 1;
+const checkedFormat = 2;
 
 /** The settings of this very text where an earlier run checked them: parser and schema stay unloaded, 40 ms a command. */
 function readChecked(cache: string, text: string): Settings | undefined {

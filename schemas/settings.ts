@@ -20,6 +20,8 @@ export const settings = z.strictObject({
       pools: z.optional(z.array(z.strictObject({ base: z.string(), size: z.int() }))),
     }),
   ),
+  /** SELinux labels for every container, where the machine runs with SELinux. Off unless set, as in docker. */
+  selinux: z.optional(z.boolean()),
   /** Parent of all our cgroups, at the top of each hierarchy. */
   cgroupParent: z.optional(z.string()),
 });

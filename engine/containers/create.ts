@@ -20,6 +20,7 @@ import { stopSignalOf } from '../runtime/signals.ts';
 import { type NamespaceChoice, toRuntimeSpec } from '../runtime/spec.ts';
 import { writeSpec } from '../runtime/spec-json.ts';
 import { imageAccounts, resolveUser, type User } from '../runtime/users.ts';
+import { releaseCategories, securityModules } from '../security/security.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { CreateRequest } from './containers.ts';
@@ -98,6 +99,7 @@ export async function prepare(
   } catch (error) {
     for (const fd of held) closeSync(fd);
     networks.release(id);
+    releaseCategories(host.layout.labels, record.stack, id);
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
@@ -143,6 +145,7 @@ function write(
     cgroupsPath: cgroupsPath(record.stack, record.id, cgroupParent(host)),
     availableCapabilities: ownCapabilities(),
     seccomp: defaultSeccomp,
+    modules: securityModules(host, { stack: record.stack, id: record.id, onWarning: request.onWarning }),
   });
   writeFileSync(join(directory, files.spec), writeSpec(spec));
   writeFileSync(join(directory, 'image.json'), JSON.stringify({ id: image.id, layers: image.layers }));

@@ -4,6 +4,7 @@ import type { Fd } from '../../schemas/kernel.ts';
 import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
 import { isShimAlive, shimGone } from '../runtime/status.ts';
+import { reloadAppArmor } from '../security/security.ts';
 import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
@@ -87,7 +88,9 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
       // It has just ended: its monitor is on its way out.
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
       if (!isAlive(record)) {
-        await bringUp(record, readBundle(host, record), networks.hold(record.name, record.ports));
+        const bundle = readBundle(host, record);
+        reloadAppArmor(host, bundle.spec.process?.apparmorProfile, `container ${record.name}`);
+        await bringUp(record, bundle, networks.hold(record.name, record.ports));
       }
       await start(host, record);
     },

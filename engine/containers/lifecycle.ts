@@ -6,6 +6,7 @@ import { cgroupParent, type Host } from '../host.ts';
 import { cgroupsPath, killCgroup, removeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
 import { parseStatus, readStatus, shimGone } from '../runtime/status.ts';
+import { releaseCategories } from '../security/security.ts';
 import { degraded, stepError } from './failure.ts';
 
 const sigkill = 9;
@@ -99,6 +100,7 @@ export async function end(host: Host, record: ContainerRecord): Promise<void> {
 export async function discard(host: Host, record: ContainerRecord): Promise<void> {
   await removeCgroups(cgroupsPath(record.stack, record.id, cgroupParent(host)));
   await rm(host.layout.containerRun(record.id), { recursive: true, force: true });
+  releaseCategories(host.layout.labels, record.stack, record.id);
   await rm(host.layout.containerDir(record.stack, record.id), { recursive: true, force: true });
 }
 

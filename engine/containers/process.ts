@@ -27,7 +27,7 @@ export async function execProcess(
   spec: RuntimeSpec,
   request: ExecRequest,
 ): Promise<Process> {
-  const { consoleSize: _, ...base } = spec.process!;
+  const base = baseProcess(spec, request);
   const user = request.user === undefined ? undefined : await userOf(host, record, request.user);
   const privileged = request.isPrivileged ? boundingSet(readFileSync('/proc/self/status', 'utf8')) : undefined;
   const names = privileged ?? base.capabilities?.bounding ?? [];
@@ -47,6 +47,13 @@ export async function execProcess(
     ...(user ? { user: { uid, gid: user.gid, additionalGids: user.additionalGids } } : {}),
     ...(request.size ? { consoleSize: { height: request.size[0], width: request.size[1] } } : {}),
   };
+}
+
+/** What is privileged leaves the container's confinement, and not its namespaces. */
+function baseProcess(spec: RuntimeSpec, { isPrivileged }: ExecRequest): Process {
+  const { consoleSize: _, apparmorProfile, selinuxLabel, ...base } = spec.process!;
+  if (isPrivileged) return base;
+  return { ...base, ...(apparmorProfile ? { apparmorProfile } : {}), ...(selinuxLabel ? { selinuxLabel } : {}) };
 }
 
 async function userOf(host: Host, record: ContainerRecord, user: string) {

@@ -1,31 +1,44 @@
 /** `security_opt`, as docker reads it: `key`, `key=value` or the older `key:value`. */
 import { StackError } from '../../schemas/errors.ts';
+import { type LabelOptions, readLabelOption } from '../security/selinux.ts';
 
 export interface SecurityOptions {
   hasNoNewPrivileges: boolean;
   /** `systempaths=unconfined`: nothing of /proc and /sys is hidden or read-only. */
   hasOpenSystemPaths: boolean;
   seccomp: 'default' | 'unconfined';
+  /** Name of a profile, or `unconfined`; undefined: the default profile. */
+  apparmor: string | undefined;
+  /** SELinux. */
+  label: LabelOptions;
 }
 
 /** @throws config.value for an option docker does not know, config.not-supported for what we cannot apply. */
 export function securityOptions(options: string[], resource: string): SecurityOptions {
-  const result: SecurityOptions = { hasNoNewPrivileges: false, hasOpenSystemPaths: false, seccomp: 'default' };
+  const where = `${resource}.security_opt`;
+  const result: SecurityOptions = {
+    hasNoNewPrivileges: false,
+    hasOpenSystemPaths: false,
+    seccomp: 'default',
+    apparmor: undefined,
+    label: {},
+  };
   for (const option of options) {
     const [, key = '', value = ''] = /^([^=:]+)(?:[=:](.*))?$/s.exec(option) ?? [];
-    const where = `${resource}.security_opt`;
     if (key === 'no-new-privileges' && ['', 'true', 'false'].includes(value)) {
       result.hasNoNewPrivileges = value !== 'false';
     } else if (key === 'systempaths' && value === 'unconfined') {
       result.hasOpenSystemPaths = true;
     } else if (key === 'seccomp' && (value === 'unconfined' || value === 'builtin')) {
       result.seccomp = value === 'unconfined' ? 'unconfined' : 'default';
-    } else if ((key === 'apparmor' && value === 'unconfined') || (key === 'label' && value === 'disable')) {
-      // Nothing is labelled or confined by a profile unless that is asked for.
-    } else if (key === 'seccomp' || key === 'label' || key === 'apparmor') {
+    } else if (key === 'apparmor' && value !== '') {
+      result.apparmor = value;
+    } else if (key === 'label') {
+      result.label = readLabelOption(value, result.label, where);
+    } else if (key === 'seccomp') {
       throw new StackError('config.not-supported', {
         message: `not supported yet: ${where} "${option}"`,
-        hint: 'Remove it. Of seccomp, apparmor and label only the forms that turn them off are there: seccomp=unconfined.',
+        hint: 'Remove it. Of seccomp only seccomp=unconfined is there.',
         resource: where,
       });
     } else {

@@ -3,6 +3,7 @@ import type { ResolvedMount } from '../../schemas/container.ts';
 import type { ImageConfig } from '../../schemas/oci-image.ts';
 import type { NamespaceType, RuntimeSpec, Seccomp } from '../../schemas/oci-runtime.ts';
 import type { Service } from '../../schemas/project.ts';
+import type { SecurityModules } from '../security/security.ts';
 import { capabilitySets, containerCapabilities } from './capabilities.ts';
 import { containerMounts, defaultShmSize, rootPropagation } from './mounts.ts';
 import { commandLine, environment, rlimits, workingDirectory } from './spec-process.ts';
@@ -36,6 +37,8 @@ export interface SpecRequest {
   availableCapabilities?: string[];
   /** The filter for the given capabilities (engine/runtime/seccomp); asked only where the service is not unconfined. */
   seccomp(capabilities: string[]): Seccomp;
+  /** Profile and labels as the machine's security modules have them; none where absent. */
+  modules?: SecurityModules;
   /** `run` and `exec`-like overrides of the service's own. */
   isTty?: boolean;
 }
@@ -74,6 +77,10 @@ export function toRuntimeSpec(request: SpecRequest): RuntimeSpec {
     resource,
   });
   const isUnconfined = isPrivileged || security.seccomp === 'unconfined';
+  const where = `${resource}.security_opt`;
+  // A privileged container has what the host's processes have; a profile that it names is its own wish.
+  const profile = request.modules?.apparmor(security.apparmor ?? (isPrivileged ? 'unconfined' : undefined), where);
+  const labels = request.modules?.selinux(isPrivileged ? { isDisabled: true } : security.label, where);
   const propagation = rootPropagation(request.mounts);
   const hasOpenPaths = isPrivileged || security.hasOpenSystemPaths;
 
@@ -94,6 +101,8 @@ export function toRuntimeSpec(request: SpecRequest): RuntimeSpec {
       capabilities: capabilitySets(capabilities, user.uid),
       rlimits: rlimits(config.ulimits ?? {}, resource),
       noNewPrivileges: security.hasNoNewPrivileges,
+      ...(profile ? { apparmorProfile: profile } : {}),
+      ...(labels ? { selinuxLabel: labels.process } : {}),
       ...(config.oom_score_adj === undefined ? {} : { oomScoreAdj: config.oom_score_adj }),
     },
     root: { path: request.rootPath, ...(config.read_only ? { readonly: true } : {}) },
@@ -114,6 +123,7 @@ export function toRuntimeSpec(request: SpecRequest): RuntimeSpec {
       sysctl: sysctls(config.sysctls ?? {}, network === 'new', resource),
       ...(isUnconfined ? {} : { seccomp: request.seccomp(capabilities) }),
       ...(propagation ? { rootfsPropagation: propagation } : {}),
+      ...(labels ? { mountLabel: labels.mount } : {}),
       maskedPaths: hasOpenPaths ? [] : maskedPaths,
       readonlyPaths: hasOpenPaths ? [] : readonlyPaths,
     },

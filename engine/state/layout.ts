@@ -8,8 +8,10 @@
  *     networks/<name>.json        NetworkRecord
  *     stacks/<stack>/<id>/        one container: container.json, config.json (OCI bundle), upper/, work/, log,
  *                                 hosts, hostname, resolv.conf
+ *     labels/<level>              SELinux categories in use, a link to <stack>/<id> (engine/security/categories)
  *   STACK_RUN       /run/stack
  *     settings.json               the settings file as it was last checked (engine/settings)
+ *     apparmor-default            the loaded profile's hash (engine/security/apparmor)
  *     locks/<stack>               flock(2), held while a command changes the stack
  *     networks/<name>.names       table of names the resolvers map (engine/network/names)
  *     containers/<id>/            control (the shim's socket), status
@@ -24,7 +26,9 @@ export interface Layout {
   volumes: string;
   networks: string;
   stacks: string;
+  labels: string;
   locks: string;
+  appArmorMark: string;
   stackDir(stack: string): string;
   containerDir(stack: string, id: string): string;
   containerRun(id: string): string;
@@ -46,7 +50,9 @@ export function layout(environment: NodeJS.ProcessEnv = process.env): Layout {
     volumes: `${root}/volumes`,
     networks: `${root}/networks`,
     stacks: `${root}/stacks`,
+    labels: `${root}/labels`,
     locks: `${run}/locks`,
+    appArmorMark: `${run}/apparmor-default`,
     stackDir: (stack) => `${root}/stacks/${stack}`,
     containerDir: (stack, id) => `${root}/stacks/${stack}/${id}`,
     containerRun: (id) => `${run}/containers/${id}`,

@@ -72,7 +72,7 @@ const endpointAttributes = [
 ];
 /** The forms of security_opt that the runtime reads; `seccomp=FILE` is not among them yet. */
 const securityOption =
-  /^(?:no-new-privileges(?:[:=](?:true|false))?|seccomp[:=](?:unconfined|builtin)|apparmor[:=]unconfined|systempaths[:=]unconfined|label[:=]disable)$/;
+  /^(?:no-new-privileges(?:[:=](?:true|false))?|seccomp[:=](?:unconfined|builtin)|apparmor[:=].+|systempaths[:=]unconfined|label[:=].+)$/s;
 
 /**
  * An error for everything that is not supported yet in the enabled services, or in those `named` and what they depend
@@ -156,7 +156,7 @@ function checkService(at: Path, service: Service, refuse: Refuse): void {
     if (!securityOption.test(option)) {
       refuse(
         [...at, 'security_opt', index],
-        'Supported: no-new-privileges, seccomp=unconfined, apparmor=unconfined, systempaths=unconfined.',
+        'Supported: no-new-privileges, seccomp=unconfined, apparmor=PROFILE, label=…, systempaths=unconfined.',
       );
     }
   }

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Places } from './places.ts';
+import { type Places, places } from './places.ts';
 
 export type Say = (line: string) => void;
 
@@ -65,4 +65,14 @@ export function ensureRegistryBinary(at: Places, say: Say): void {
   if (existsSync(at.registryBinary)) return;
   say('fetching the docker-registry package');
   unpackPackage('docker-registry', at.tools);
+}
+
+/** Debian's package `apparmor` unpacked, for the guest of e2e/vm and for compiling: nothing of it is installed here. */
+export function appArmorPackage(say: Say, at: Places = places()): string {
+  const folder = join(at.tools, 'apparmor');
+  if (!existsSync(join(folder, 'sbin/apparmor_parser'))) {
+    say('fetching the apparmor package');
+    unpackPackage('apparmor', folder);
+  }
+  return folder;
 }
