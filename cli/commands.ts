@@ -44,6 +44,10 @@ export const commands: Record<string, Entry> = {
     summary: 'Pull, load, list and remove images',
     load: async () => (await import('./image.ts')).image,
   },
+  doctor: {
+    summary: 'Tell whether this machine can run stacks, and what to do where it cannot',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 

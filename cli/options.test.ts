@@ -86,6 +86,8 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
   ['config --format json -o out.json', { format: 'json', output: 'out.json' }],
   ['config -q', { quiet: true }],
   ['plan --json --scale web=2', { json: true, scale: { web: 2 } }],
+  ['doctor --json', { json: true, format: 'pretty' }],
+  ['doctor --format json', { format: 'json' }],
   ['version --short', { short: true }],
   ['version -f json', { format: 'json' }],
 ])('%s', async (line, flags, args) => {
@@ -111,6 +113,7 @@ test.each([
   ['up -d --abort-on-container-exit', /cannot be given together/],
   ['down --rmi all', /Not supported yet: --rmi/],
   ['run --rm -d web', /Not supported yet/],
+  ['doctor --format xml', /pretty, json/],
   ['kill -s NOPE', /not a signal/],
   ['logs --bad', /--bad/],
   ['config --no-interpolate', /Not supported yet: --no-interpolate/],

@@ -118,7 +118,9 @@ export async function findLeaks(
   const after = await lookAround(namespaces);
   const stored = (folder: string) => files(join(at.root, folder)).map((file) => `${folder}/${file}`);
   const left = [...stored('stacks'), ...stored('networks'), ...(options.volumes ? stored('volumes') : [])];
-  const volatile = files(at.run).filter((file) => !file.startsWith('locks/') && file !== 'settings.json');
+  const volatile = files(at.run).filter(
+    (file) => !file.startsWith('locks/') && !['settings.json', 'apparmor-default'].includes(file),
+  );
   return [
     ...processes(namespaces).map((line) => `process left: ${line}`),
     ...difference('link', before.links, after.links),

@@ -87,7 +87,7 @@ function copyModules(from: string, to: string): void {
 }
 
 /** A program and the libraries it is linked with, at the paths it looks for them. */
-function copyProgram(path: string, root: string, target: string): void {
+export function copyProgram(path: string, root: string, target: string): void {
   copyFileSync(path, join(root, target));
   chmodSync(join(root, target), 0o755);
   for (const [, library] of must('ldd', [path]).matchAll(/(?:=> )?(\/\S+) \(0x/g)) {
@@ -131,20 +131,33 @@ async function makeRoot(root: string, scenario: string, release: string, from: s
   writeFileSync(join(root, 'scenario.sh'), scenario);
 }
 
+export interface GuestOptions {
+  /** Words for the kernel's command line. */
+  kernelArguments?: string[];
+  /** Puts more into the root file system before it is packed. */
+  prepare?(root: string): void;
+}
+
 /** Runs a shell scenario in the guest and answers what its console showed. `stack` is /opt/stack/bin/stack. */
-export async function runGuest(scenario: string, timeoutMs: number): Promise<string> {
+export async function runGuest(
+  scenario: string,
+  timeoutMs: number,
+  { kernelArguments = [], prepare }: GuestOptions = {},
+): Promise<string> {
   const packages = { 'qemu-system-x86_64': 'qemu-system-x86', depmod: 'kmod', cpio: 'cpio', strip: 'binutils' };
   ensurePackages({ ...packages, busybox: 'busybox-static' }, say);
   const { image, modules: from, release } = kernel();
   const folder = mkdtempSync(join(tmpdir(), 'stack-vm-'));
   try {
     await makeRoot(join(folder, 'root'), scenario, release, from);
+    prepare?.(join(folder, 'root'));
     must('sh', ['-c', 'cd root && find . | cpio -o -H newc --quiet > ../initrd'], { cwd: folder });
     const { stdout } = await promisify(execFile)(
       'qemu-system-x86_64',
       [
         ...['-accel', 'tcg', '-m', '2048', '-smp', '2', '-nic', 'none', '-nographic', '-no-reboot'],
-        ...['-kernel', image, '-initrd', join(folder, 'initrd'), '-append', 'console=ttyS0 loglevel=1 panic=-1'],
+        ...['-kernel', image, '-initrd', join(folder, 'initrd')],
+        ...['-append', ['console=ttyS0 loglevel=1 panic=-1', ...kernelArguments].join(' ')],
       ],
       { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 1 << 26 },
     );

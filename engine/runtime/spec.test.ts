@@ -143,10 +143,40 @@ test('security options', () => {
   expect(options('seccomp:unconfined').linux!.seccomp).toBeUndefined();
   expect(options('systempaths=unconfined').linux).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
   expect(options('apparmor:unconfined', 'label=disable')).toEqual(spec());
-  for (const option of ['seccomp=./profile.json', 'apparmor=mine', 'label=type:x']) {
-    expect(() => options(option), option).toThrow(expect.objectContaining({ code: 'config.not-supported' }));
+  expect(() => options('seccomp=./profile.json')).toThrow(expect.objectContaining({ code: 'config.not-supported' }));
+  for (const option of ['label=colour:red', 'label=type:a:b', 'label=', 'apparmor=']) {
+    expect(() => options(option), option).toThrow(expect.objectContaining({ code: 'config.value' }));
   }
   expect(() => options('no-new-priv')).toThrow(/is not a security option/);
+});
+
+test.each([
+  [{}, ['default', {}]],
+  [
+    { security_opt: ['apparmor=mine', 'label=type:x', 'label:level:s0:c1,c2'] },
+    ['mine', { type: 'x', level: 's0:c1,c2' }],
+  ],
+  [{ security_opt: ['apparmor:unconfined', 'label=disable'] }, ['unconfined', { isDisabled: true }]],
+  [{ privileged: true }, ['unconfined', { isDisabled: true }]],
+  [{ privileged: true, security_opt: ['apparmor=mine'] }, ['mine', { isDisabled: true }]],
+] as [Partial<Service>, unknown[]][])('security modules: %j asks for %j', (config, expected) => {
+  const asked: unknown[] = [];
+  const modules: SpecRequest['modules'] = {
+    apparmor(profile, resource) {
+      expect(resource).toBe('services.web.security_opt');
+      asked.push(profile ?? 'default');
+      return 'chosen';
+    },
+    selinux(options) {
+      asked.push(options);
+      return { process: 'u:r:t:s0', mount: 'u:r:f:s0' };
+    },
+  };
+  const made = spec(config, {}, { modules });
+  expect(asked).toEqual(expected);
+  expect(made.process).toMatchObject({ apparmorProfile: 'chosen', selinuxLabel: 'u:r:t:s0' });
+  expect(made.linux!.mountLabel).toBe('u:r:f:s0');
+  expect(runtimeSpec.parse(made)).toEqual(made);
 });
 
 test('privileged: no filter, nothing hidden, /sys and cgroups writable, every device', () => {

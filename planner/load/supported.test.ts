@@ -16,7 +16,7 @@ test.each([
   'network_mode: none',
   'network_mode: service:b',
   'depends_on: {b: {condition: service_healthy, required: false}}\n    healthcheck: {test: x}\n    restart: always',
-  'cap_add: [A]\n    cap_drop: [ALL]\n    security_opt: ["no-new-privileges:true", seccomp=unconfined, systempaths=unconfined, "apparmor:unconfined"]',
+  'cap_add: [A]\n    cap_drop: [ALL]\n    security_opt: ["no-new-privileges:true", seccomp=unconfined, systempaths=unconfined, "apparmor:unconfined", apparmor=mine, "label=level:s0:c1,c2"]',
   'ulimits: {nofile: 1}\n    sysctls: {a: 1}\n    mem_limit: 1g\n    memswap_limit: 2g\n    cpus: 1\n    cpu_shares: 2\n    cpuset: "0"\n    pids_limit: 3\n    oom_score_adj: 4',
   'deploy: {replicas: 2, resources: {limits: {memory: 1g, cpus: 1, pids: 5}}, restart_policy: {condition: any}}',
   'labels: [a]\n    annotations: [b]\n    hostname: h\n    domainname: d\n    extra_hosts: [a=1.1.1.1]\n    dns: 1.1.1.1\n    dns_opt: [a]',

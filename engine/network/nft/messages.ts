@@ -10,7 +10,16 @@ const SUBSYSTEM = 10;
 const BATCH_BEGIN = 0x10;
 const BATCH_END = 0x11;
 const LIST_ELEMENT = 1;
-const message = { newTable: 0, getTable: 1, deleteTable: 2, newChain: 3, newRule: 6, newSet: 9, newElements: 12 };
+const message = {
+  newTable: 0,
+  getTable: 1,
+  deleteTable: 2,
+  newChain: 3,
+  getChain: 4,
+  newRule: 6,
+  newSet: 9,
+  newElements: 12,
+};
 
 export interface Table {
   /** NFPROTO_* */
@@ -182,4 +191,26 @@ export function getTables(): Request {
 
 export function readTable({ body }: Answer): Table {
   return { family: body.readUInt8(0), name: readText(readAttributes(body.subarray(4)).get(1)) ?? '' };
+}
+
+export function getChains(): Request {
+  return {
+    ...request({ family: 0, name: '' }, message.getChain, flag.dump, 'list the chains'),
+    about: 'list the chains',
+  };
+}
+
+/** `hook` and `policy` of a chain that hangs at no hook are undefined. */
+export function readChain({ body }: Answer) {
+  const families: Record<number, string> = { 1: 'inet', 2: 'ip', 5: 'netdev', 7: 'bridge', 10: 'ip6' };
+  const attributes = readAttributes(body.subarray(4));
+  const at = attributes.get(4);
+  const policy = attributes.get(5)?.readUInt32BE(0);
+  return {
+    family: families[body.readUInt8(0)] ?? String(body.readUInt8(0)),
+    table: readText(attributes.get(1)) ?? '',
+    name: readText(attributes.get(3)) ?? '',
+    hook: at ? readAttributes(at).get(1)?.readUInt32BE(0) : undefined,
+    policy: policy === undefined ? undefined : policy === 0 ? ('drop' as const) : ('accept' as const),
+  };
 }
