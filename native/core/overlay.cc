@@ -52,7 +52,10 @@ Result<int> overlay_view(const std::vector<int>& lower) {
     if (errno == EINVAL && fd == lower[0]) return view_by_number(lower);
     return fail("fsconfig", "lowerdir+=" + path);
   }
-  return create_mount(context);
+  auto mount = create_mount(context);
+  // Before 6.5 overlayfs takes its options as one text, and refuses those it does not know only now.
+  if (!mount.ok() && mount.error().number == EINVAL) return view_by_number(lower);
+  return mount;
 }
 
 }  // namespace stack::fs
