@@ -4,7 +4,7 @@ import type { Fd } from '../../schemas/kernel.ts';
 import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
 import { isShimAlive, shimGone } from '../runtime/status.ts';
-import { reloadAppArmor } from '../security/security.ts';
+import { appArmorPlaces, reloadAppArmor } from '../security/security.ts';
 import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
@@ -89,7 +89,8 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
       if (!isAlive(record)) {
         const bundle = readBundle(host, record);
-        reloadAppArmor(host, bundle.spec.process?.apparmorProfile, `container ${record.name}`);
+        const places = appArmorPlaces(host.layout.appArmorMark);
+        reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);
         await bringUp(record, bundle, networks.hold(record.name, record.ports));
       }
       await start(host, record);

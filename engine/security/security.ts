@@ -1,11 +1,11 @@
 /** What Linux security modules do for a container: its AppArmor profile, its SELinux labels. */
 import { StackError } from '../../schemas/errors.ts';
 import type { Host } from '../host.ts';
-import { appArmorPlaces, ensureAppArmor } from './apparmor.ts';
+import { type AppArmorPlaces, appArmorPlaces, ensureAppArmor } from './apparmor.ts';
 import { takeCategories } from './categories.ts';
 import { containerLabels, isValidLabel, type LabelOptions, type Labels, selinuxState } from './selinux.ts';
 
-export { ensureAppArmor } from './apparmor.ts';
+export { appArmorPlaces, ensureAppArmor } from './apparmor.ts';
 export { releaseCategories } from './categories.ts';
 export type { LabelOptions, Labels } from './selinux.ts';
 
@@ -56,7 +56,12 @@ export function securityModules(host: Pick<Host, 'layout' | 'settings'>, request
   };
 }
 
-/** For a container that starts again: after a boot nothing is loaded any more. @throws config.undefined-reference */
-export function reloadAppArmor(host: Pick<Host, 'layout'>, profile: string | undefined, resource: string): void {
-  if (profile !== undefined) ensureAppArmor(profile, { places: appArmorPlaces(host.layout.appArmorMark), resource });
+/** For a container that starts again: after a boot nothing is loaded any more. @throws config.undefined-reference, host.kernel-feature */
+export function reloadAppArmor(profile: string | undefined, resource: string, places: AppArmorPlaces): void {
+  if (profile === undefined || ensureAppArmor(profile, { places, resource }).profile !== undefined) return;
+  throw new StackError('host.kernel-feature', {
+    message: `${resource} was made to run under the AppArmor profile ${profile}, which cannot be had any more.`,
+    hint: '`stack doctor` tells why; `stack up --force-recreate` makes the container for the machine as it is now.',
+    resource,
+  });
 }
