@@ -137,6 +137,17 @@ export function setLink(name: string, change: LinkChange): Request {
   return { type: RTM_SETLINK, flags: 0, body: Buffer.concat(parts), about: `configure the link ${name}` };
 }
 
+/** Into another network namespace, under another name there. Fails where that namespace has a link of the name. */
+export function moveLink(name: string, inside: string, namespace: Fd): Request {
+  const renamed = inside === name ? [] : [text(IFLA.NEW_IFNAME, inside)];
+  return {
+    type: RTM_NEWLINK,
+    flags: 0,
+    body: Buffer.concat([ifinfo(), text(IFLA.IFNAME, name), u32(IFLA.NET_NS_FD, namespace), ...renamed]),
+    about: `move the link ${name} into the container as ${inside}`,
+  };
+}
+
 /**
  * No link-local address, and with it no router solicitations: for a link without IPv6 of ours, before it comes up. Where
  * the kernel has no IPv6, or the link's MTU is too small for it, there is nothing to do.
