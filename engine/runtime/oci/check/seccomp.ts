@@ -1,16 +1,9 @@
 /** System call filters. Source: config-linux.md "Seccomp", seccomp(2), seccomp_unotify(2). */
 import type { SeccompAction } from '../../../../schemas/oci-runtime.ts';
+import { architectureNames, carriesErrno } from '../../seccomp/names.ts';
 import { type Findings, shown } from './findings.ts';
 import type { Rule } from './rule.ts';
 
-/** Names of libseccomp's seccomp.h that the specification lists, without `SCMP_ARCH_`. */
-export const architectureNames = [
-  ...['X86', 'X86_64', 'X32', 'ARM', 'AARCH64', 'LOONGARCH64', 'M68K', 'MIPS', 'MIPS64', 'MIPS64N32', 'MIPSEL'],
-  ...['MIPSEL64', 'MIPSEL64N32', 'PPC', 'PPC64', 'PPC64LE', 'S390', 'S390X', 'SH', 'SHEB', 'PARISC', 'PARISC64'],
-  'RISCV64',
-].map((name) => `SCMP_ARCH_${name}`);
-
-const carriesErrno: SeccompAction[] = ['SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE'];
 /** linux/err.h MAX_ERRNO, and SECCOMP_RET_DATA of linux/seccomp.h. */
 const largest: Partial<Record<SeccompAction, number>> = { SCMP_ACT_ERRNO: 4095, SCMP_ACT_TRACE: 0xffff };
 /** Called between the loading of the filter and the first message of whoever listens: notified, they would wait for ever. */
@@ -63,7 +56,7 @@ const seccomp: Rule = {
 
 function errno(action: SeccompAction, value: number | undefined, path: string, findings: Findings): void {
   if (value === undefined) return;
-  if (!carriesErrno.includes(action)) findings.refuse(path, `must not be set: ${action} returns no errno`);
+  if (!carriesErrno(action)) findings.refuse(path, `must not be set: ${action} returns no errno`);
   else if (value > largest[action]!)
     findings.refuse(path, `must not exceed ${largest[action]} for ${action}: ${value}`);
 }
