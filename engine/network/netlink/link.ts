@@ -137,14 +137,13 @@ export function setLink(name: string, change: LinkChange): Request {
   return { type: RTM_SETLINK, flags: 0, body: Buffer.concat(parts), about: `configure the link ${name}` };
 }
 
-/** Into another network namespace, under another name there. Fails where that namespace has a link of the name. */
-export function moveLink(name: string, inside: string, namespace: Fd): Request {
-  const renamed = inside === name ? [] : [text(IFLA.NEW_IFNAME, inside)];
+/** Into another network namespace, under a name that is free there. By index: the name says what it shall be called. */
+export function moveLink(index: number, name: string, namespace: Fd): Request {
   return {
     type: RTM_NEWLINK,
     flags: 0,
-    body: Buffer.concat([ifinfo(), text(IFLA.IFNAME, name), u32(IFLA.NET_NS_FD, namespace), ...renamed]),
-    about: `move the link ${name} into the container as ${inside}`,
+    body: Buffer.concat([ifinfo(index), text(IFLA.IFNAME, name), u32(IFLA.NET_NS_FD, namespace)]),
+    about: `move a link into the container as ${name}`,
   };
 }
 

@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import { StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
 import type { Hooks, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
-import { cgroupPlan, hierarchies, makeCgroups, removeCgroups } from '../cgroup/cgroup.ts';
-import { resolveCgroupsPath } from '../cgroup/path.ts';
+import { cgroupPlan, hierarchies, makeCgroups, removeCgroups, removeStackCgroups } from '../cgroup/cgroup.ts';
+import { resolveCgroupsPath, runtimeParent } from '../cgroup/path.ts';
 import type { ShimFailure } from '../control.ts';
 import { type Launched, launchProcess } from '../launcher.ts';
 import { cgroupMounts } from '../program/cgroup-mounts.ts';
@@ -19,7 +19,7 @@ import { givenFiles } from './files.ts';
 import { hookSteps, runHooks } from './hooks.ts';
 import { execLabels } from './labels.ts';
 import { moveNetDevices } from './net-devices.ts';
-import { applyResctrl, removeResctrl } from './resctrl.ts';
+import { applyResctrl, joinResctrl, removeResctrl } from './resctrl.ts';
 import { type ContainerState, document, documentText, processStat, type States } from './state.ts';
 
 export interface Runtime {
@@ -180,6 +180,7 @@ async function follow(
         break;
       case 'created':
         know(runtime.states, state, launched.pid);
+        joinResctrl(state.pid, state.id, spec.linux?.intelRdt);
         return;
       case 'terminal':
         if (options.consoleSocket) sendTerminal(runtime.kernel.process, options.consoleSocket, event.fd);
@@ -210,7 +211,8 @@ function know(states: States, state: ContainerState, pid: number): void {
 
 /** Step 12 and 13 of the lifecycle: nothing left, then the poststop hooks. */
 export async function undo(runtime: Runtime, state: ContainerState): Promise<void> {
-  if (state.cgroupsPath) await removeCgroups(state.cgroupsPath);
+  await removeCgroups(state.cgroupsPath);
+  removeStackCgroups(runtimeParent, '');
   removeResctrl(state.resctrl);
   runtime.states.remove(state.id);
   await poststop(runtime, state.hooks, state);

@@ -53,22 +53,13 @@ export async function kill(runtime: Runtime, id: string, { signal, all }: KillOp
   if (all && state.cgroupsPath) {
     const pids = cgroupProcesses(state.cgroupsPath);
     if (status === 'stopped' && pids.length === 0) throw wrongStatus(id, status, 'killed', 'created or running');
-    if (signal === constants.signals.SIGKILL) killCgroup(state.cgroupsPath, undefined, { isReused: true });
-    else for (const pid of pids) send(pid, signal);
+    killCgroup(state.cgroupsPath, undefined, { signal, staysInUse: true });
     return;
   }
   if (status === 'stopped' || status === 'creating') throw wrongStatus(id, status, 'killed', 'created or running');
   if (!signalProcess(runtime, state, signal)) throw wrongStatus(id, 'stopped', 'killed', 'created or running');
   // Frozen, it would die only once it is thawed.
   if (signal === constants.signals.SIGKILL && status === 'paused') await freezeCgroups(state.cgroupsPath, false);
-}
-
-function send(pid: number, signal: number): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It ended by itself.
-  }
 }
 
 /** Kills the first process, and waits for its end. */

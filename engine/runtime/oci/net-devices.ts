@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
 import type { Linux } from '../../../schemas/oci-runtime.ts';
+import { formatAddress } from '../../network/address.ts';
 import { addAddress, getAddresses, readAddress } from '../../network/netlink/address.ts';
 import { getLink, moveLink, readLink, setLink } from '../../network/netlink/link.ts';
 import { protocol, send } from '../../network/netlink/netlink.ts';
@@ -31,10 +32,10 @@ export async function moveNetDevices(
         });
       });
       const { index } = readLink(found!);
-      await send(network, protocol.route, null, [moveLink(name, inside, namespace)]);
+      await send(network, protocol.route, null, [moveLink(index, inside, namespace)]);
       const [moved] = await send(network, protocol.route, namespace, [getLink(inside)]);
       const there = readLink(moved!).index;
-      const own = addresses.filter((one) => one.index === index && !isLinkLocal(one.subnet.address.toString()));
+      const own = addresses.filter((one) => one.index === index && !isLinkLocal(formatAddress(one.subnet.address)));
       await send(network, protocol.route, namespace, [
         ...own.map(({ subnet }) => addAddress(there, subnet.address, subnet.prefix, inside)),
         setLink(inside, { isUp: true }),
