@@ -106,11 +106,20 @@ export interface ProcessVerbs {
   send(socket: Fd, frame: Uint8Array, fds: Fd[]): void;
   /** Reads one length-prefixed frame and the descriptors that came with it, on a worker thread. Null at end of stream. */
   receive(socket: Fd): Promise<{ frame: Uint8Array; fds: Fd[] } | null>;
+  /** A descriptor of the process `pid`, which no later process of that number can come to stand for (pidfd_open(2)). */
+  pidfdOpen(pid: number): Fd;
+  /** pidfd_send_signal(2); 0 only asks. */
+  pidfdSignal(pidfd: Fd, signal: number): void;
+  /** Resolves when the process has ended. On a worker thread. */
+  pidfdWait(pidfd: Fd): Promise<void>;
   pipe(): [read: Fd, write: Fd];
   /** An eBPF program that decides over the devices of a cgroup v2; `instructions` are `struct bpf_insn`. */
   loadDeviceFilter(instructions: Uint8Array): Fd;
-  /** Attaches it to the cgroup's directory; false where that has filters already, which stay. */
-  attachDeviceFilter(cgroup: Fd, program: Fd): boolean;
+  /**
+   * Attaches it to the cgroup's directory (bpf(2) BPF_PROG_ATTACH). False where that has filters already, which stay;
+   * with `replaces` it takes their place, with no moment in which there is none.
+   */
+  attachDeviceFilter(cgroup: Fd, program: Fd, replaces?: boolean): boolean;
   /** O_NONBLOCK on the open file description. */
   setNonBlocking(fd: Fd): void;
   /** Window size of a terminal: rows, columns. */

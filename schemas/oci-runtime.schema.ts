@@ -1,16 +1,31 @@
 /** Validators of config.json (runtime-spec v1.3, Linux). Unknown properties pass, as the specification asks (config.md, "Extensibility"). */
 import * as z from 'zod';
 
-const strings = z.array(z.string());
+/** What the kernel can be handed: it reads up to the first NUL, and half a surrogate pair has no UTF-8. */
+const text = z.string().refine((value) => !value.includes('\0') && value.isWellFormed(), 'not a text');
+const strings = z.array(text);
 const uint32 = z.number().int().min(0).max(0xffffffff);
-const int64 = z.union([z.number().int(), z.bigint()]);
+const int64 = z.union([
+  z.number().int(),
+  z
+    .bigint()
+    .min(-(2n ** 63n))
+    .max(2n ** 63n - 1n),
+]);
+const uint64 = z.union([
+  z.number().int().min(0),
+  z
+    .bigint()
+    .min(0n)
+    .max(2n ** 64n - 1n),
+]);
 const signed = z.number().int();
 const oneOf = <const T extends readonly [string, ...string[]]>(...values: T) => z.enum(values);
 
 const idMapping = z.looseObject({ containerID: uint32, hostID: uint32, size: uint32 });
 
 const hook = z.looseObject({
-  path: z.string().startsWith('/', 'not an absolute path'),
+  path: text.startsWith('/', 'not an absolute path'),
   args: strings.optional(),
   env: strings.optional(),
   timeout: z.number().int().min(1, 'must be greater than zero').optional(),
@@ -27,7 +42,7 @@ const capabilities = z.looseObject({
 
 const process = z.looseObject({
   args: strings.optional(),
-  cwd: z.string().startsWith('/', 'not an absolute path'),
+  cwd: text.startsWith('/', 'not an absolute path'),
   env: strings.optional(),
   terminal: z.boolean().optional(),
   consoleSize: z.looseObject({ height: uint32, width: uint32 }).optional(),
@@ -42,11 +57,11 @@ const process = z.looseObject({
   capabilities: capabilities.optional(),
   noNewPrivileges: z.boolean().optional(),
   rlimits: z
-    .array(z.looseObject({ type: z.string().regex(/^RLIMIT_[A-Z]+$/, 'not an rlimit'), soft: int64, hard: int64 }))
+    .array(z.looseObject({ type: text.regex(/^RLIMIT_[A-Z]+$/, 'not an rlimit'), soft: uint64, hard: uint64 }))
     .optional(),
   oomScoreAdj: signed.optional(),
-  apparmorProfile: z.string().optional(),
-  selinuxLabel: z.string().optional(),
+  apparmorProfile: text.optional(),
+  selinuxLabel: text.optional(),
   scheduler: z
     .looseObject({
       policy: oneOf(
@@ -73,9 +88,9 @@ const process = z.looseObject({
           ),
         )
         .optional(),
-      runtime: int64.optional(),
-      deadline: int64.optional(),
-      period: int64.optional(),
+      runtime: uint64.optional(),
+      deadline: uint64.optional(),
+      period: uint64.optional(),
     })
     .optional(),
   ioPriority: z
@@ -99,15 +114,15 @@ const process = z.looseObject({
 });
 
 const mount = z.looseObject({
-  destination: z.string(),
-  type: z.string().optional(),
-  source: z.string().optional(),
+  destination: text,
+  type: text.optional(),
+  source: text.optional(),
   options: strings.optional(),
   uidMappings: z.array(idMapping).optional(),
   gidMappings: z.array(idMapping).optional(),
 });
 
-const throttle = z.array(z.looseObject({ major: signed, minor: signed, rate: int64.optional() })).optional();
+const throttle = z.array(z.looseObject({ major: signed, minor: signed, rate: uint64.optional() })).optional();
 const weight = z.number().int().min(0).max(0xffff).optional();
 
 const resources = z.looseObject({
@@ -146,8 +161,8 @@ const resources = z.looseObject({
       period: signed.optional(),
       realtimeRuntime: signed.optional(),
       realtimePeriod: signed.optional(),
-      cpus: z.string().optional(),
-      mems: z.string().optional(),
+      cpus: text.optional(),
+      mems: text.optional(),
       idle: signed.optional(),
     })
     .optional(),
@@ -164,18 +179,16 @@ const resources = z.looseObject({
     })
     .optional(),
   hugepageLimits: z
-    .array(z.looseObject({ pageSize: z.string().regex(/^[1-9][0-9]*[KMG]B$/, 'not a page size'), limit: int64 }))
+    .array(z.looseObject({ pageSize: text.regex(/^[1-9][0-9]*[KMG]B$/, 'not a page size'), limit: uint64 }))
     .optional(),
   network: z
     .looseObject({
       classID: uint32.optional(),
-      priorities: z.array(z.looseObject({ name: z.string(), priority: uint32 })).optional(),
+      priorities: z.array(z.looseObject({ name: text, priority: uint32 })).optional(),
     })
     .optional(),
-  rdma: z
-    .record(z.string(), z.looseObject({ hcaHandles: uint32.optional(), hcaObjects: uint32.optional() }))
-    .optional(),
-  unified: z.record(z.string(), z.string()).optional(),
+  rdma: z.record(text, z.looseObject({ hcaHandles: uint32.optional(), hcaObjects: uint32.optional() })).optional(),
+  unified: z.record(text, text).optional(),
 });
 
 const seccompAction = oneOf(
@@ -193,7 +206,7 @@ const seccompAction = oneOf(
 export const seccomp = z.looseObject({
   defaultAction: seccompAction,
   defaultErrnoRet: uint32.optional(),
-  architectures: z.array(z.string().startsWith('SCMP_ARCH_', 'not an architecture')).optional(),
+  architectures: z.array(text.startsWith('SCMP_ARCH_', 'not an architecture')).optional(),
   flags: z
     .array(
       oneOf(
@@ -204,8 +217,8 @@ export const seccomp = z.looseObject({
       ),
     )
     .optional(),
-  listenerPath: z.string().optional(),
-  listenerMetadata: z.string().optional(),
+  listenerPath: text.optional(),
+  listenerMetadata: text.optional(),
   syscalls: z
     .array(
       z.looseObject({
@@ -216,8 +229,8 @@ export const seccomp = z.looseObject({
           .array(
             z.looseObject({
               index: z.number().int().min(0).max(5),
-              value: int64,
-              valueTwo: int64.optional(),
+              value: uint64,
+              valueTwo: uint64.optional(),
               op: oneOf(
                 'SCMP_CMP_NE',
                 'SCMP_CMP_LT',
@@ -242,7 +255,7 @@ const linux = z.looseObject({
     .array(
       z.looseObject({
         type: oneOf('mount', 'pid', 'network', 'uts', 'ipc', 'user', 'cgroup', 'time'),
-        path: z.string().startsWith('/', 'not an absolute path').optional(),
+        path: text.startsWith('/', 'not an absolute path').optional(),
       }),
     )
     .optional(),
@@ -253,23 +266,24 @@ const linux = z.looseObject({
     .array(
       z.looseObject({
         type: oneOf('b', 'c', 'u', 'p'),
-        path: z.string(),
+        path: text,
         major: signed.optional(),
         minor: signed.optional(),
-        fileMode: z.number().int().min(0).max(0o777).optional(),
+        // Callers write the bits of the file's kind, too.
+        fileMode: uint32.optional(),
         uid: uint32.optional(),
         gid: uint32.optional(),
       }),
     )
     .optional(),
-  netDevices: z.record(z.string(), z.looseObject({ name: z.string().optional() })).optional(),
-  cgroupsPath: z.string().optional(),
+  netDevices: z.record(text, z.looseObject({ name: text.optional() })).optional(),
+  cgroupsPath: text.optional(),
   resources: resources.optional(),
   intelRdt: z
     .looseObject({
-      closID: z.string().optional(),
+      closID: text.optional(),
       schemata: strings.optional(),
-      l3CacheSchema: z.string().optional(),
+      l3CacheSchema: text.optional(),
       memBwSchema: z
         .string()
         .regex(/^MB:[^\n]*$/, 'not a memory bandwidth schema')
@@ -288,25 +302,25 @@ const linux = z.looseObject({
         'MPOL_PREFERRED_MANY',
         'MPOL_LOCAL',
       ),
-      nodes: z.string().optional(),
+      nodes: text.optional(),
       flags: z.array(oneOf('MPOL_F_NUMA_BALANCING', 'MPOL_F_RELATIVE_NODES', 'MPOL_F_STATIC_NODES')).optional(),
     })
     .optional(),
-  sysctl: z.record(z.string(), z.string()).optional(),
+  sysctl: z.record(text, text).optional(),
   seccomp: seccomp.optional(),
   rootfsPropagation: oneOf('private', 'shared', 'slave', 'unbindable').optional(),
   maskedPaths: strings.optional(),
   readonlyPaths: strings.optional(),
-  mountLabel: z.string().optional(),
+  mountLabel: text.optional(),
   personality: z.looseObject({ domain: oneOf('LINUX', 'LINUX32'), flags: strings.optional() }).optional(),
 });
 
 export const runtimeSpec = z.looseObject({
-  ociVersion: z.string(),
+  ociVersion: text,
   process: process.optional(),
-  root: z.looseObject({ path: z.string(), readonly: z.boolean().optional() }).optional(),
-  hostname: z.string().optional(),
-  domainname: z.string().optional(),
+  root: z.looseObject({ path: text, readonly: z.boolean().optional() }).optional(),
+  hostname: text.optional(),
+  domainname: text.optional(),
   mounts: z.array(mount).optional(),
   hooks: z
     .looseObject({
@@ -318,6 +332,6 @@ export const runtimeSpec = z.looseObject({
       poststop: hooks,
     })
     .optional(),
-  annotations: z.record(z.string(), z.string()).optional(),
+  annotations: z.record(text, text).optional(),
   linux: linux.optional(),
 });

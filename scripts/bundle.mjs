@@ -11,11 +11,11 @@ const dist = join(root, 'dist');
 const load = createRequire(import.meta.url);
 // The cache lies beside the bundle, not in the world-writable /tmp: it holds code that root runs. Where the checkout is a
 // user's and root runs it, it lies with root: the next build could not remove a folder of root's.
-const launcher = `'use strict';
+const launcher = (module) => `'use strict';
 const isOurs = require('node:fs').statSync(__dirname).uid === process.geteuid();
 const cache = isOurs ? require('node:path').join(__dirname, '.compile-cache') : '/var/cache/stack';
 require('node:module').enableCompileCache?.(cache);
-require('./main.js');
+require('./${module}.js');
 `;
 
 /** Node's own modules load when one of their names is used, not when something that imports them does. */
@@ -39,10 +39,12 @@ for (const name of ${JSON.stringify(Object.keys(load(`node:${path}`)))})
 await rm(dist, { recursive: true, force: true });
 await mkdir(dist);
 await writeFile(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
-await writeFile(join(dist, 'stack.js'), launcher);
+for (const [name, module] of Object.entries({ stack: 'main', 'stack-runtime': 'runtime' })) {
+  await writeFile(join(dist, `${name}.js`), launcher(module));
+}
 await build({
   absWorkingDir: root,
-  entryPoints: { main: 'cli/stack.ts', 'extract-worker': 'engine/images/extract-worker.ts' },
+  entryPoints: { main: 'cli/stack.ts', runtime: 'cli/runtime.ts', 'extract-worker': 'engine/images/extract-worker.ts' },
   outdir: 'dist',
   bundle: true,
   format: 'cjs',

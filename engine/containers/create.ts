@@ -267,7 +267,7 @@ function program(
         target: join(directory, 'rootfs'),
       },
       membership,
-      cgroups: cgroupMounts(all),
+      cgroups: cgroupMounts(all, path),
       network,
       seccomp,
       hasInit: config.init ?? false,

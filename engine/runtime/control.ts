@@ -19,6 +19,7 @@ export const frame = {
   status: 102,
   exit: 103,
   started: 104,
+  report: 105,
 } as const;
 
 export interface Frame {

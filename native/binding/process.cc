@@ -49,13 +49,21 @@ void add_process(Napi::Env env, Napi::Object group) {
   add("send", [](const Napi::CallbackInfo& info) {
     return answer(info.Env(), send_frame(as_int(info, 0), as_bytes(info[1]), as_fds(info[2])));
   });
+  add("pidfdOpen", [](const Napi::CallbackInfo& info) { return answer(info.Env(), stack::pidfd_open(as_int(info, 0))); });
+  add("pidfdSignal", [](const Napi::CallbackInfo& info) {
+    return answer(info.Env(), pidfd_signal(as_int(info, 0), as_int(info, 1)));
+  });
+  add("pidfdWait", [](const Napi::CallbackInfo& info) {
+    int fd = as_int(info, 0);
+    return Work<Nothing>::run(info.Env(), [=] { return pidfd_wait(fd); });
+  });
   add("loadDeviceFilter", [](const Napi::CallbackInfo& info) -> Napi::Value {
     auto loaded = load_device_filter(as_bytes(info[0]));
     if (!loaded.ok()) return throw_error(info.Env(), loaded.error()), info.Env().Undefined();
     return give(info.Env(), loaded.value().release());
   });
   add("attachDeviceFilter", [](const Napi::CallbackInfo& info) {
-    return answer(info.Env(), attach_device_filter(as_int(info, 0), as_int(info, 1)));
+    return answer(info.Env(), attach_device_filter(as_int(info, 0), as_int(info, 1), info[2].ToBoolean()));
   });
   add("pipe", [](const Napi::CallbackInfo& info) -> Napi::Value {
     auto made = make_pipe();

@@ -1,6 +1,7 @@
 #include "core/spawn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -180,6 +181,22 @@ Result<Received> receive_frame(int socket) {
     have += static_cast<size_t>(got);
   }
   return received;
+}
+
+Result<int> pidfd_open(int pid) {
+  auto fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  return fd >= 0 ? Result<int>(fd) : fail("pidfd_open", std::to_string(pid));
+}
+
+Result<Nothing> pidfd_signal(int fd, int signal) {
+  if (syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0) != 0) return fail("pidfd_send_signal");
+  return Nothing{};
+}
+
+Result<Nothing> pidfd_wait(int fd) {
+  pollfd wait{.fd = fd, .events = POLLIN};
+  if (retry([&] { return poll(&wait, 1, -1); }) < 0) return fail("poll");
+  return Nothing{};
 }
 
 }  // namespace stack

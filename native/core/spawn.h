@@ -29,4 +29,10 @@ struct Received {
 };
 Result<Received> receive_frame(int socket);
 
+// Processes by descriptors that no other process can come to stand for (pidfd_open(2)).
+Result<int> pidfd_open(int pid);
+Result<Nothing> pidfd_signal(int fd, int signal);
+// Returns when the process has ended. Blocks.
+Result<Nothing> pidfd_wait(int fd);
+
 }  // namespace stack

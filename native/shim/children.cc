@@ -14,10 +14,6 @@
 
 namespace stack::shim {
 
-namespace {
-
-// What the monitor holds must not be open in a container, not even before its exec: a copy of a client's socket or
-// pipe would keep its other end from seeing the end.
 void close_all_except(std::vector<int> keep) {
   std::sort(keep.begin(), keep.end());
   unsigned from = 3;
@@ -29,19 +25,24 @@ void close_all_except(std::vector<int> keep) {
   syscall(SYS_close_range, from, ~0U, 0);
 }
 
+namespace {
+
+bool has_step(Reader steps, Code code) {
+  for (Step step; next(steps, step);) {
+    if (step.code == code) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
-// Index of the new child, or -1 with errno set.
-int Monitor::spawn(Child::Kind kind, Reader steps, const int (&stdio)[3], int client) {
-  int sockets[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) return -1;
-  Fd ours(sockets[0]), theirs(sockets[1]);
-  uint64_t flags = 0;
+pid_t clone_process(Reader& steps, int& pidfd) {
+  uint64_t flags = CLONE_PIDFD;
   Fd cgroup;
   Reader peek = steps;
   Step step;
   if (next(peek, step) && step.code == Code::kClone) {
-    flags = step.body.u64();
+    flags |= step.body.u64();
     const char* directory = step.body.string();
     if (*directory) {
       cgroup = Fd(open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -50,10 +51,18 @@ int Monitor::spawn(Child::Kind kind, Reader steps, const int (&stdio)[3], int cl
     }
     steps = peek;
   }
-  int pidfd = -1;
-  clone_args args{.flags = flags | CLONE_PIDFD, .pidfd = reinterpret_cast<uint64_t>(&pidfd), .exit_signal = SIGCHLD};
+  clone_args args{.flags = flags, .pidfd = reinterpret_cast<uint64_t>(&pidfd), .exit_signal = SIGCHLD};
   args.cgroup = cgroup ? static_cast<uint64_t>(cgroup.get()) : 0;
-  long pid = syscall(SYS_clone3, &args, sizeof args);
+  return static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
+}
+
+// Index of the new child, or -1 with errno set.
+int Monitor::spawn(Child::Kind kind, Reader steps, const int (&stdio)[3], int client) {
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) return -1;
+  Fd ours(sockets[0]), theirs(sockets[1]);
+  int pidfd = -1;
+  pid_t pid = clone_process(steps, pidfd);
   if (pid < 0) return -1;
   if (pid == 0) {
     Process process;
@@ -76,11 +85,11 @@ int Monitor::spawn(Child::Kind kind, Reader steps, const int (&stdio)[3], int cl
   }
   auto child = std::make_unique<Child>();
   child->kind = kind;
-  child->pid = static_cast<pid_t>(pid);
+  child->pid = pid;
   child->pidfd = Fd(pidfd);
   child->report = std::move(ours);
   child->client = client;
-  child->forks = kind != Child::kContainer;
+  child->forks = has_step(steps, Code::kFork) || has_step(steps, Code::kJoinContainer);
   size_t index = 0;
   while (index < children_.size() && children_[index]) index++;
   if (index == children_.size()) children_.emplace_back();

@@ -3,12 +3,17 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "core/fd.h"
 #include "shim/steps.h"
 
 namespace stack::shim {
@@ -27,7 +32,9 @@ bool set_user(Process& process, Reader& body) {
     }
   }
   umask(mask);
-  if (syscall(SYS_setgroups, groups.size(), groups.data()) != 0) return failed(process, "setgroups");
+  // A user namespace may forbid it for good; there is nothing to give up then.
+  bool has_groups = syscall(SYS_setgroups, groups.size(), groups.data()) == 0;
+  if (!has_groups && !(groups.empty() && errno == EPERM)) return failed(process, "setgroups");
   if (prctl(PR_SET_KEEPCAPS, 1) != 0) return failed(process, "prctl", "PR_SET_KEEPCAPS");
   if (syscall(SYS_setresgid, gid, gid, gid) != 0) return failed(process, "setresgid");
   if (syscall(SYS_setresuid, uid, uid, uid) != 0) return failed(process, "setresuid");
@@ -76,16 +83,55 @@ bool set_capabilities(Process& process, Reader& body) {
   return true;
 }
 
+// Connected while the host's paths are in reach (runtime-spec config-linux.md, "Seccomp", listenerPath).
+bool connect_listener(Process& process, const char* path) {
+  sockaddr_un address{.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path) return errno = ENAMETOOLONG, failed(process, "seccomp listener", path);
+  memcpy(address.sun_path, path, strlen(path));
+  process.seccomp_socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  return (process.seccomp_socket >= 0 &&
+          connect(process.seccomp_socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) ||
+         failed(process, "seccomp listener", path);
+}
+
+namespace {
+
+// The container process state, which says the pid twice, with the descriptor of the notifications.
+bool hand_over(Process& process, int fd, const char* before, const char* between, const char* after) {
+  char pid[16];
+  snprintf(pid, sizeof pid, "%d", process.host_pid);
+  const char* texts[] = {before, pid, between, pid, after};
+  iovec parts[5];
+  for (int i = 0; i < 5; i++) parts[i] = {const_cast<char*>(texts[i]), strlen(texts[i])};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+  msghdr message{.msg_iov = parts, .msg_iovlen = 5, .msg_control = control, .msg_controllen = sizeof control};
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  return sendmsg(process.seccomp_socket, &message, MSG_NOSIGNAL) > 0 || failed(process, "send", "seccomp listener");
+}
+
+}  // namespace
+
 bool load_seccomp(Process& process, Reader& body) {
   uint32_t flags = body.u32();
   Reader filter = body.bytes();
+  const char* before = body.string();
+  const char* between = body.string();
+  const char* after = body.string();
   if (body.bad() || filter.size() == 0 || filter.size() % sizeof(sock_filter) != 0) {
     return errno = EPROTO, failed(process, "seccomp");
   }
   std::vector<sock_filter> aligned(filter.size() / sizeof(sock_filter));
   memcpy(aligned.data(), filter.data(), filter.size());
   sock_fprog program{.len = static_cast<unsigned short>(aligned.size()), .filter = aligned.data()};
-  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) >= 0 || failed(process, "seccomp");
+  long answer = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  if (answer < 0) return failed(process, "seccomp");
+  if (!(flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)) return true;
+  Fd listener(static_cast<int>(answer));
+  return process.seccomp_socket < 0 || hand_over(process, listener.get(), before, between, after);
 }
 
 bool set_rlimit(Process& process, Reader& body) {

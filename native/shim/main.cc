@@ -66,5 +66,6 @@ int main(int argc, char** argv) {
   Reader steps = open_program(static_cast<const uint8_t*>(program), size);
   if (steps.bad() || !read_settings(steps, settings)) return 1;
   if (!fork_away(settings)) return 1;
+  if (settings.is_launch) return launch(settings, fds, kSocket);
   return Monitor(std::move(settings), std::move(fds)).run(kSocket);
 }

@@ -50,6 +50,11 @@ struct Settings {
   std::vector<const char*> upstreams;
   bool has_dns = false;
   bool forwards_dns = true;
+  // Of a launch: nothing stays but the container. Descriptors by index, ~0 for none.
+  bool is_launch = false;
+  bool waits = false;
+  uint32_t container = ~0U;
+  uint32_t stdio[3] = {~0U, ~0U, ~0U};
   Reader process;
   Reader probe;
   bool has_probe = false;
@@ -62,6 +67,10 @@ struct Settings {
 
 // False where the program is not well-formed.
 bool read_settings(Reader steps, Settings& settings);
+
+// launch.cc: one process without a monitor. Reports go to the caller as they come; ends when the process has executed or
+// waits for its start, or, where it was asked to wait, with the process.
+int launch(const Settings& settings, const std::vector<int>& fds, int caller);
 
 struct Child {
   enum Kind { kContainer, kExec, kProbe } kind;
@@ -224,6 +233,7 @@ enum Type : uint16_t {
   kStatus = 102,
   kExit = 103,
   kStarted = 104,
+  kReport = 105,
 };
 }
 

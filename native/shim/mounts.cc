@@ -1,13 +1,14 @@
+// Mounts, made detached and then attached to a descriptor inside the container's root: no path is resolved twice, and
+// nothing goes through a procfs that a container could have covered (CVE-2025-52881 and its kin).
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include <linux/openat2.h>
 
 #ifndef FSOPEN_CLOEXEC  // glibc before 2.36 has no declarations of the new mount calls
 #include <linux/mount.h>
@@ -17,12 +18,6 @@
 #include "shim/steps.h"
 
 namespace stack::shim {
-
-namespace {
-
-struct MountAttributes {  // struct mount_attr, mount_setattr(2)
-  uint64_t set, clear, propagation, userns;
-};
 
 int set_attributes(int fd, bool recursive, MountAttributes attributes) {
   unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
@@ -39,51 +34,72 @@ int move_to(int mount, int target) {
       syscall(SYS_move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
 }
 
-int resolve_in(int root, const char* path, uint64_t flags, uint64_t resolve) {
-  open_how how{.flags = flags | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve};
-  return static_cast<int>(syscall(SYS_openat2, root, path, &how, sizeof how));
+namespace {
+
+// What a mount is told about itself, and about itself and every mount below: MOUNT_ATTR_* to set and to clear.
+struct Wanted {
+  uint64_t set, clear, deep_set, deep_clear, propagation;
+  explicit Wanted(Reader& body)
+      : set(body.u64()), clear(body.u64()), deep_set(body.u64()), deep_clear(body.u64()), propagation(body.u64()) {}
+};
+
+bool apply_wanted(int mount, const Wanted& wanted) {
+  if ((wanted.set | wanted.clear) && set_attributes(mount, false, {.set = wanted.set, .clear = wanted.clear}) != 0) return false;
+  return !(wanted.deep_set | wanted.deep_clear) ||
+         set_attributes(mount, true, {.set = wanted.deep_set, .clear = wanted.deep_clear}) == 0;
 }
 
-// Makes the directories of `path` that are missing, one component at a time, each below a descriptor of its parent.
-// Answers the parent of the last component.
-int make_parents(int root, char* path, uint64_t resolve) {
-  int parent = resolve_in(root, "/", O_PATH | O_DIRECTORY, 0);
-  for (char* at = path; parent >= 0;) {
-    while (*at == '/') at++;
-    char* end = strchr(at, '/');
-    if (!end || strspn(end, "/") == strlen(end)) return parent;
-    *end = '\0';
-    int next = resolve_in(root, path, O_PATH | O_DIRECTORY, resolve);
-    if (next < 0 && errno == ENOENT && (mkdirat(parent, at, 0755) == 0 || errno == EEXIST)) {
-      next = resolve_in(root, path, O_PATH | O_DIRECTORY, resolve);
-    }
-    *end = '/';
-    close(parent);
-    parent = next;
-    at = end;
+// Propagation is a property of attached mounts' peers: it is set once the mount is in its place. MS_REC is ours.
+bool propagate(int mount, uint64_t propagation) {
+  if (!propagation) return true;
+  return set_attributes(mount, propagation & MS_REC, {.propagation = propagation & ~static_cast<uint64_t>(MS_REC)}) == 0;
+}
+
+// The parameters of a file system: `key` or `key=value`. Answers the one that was refused.
+const char* configure(int context, const std::vector<const char*>& options) {
+  for (const char* option : options) {
+    if (!option) break;
+    const char* equals = strchr(option, '=');
+    char key[256];
+    snprintf(key, sizeof key, "%.*s", equals ? static_cast<int>(equals - option) : 255, option);
+    unsigned command = equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
+    if (syscall(SYS_fsconfig, context, command, key, equals ? equals + 1 : nullptr, 0) != 0) return option;
   }
-  return parent;
+  return nullptr;
+}
+
+constexpr size_t kLongest = 255;  // what fsconfig(2) takes as a string
+
+// mount(2), whose page of data holds what fsconfig(2) finds too long. The target is named through the procfs this process
+// was born with.
+bool mount_with_data(Process& process, const char* source, const char* target, const char* type,
+                     const std::vector<const char*>& options, const Wanted& wanted) {
+  std::vector<char> data;
+  for (const char* option : options) {
+    if (!option) break;
+    if (!data.empty()) data.push_back(',');
+    data.insert(data.end(), option, option + strlen(option));
+  }
+  data.push_back('\0');
+  Fd place(open_in_root(process, target, Make::kDirectory));
+  char path[64];
+  snprintf(path, sizeof path, "self/fd/%d", place.get());
+  if (!place || fchdir(process.host_proc) != 0) return failed(process, "mount target", target);
+  if (mount(source, path, type, 0, data.data()) != 0) return failed(process, "mount", target);
+  Fd made(open_in_root(process, target, Make::kNothing));
+  return (made && apply_wanted(made.get(), wanted) && propagate(made.get(), wanted.propagation)) ||
+         failed(process, "mount attributes", target);
+}
+
+bool fails(Process& process, const char* step, const char* target, const char* option) {
+  int number = errno;
+  char subject[200];
+  snprintf(subject, sizeof subject, "%s: option %s", target, option);
+  errno = number;
+  return failed(process, step, subject);
 }
 
 }  // namespace
-
-int open_in_root(Process& process, const char* path, Make make, uint64_t resolve) {
-  int fd = resolve_in(process.root, path, O_PATH, resolve);
-  if (fd >= 0 || errno != ENOENT || make == Make::kNothing) return fd;
-  char copy[4096];
-  if (snprintf(copy, sizeof copy, "%s", path) >= static_cast<int>(sizeof copy)) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  for (size_t length = strlen(copy); length > 1 && copy[length - 1] == '/'; length--) copy[length - 1] = '\0';
-  Fd parent(make_parents(process.root, copy, resolve));
-  if (!parent) return -1;
-  const char* slash = strrchr(copy, '/');
-  const char* name = slash ? slash + 1 : copy;
-  int made = make == Make::kDirectory ? mkdirat(parent.get(), name, 0755) : mknodat(parent.get(), name, S_IFREG | 0644, 0);
-  if (made != 0 && errno != EEXIST) return -1;
-  return resolve_in(process.root, path, O_PATH, resolve);
-}
 
 // Layers are named to the kernel as descriptors: no length limit of mount(2)'s page, no escaping, no renaming under us.
 bool overlay(Process& process, Reader& body) {
@@ -131,7 +147,6 @@ bool bind_root(Process& process, Reader& body) {
   const char* source = body.string();
   Fd tree(open_tree_clone(AT_FDCWD, source, true));
   if (!tree) return failed(process, "open rootfs", source);
-  if (set_attributes(tree.get(), true, {.propagation = MS_PRIVATE}) != 0) return failed(process, "bind rootfs", source);
   Fd place(open(source, O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!place || move_to(tree.get(), place.get()) != 0) return failed(process, "bind rootfs", source);
   process.root = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -142,127 +157,96 @@ bool mount_filesystem(Process& process, Reader& body) {
   const char* source = body.string();
   const char* target = body.string();
   const char* type = body.string();
-  uint64_t flags = body.u64();
-  const char* data = body.string();
-  uint64_t resolve = body.u32() ? RESOLVE_NO_SYMLINKS : 0;
+  auto options = body.strings();
+  Wanted wanted(body);
+  uint32_t flags = body.u32();
   if (body.bad()) return errno = EPROTO, failed(process, "mount");
+  uint64_t resolve = flags & 1 ? RESOLVE_NO_SYMLINKS : 0;
+  bool copies_up = flags & 2;
+  for (const char* option : options) {
+    if (option && strlen(option) >= kLongest) return mount_with_data(process, source, target, type, options, wanted);
+  }
+  Fd context(static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)));
+  if (!context) return fails(process, "mount", target, type);
+  if (*source && syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, "source", source, 0) != 0) {
+    return fails(process, "mount", target, source);
+  }
+  if (const char* refused = configure(context.get(), options)) return fails(process, "mount", target, refused);
+  if (syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+    return failed(process, "mount", target);
+  }
+  // What is set for good is given at once: sysfs and proc of a user namespace may not be had with less.
+  Fd made(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, wanted.set)));
+  if (!made || !apply_wanted(made.get(), wanted)) return failed(process, "mount", target);
   Fd place(open_in_root(process, target, Make::kDirectory, resolve));
   if (!place) return failed(process, "mount target", target);
-  char path[64];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", place.get());
-  if (mount(source, path, type, flags, *data ? data : nullptr) != 0) return failed(process, "mount", target);
+  if (copies_up && !copy_tree(place.get(), made.get())) return failed(process, "copy up", target);
+  return (move_to(made.get(), place.get()) == 0 && propagate(made.get(), wanted.propagation)) ||
+         failed(process, "mount", target);
+}
+
+// A mount that is there already, by its target: `remount`, for its super block.
+bool reconfigure(Process& process, Reader& body) {
+  const char* target = body.string();
+  auto options = body.strings();
+  if (body.bad()) return errno = EPROTO, failed(process, "remount");
+  Fd place(open_in_root(process, target, Make::kNothing));
+  Fd context(place ? static_cast<int>(syscall(SYS_fspick, place.get(), "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH)) : -1);
+  if (!context) return failed(process, "remount", target);
+  if (const char* refused = configure(context.get(), options)) return fails(process, "remount", target, refused);
+  return syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr, 0) == 0 ||
+         failed(process, "remount", target);
+}
+
+bool change_attributes(Process& process, Reader& body) {
+  const char* target = body.string();
+  Wanted wanted(body);
+  if (body.bad()) return errno = EPROTO, failed(process, "mount attributes");
+  Fd place(open_in_root(process, target, Make::kNothing));
+  return (place && apply_wanted(place.get(), wanted) && propagate(place.get(), wanted.propagation)) ||
+         failed(process, "mount attributes", target);
+}
+
+// Opened while this process still has the host's rights: a user namespace may not reach the path, nor map its owners.
+bool open_source(Process& process, Reader& body) {
+  const char* path = body.string();
+  uint32_t depth = body.u32();
+  const char* uid_map = body.string();
+  const char* gid_map = body.string();
+  if (body.bad()) return errno = EPROTO, failed(process, "bind source");
+  Fd tree(open_tree_clone(AT_FDCWD, path, depth & 1));
+  if (!tree) return failed(process, "bind source", path);
+  if (*uid_map || *gid_map) {
+    Fd users(make_user_namespace(process, uid_map, gid_map));
+    if (!users) return false;
+    MountAttributes mapped{.set = MOUNT_ATTR_IDMAP, .userns = static_cast<uint64_t>(users.get())};
+    if (set_attributes(tree.get(), depth & 2, mapped) != 0) return failed(process, "map the owners of", path);
+  }
+  process.sources.push_back(tree.release());
   return true;
 }
 
 bool bind(Process& process, Reader& body) {
   const char* source = body.string();
   const char* target = body.string();
+  uint32_t index = body.u32();
   uint32_t depth = body.u32();
-  bool recursive = depth & 1;
-  // Attributes reach every mount below as well.
-  bool deep = depth & 2;
-  uint64_t set = body.u64();
-  uint64_t clear = body.u64();
-  uint64_t propagation = body.u64();
+  Wanted wanted(body);
   if (body.bad()) return errno = EPROTO, failed(process, "bind");
-  Fd tree(open_tree_clone(AT_FDCWD, source, recursive));
-  if (!tree) return failed(process, "bind source", source);
-  struct stat info{};
-  if (fstat(tree.get(), &info) != 0) return failed(process, "bind source", source);
-  if (set_attributes(tree.get(), true, {.propagation = propagation}) != 0) return failed(process, "bind", source);
-  if ((set | clear) && set_attributes(tree.get(), deep, {.set = set, .clear = clear}) != 0) {
-    return failed(process, "bind attributes", source);
+  Fd tree;
+  if (index != ~0U) {
+    if (index >= process.sources.size() || process.sources[index] < 0) return errno = EPROTO, failed(process, "bind");
+    tree = Fd(std::exchange(process.sources[index], -1));
+  } else {
+    tree = Fd(open_tree_clone(AT_FDCWD, source, depth & 1));
   }
+  struct stat info{};
+  if (!tree || fstat(tree.get(), &info) != 0) return failed(process, "bind source", source);
+  if (!apply_wanted(tree.get(), wanted)) return failed(process, "bind attributes", source);
   Fd place(open_in_root(process, target, S_ISDIR(info.st_mode) ? Make::kDirectory : Make::kFile));
   if (!place) return failed(process, "mount target", target);
-  return move_to(tree.get(), place.get()) == 0 || failed(process, "bind", target);
-}
-
-bool make_device(Process& process, Reader& body) {
-  const char* path = body.string();
-  uint32_t mode = body.u32();
-  uint32_t major_number = body.u32();
-  uint32_t minor_number = body.u32();
-  uint32_t uid = body.u32();
-  uint32_t gid = body.u32();
-  if (body.bad()) return errno = EPROTO, failed(process, "mknod");
-  char copy[4096];
-  snprintf(copy, sizeof copy, "%s", path);
-  Fd parent(make_parents(process.root, copy, 0));
-  const char* slash = strrchr(copy, '/');
-  const char* name = slash ? slash + 1 : copy;
-  if (!parent) return failed(process, "mknod", path);
-  if (mknodat(parent.get(), name, mode, makedev(major_number, minor_number)) != 0) return failed(process, "mknod", path);
-  return fchownat(parent.get(), name, uid, gid, AT_SYMLINK_NOFOLLOW) == 0 || failed(process, "chown", path);
-}
-
-bool make_symlink(Process& process, Reader& body) {
-  const char* target = body.string();
-  const char* path = body.string();
-  char copy[4096];
-  snprintf(copy, sizeof copy, "%s", path);
-  Fd parent(make_parents(process.root, copy, 0));
-  const char* slash = strrchr(copy, '/');
-  if (!parent) return failed(process, "symlink", path);
-  return symlinkat(target, parent.get(), slash ? slash + 1 : copy) == 0 || errno == EEXIST ||
-         failed(process, "symlink", path);
-}
-
-bool mask(Process& process, const char* path) {
-  Fd place(open_in_root(process, path, Make::kNothing));
-  if (!place) return errno == ENOENT || errno == ENOTDIR || failed(process, "mask", path);
-  struct stat info{};
-  if (fstat(place.get(), &info) != 0) return failed(process, "mask", path);
-  Fd cover;
-  if (S_ISDIR(info.st_mode)) {
-    Fd context(static_cast<int>(syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC)));
-    if (!context || syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, "size", "0", 0) != 0 ||
-        syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
-      return failed(process, "mask", path);
-    }
-    cover = Fd(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY)));
-  } else {
-    // The host's own null device, never the container's: a container could have put something else there.
-    cover = Fd(open_tree_clone(AT_FDCWD, "/dev/null", false));
-  }
-  if (!cover || move_to(cover.get(), place.get()) != 0) return failed(process, "mask", path);
-  return true;
-}
-
-bool make_readonly(Process& process, const char* path) {
-  Fd place(open_in_root(process, path, Make::kNothing));
-  if (!place) return errno == ENOENT || errno == ENOTDIR || failed(process, "read-only path", path);
-  Fd tree(open_tree_clone(place.get(), "", true));
-  if (!tree || set_attributes(tree.get(), true, {.set = MOUNT_ATTR_RDONLY}) != 0 ||
-      move_to(tree.get(), place.get()) != 0) {
-    return failed(process, "read-only path", path);
-  }
-  return true;
-}
-
-// The descriptor must be procfs itself: a symlink or a mount in its place could lead the write elsewhere.
-bool write_sysctl(Process& process, const char* path, const char* value) {
-  Fd file(resolve_in(process.root, path, O_WRONLY, RESOLVE_NO_SYMLINKS));
-  if (!file) return failed(process, "sysctl", path);
-  struct statfs where{};
-  if (fstatfs(file.get(), &where) != 0) return failed(process, "sysctl", path);
-  if (where.f_type != PROC_SUPER_MAGIC) return errno = EPERM, failed(process, "sysctl", path);
-  auto size = static_cast<ssize_t>(strlen(value));
-  return write(file.get(), value, size) == size || failed(process, "sysctl", path);
-}
-
-bool make_readonly_root(Process& process) {
-  return set_attributes(process.root, false, {.set = MOUNT_ATTR_RDONLY}) == 0 || failed(process, "read-only root");
-}
-
-bool pivot(Process& process) {
-  if (fchdir(process.root) != 0) return failed(process, "chdir", "rootfs");
-  if (syscall(SYS_pivot_root, ".", ".") != 0) return failed(process, "pivot_root");
-  if (umount2(".", MNT_DETACH) != 0) return failed(process, "umount", "old root");
-  if (chdir("/") != 0) return failed(process, "chdir", "/");
-  close(process.root);
-  process.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return process.root >= 0 || failed(process, "open", "/");
+  return (propagate(tree.get(), wanted.propagation) && move_to(tree.get(), place.get()) == 0) ||
+         failed(process, "bind", target);
 }
 
 }  // namespace stack::shim

@@ -51,13 +51,20 @@ bool read_settings(Reader steps, Settings& settings) {
         settings.monitor_tasks = body.strings();
         settings.monitor_cgroup = body.string();
         break;
+      case Code::kLaunch:
+        settings.is_launch = true;
+        settings.waits = body.u32() != 0;
+        settings.run_dir = body.string();
+        settings.container = body.u32();
+        for (uint32_t& index : settings.stdio) index = body.u32();
+        break;
       case Code::kHold: break;  // the descriptors are held by being open
       case Code::kProcess: settings.process = body.bytes(); break;
       default: return false;
     }
     if (body.bad()) return false;
   }
-  return !steps.bad() && *settings.run_dir && settings.process.size() > 0;
+  return !steps.bad() && (settings.is_launch || *settings.run_dir) && settings.process.size() > 0;
 }
 
 }  // namespace stack::shim

@@ -2,15 +2,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,14 +25,33 @@
 
 namespace stack::shim {
 
-namespace {
-
-void send_report(Process& process, Report::Kind kind, int number, const char* step, const char* subject) {
+void send_report(Process& process, Report::Kind kind, int number, const char* step, const char* subject, int fd) {
   Report report{.kind = kind, .number = number};
   snprintf(report.step, sizeof report.step, "%s", step);
   snprintf(report.subject, sizeof report.subject, "%s", subject);
-  if (send(process.report, &report, sizeof report, MSG_NOSIGNAL) < 0) _exit(127);
+  iovec part{.iov_base = &report, .iov_len = sizeof report};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+  msghdr message{.msg_iov = &part, .msg_iovlen = 1};
+  if (fd >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  }
+  if (sendmsg(process.report, &message, MSG_NOSIGNAL) < 0) _exit(127);
 }
+
+// A file of this process below the procfs it was born with: never of one that a container mounted or covered.
+bool write_host_proc(Process& process, const char* step, const char* path, const char* text) {
+  Fd file(openat(process.host_proc, path, O_WRONLY | O_CLOEXEC));
+  auto size = static_cast<ssize_t>(strlen(text));
+  return (file && write(file.get(), text, size) == size) || failed(process, step, text);
+}
+
+namespace {
 
 bool write_file(Process& process, const char* step, const char* path, const char* text) {
   Fd file(open(path, O_WRONLY | O_CLOEXEC));
@@ -44,40 +68,68 @@ bool join_cgroup(Process& process, Reader& body) {
   return true;
 }
 
-// A missing working directory is made, as docker does.
+// A missing working directory is made, as docker does. One that leads out of the root, through a descriptor of ours, say,
+// has no path from it: getcwd(2) tells (CVE-2024-21626).
 bool change_directory(Process& process, const char* path) {
-  if (chdir(path) == 0) return true;
-  if (errno != ENOENT) return failed(process, "chdir", path);
-  Fd made(open_in_root(process, path, Make::kDirectory));
-  if (!made || chdir(path) != 0) return failed(process, "chdir", path);
-  return true;
-}
-
-// Enters the namespaces of the container's first process, then forks once more: a pid namespace holds children only.
-// CLONE_PARENT makes the new one a child of the shim.
-bool join_container(Process& process, uint32_t flags) {
-  if (syscall(SYS_setns, process.container, flags) != 0) return failed(process, "setns", "container");
-  process.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (process.root < 0) return failed(process, "open", "/");
-  if (!(flags & CLONE_NEWPID)) return true;
-  clone_args args{.flags = CLONE_PARENT};  // born in this one's cgroups
-  long pid = syscall(SYS_clone3, &args, sizeof args);
-  if (pid < 0) return failed(process, "clone", "exec");
-  if (pid > 0) {
-    send_report(process, Report::kChild, static_cast<int>(pid), "", "");
-    _exit(0);
+  if (chdir(path) != 0) {
+    if (errno != ENOENT) return failed(process, "chdir", path);
+    Fd made(open_in_root(process, path, Make::kDirectory));
+    if (!made || chdir(path) != 0) return failed(process, "chdir", path);
   }
+  char now[4096];
+  if (syscall(SYS_getcwd, now, sizeof now) < 0) return failed(process, "getcwd", path);
+  return now[0] == '/' || (errno = ENOENT, failed(process, "working directory outside of the container", path));
+}
+
+// The order to start, over the report socket. With a monitor, the first byte is it, and the monitor closes its end when it
+// goes. The death signal is set here, after the change of user that would clear it and before the wait that tells of an
+// earlier death: there is no gap between them. Without one, whoever connects to the start socket gives the order.
+bool await_start(Process& process) {
+  if (process.has_monitor) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  send_report(process, Report::kCreated, 0, "", "");
+  for (;;) {
+    if (process.start_socket >= 0) {
+      close(process.report);
+      process.report = retry([&] { return accept4(process.start_socket, nullptr, nullptr, SOCK_CLOEXEC); });
+      if (process.report < 0) _exit(125);
+    }
+    char byte;
+    if (retry([&] { return recv(process.report, &byte, 1, 0); }) == 1) break;
+    if (process.start_socket < 0) _exit(125);
+  }
+  if (process.start_socket >= 0) close(process.start_socket);
   return true;
 }
 
-// The shim closes its end when it goes; the first byte is the order to start. The death signal is set here, after the
-// change of user that would clear it and before the wait that tells of an earlier death: there is no gap between them.
-bool await_start(Process& process) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  send_report(process, Report::kCreated, 0, "", "");
+// Waits until the caller has done what it does while the namespaces exist and the root has not changed.
+bool synchronise(Process& process) {
+  send_report(process, Report::kSync, 0, "", "");
   char byte;
   if (retry([&] { return recv(process.report, &byte, 1, 0); }) != 1) _exit(125);
   return true;
+}
+
+// A session keyring of the container's own: the caller's keys stay out of reach (keyctl(2), KEYCTL_JOIN_SESSION_KEYRING).
+bool join_keyring(Process& process, const char* name) {
+  if (syscall(SYS_keyctl, 1, name, 0, 0, 0) >= 0 || errno == ENOSYS) return true;
+  // Full, or refused by a filter around us: the container gets no keyring rather than the host's.
+  if (errno == EDQUOT || errno == EPERM) return warn(process, "session keyring", name), true;
+  return failed(process, "session keyring", name);
+}
+
+bool raise_loopback(Process& process) {
+  Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  return (any && ioctl(any.get(), SIOCSIFFLAGS, &request) == 0) || failed(process, "raise", "lo");
+}
+
+bool set_exec_label(Process& process, Reader& body) {
+  const char* path = body.string();
+  const char* label = body.string();
+  if (body.bad()) return errno = EPROTO, failed(process, "label");
+  return write_host_proc(process, "label", path, label);
 }
 
 volatile sig_atomic_t forward_to = 0;
@@ -104,13 +156,36 @@ bool become_init(Process& process) {
   }
 }
 
+// The descriptors the command is given, from 3 on; every other one closes with the exec.
+bool place_files(Process& process) {
+  auto count = static_cast<int>(process.files.size());
+  std::vector<int> moved;
+  for (int fd : process.files) moved.push_back(fcntl(fd, F_DUPFD_CLOEXEC, 3 + count));
+  if (count > 0 && process.report < 3 + count) {
+    process.report = fcntl(process.report, F_DUPFD_CLOEXEC, 3 + count);  // the report of a failed exec
+  }
+  for (int i = 0; i < count; i++) {
+    if (moved[i] < 0 || dup2(moved[i], 3 + i) < 0) return failed(process, "dup2", "preserved descriptors");
+  }
+  syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC);
+  return true;
+}
+
+bool choose_files(Process& process, Reader& body) {
+  for (uint32_t index : body.numbers()) {
+    if (index >= process.fds->size()) return errno = EPROTO, failed(process, "preserved descriptors");
+    process.files.push_back((*process.fds)[index]);
+  }
+  return true;
+}
+
 // execvpe(3) with the container's own PATH; an unreadable directory or a non-executable file is remembered, as a shell does.
 bool execute(Process& process, Reader& body) {
   auto argv = body.strings();
   auto envp = body.strings();
   if (body.bad() || !argv[0]) return errno = EPROTO, failed(process, "exec");
-  syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // of who came by `exec`, or is the child of our init
+  if (!place_files(process)) return false;
+  if (process.has_monitor) prctl(PR_SET_PDEATHSIG, SIGKILL);  // of who came by `exec`, or is the child of our init
   auto** arguments = const_cast<char**>(argv.data());
   auto** environment = const_cast<char**>(envp.data());
   const char* path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -149,7 +224,30 @@ bool apply(Process& process, Step& step) {
   switch (step.code) {
     case Code::kJoinCgroup: return join_cgroup(process, body);
     case Code::kSetns: return setns_by_index(process, body);
-    case Code::kUnshare: return unshare(static_cast<int>(body.u32())) == 0 || failed(process, "unshare");
+    case Code::kUnshare: {
+      auto flags = static_cast<int>(body.u32());
+      return unshare(flags) == 0 || failed(process, "unshare", body.string());
+    }
+    case Code::kUserNamespace: return enter_user_namespace(process, body);
+    case Code::kFork: return fork_again(process);
+    case Code::kSetnsPath: return join_namespace(process, body);
+    case Code::kTimeOffsets: return write_host_proc(process, "time offsets", "self/timens_offsets", body.string());
+    case Code::kSource: return open_source(process, body);
+    case Code::kHook: return run_hook(process, body);
+    case Code::kSync: return synchronise(process);
+    case Code::kListener: return connect_listener(process, body.string());
+    case Code::kScheduler: return set_scheduler(process, body);
+    case Code::kIoPriority: return set_io_priority(process, body.u32());
+    case Code::kAffinity: return set_affinity(process, body);
+    case Code::kPersonality: return personality(body.u64()) >= 0 || failed(process, "personality");
+    case Code::kMemoryPolicy: return set_memory_policy(process, body);
+    case Code::kLabel: return set_exec_label(process, body);
+    case Code::kMoveRoot: return move_root(process);
+    case Code::kAttributes: return change_attributes(process, body);
+    case Code::kReconfigure: return reconfigure(process, body);
+    case Code::kKeyring: return join_keyring(process, body.string());
+    case Code::kLoopback: return raise_loopback(process);
+    case Code::kFiles: return choose_files(process, body);
     case Code::kHostname: {
       const char* name = body.string();
       return sethostname(name, strlen(name)) == 0 || failed(process, "sethostname", name);
@@ -158,8 +256,10 @@ bool apply(Process& process, Step& step) {
       const char* name = body.string();
       return setdomainname(name, strlen(name)) == 0 || failed(process, "setdomainname", name);
     }
-    case Code::kPropagation:
-      return mount(nullptr, "/", nullptr, body.u64(), nullptr) == 0 || failed(process, "propagation", "/");
+    case Code::kPropagation: {
+      const char* path = body.string();
+      return mount(nullptr, path, nullptr, body.u64(), nullptr) == 0 || failed(process, "propagation", path);
+    }
     case Code::kOverlay: return overlay(process, body);
     case Code::kBindRoot: return bind_root(process, body);
     case Code::kMount: return mount_filesystem(process, body);
@@ -176,7 +276,7 @@ bool apply(Process& process, Step& step) {
     case Code::kMask: return mask(process, body.string());
     case Code::kReadonlyPath: return make_readonly(process, body.string());
     case Code::kRlimit: return set_rlimit(process, body);
-    case Code::kOomScore: return write_file(process, "oom score", "/proc/self/oom_score_adj", body.string());
+    case Code::kOomScore: return write_host_proc(process, "oom score", "self/oom_score_adj", body.string());
     case Code::kChdir: return change_directory(process, body.string());
     case Code::kBounding: return drop_bounding(process, body.u64());
     case Code::kUser: return set_user(process, body);
@@ -208,6 +308,17 @@ void warn(Process& process, const char* step, const char* subject) {
 
 void run(Process& process, Reader steps) {
   umask(0);
+  process.host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  struct statfs where{};
+  if (process.host_proc < 0 || fstatfs(process.host_proc, &where) != 0) {
+    failed(process, "open", "/proc");
+  } else if (where.f_type != PROC_SUPER_MAGIC) {
+    errno = EPERM;
+    failed(process, "/proc is no procfs");
+  }
+  char self[16] = "";
+  // The link says the pid as this procfs has it, which is not that of a new pid namespace.
+  if (process.host_proc >= 0 && readlinkat(process.host_proc, "self", self, sizeof self - 1) > 0) process.host_pid = atoi(self);
   prctl(PR_SET_DUMPABLE, 0);  // nobody in a joined namespace may ptrace or look into this process
   for (int fd = 0; fd < 3; fd++) {
     int from = process.stdio[fd] >= 0 ? process.stdio[fd] : open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -2,7 +2,6 @@
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,19 +18,6 @@ namespace stack::shim {
 namespace {
 
 constexpr long kDevptsMagic = 0x1cd1;
-
-bool send_master(Process& process, int master) {
-  Report report{.kind = Report::kTerminal};
-  iovec part{.iov_base = &report, .iov_len = sizeof report};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &master, sizeof master);
-  return sendmsg(process.report, &message, MSG_NOSIGNAL) > 0;
-}
 
 }  // namespace
 
@@ -61,7 +47,7 @@ bool open_terminal(Process& process, Reader& body) {
   }
   if (setsid() < 0 && errno != EPERM) return failed(process, "setsid");
   if (ioctl(slave.get(), TIOCSCTTY, 0) != 0) return failed(process, "controlling terminal");
-  if (!send_master(process, master.get())) return failed(process, "send terminal");
+  send_report(process, Report::kTerminal, 0, "", "", master.get());
   for (int fd = 0; fd < 3; fd++) {
     if (dup2(slave.get(), fd) < 0) return failed(process, "dup2", "terminal");
   }

@@ -137,6 +137,16 @@ export function setLink(name: string, change: LinkChange): Request {
   return { type: RTM_SETLINK, flags: 0, body: Buffer.concat(parts), about: `configure the link ${name}` };
 }
 
+/** Into another network namespace, under a name that is free there. By index: the name says what it shall be called. */
+export function moveLink(index: number, name: string, namespace: Fd): Request {
+  return {
+    type: RTM_NEWLINK,
+    flags: 0,
+    body: Buffer.concat([ifinfo(index), text(IFLA.IFNAME, name), u32(IFLA.NET_NS_FD, namespace)]),
+    about: `move a link into the container as ${name}`,
+  };
+}
+
 /**
  * No link-local address, and with it no router solicitations: for a link without IPv6 of ours, before it comes up. Where
  * the kernel has no IPv6, or the link's MTU is too small for it, there is nothing to do.

@@ -3,12 +3,14 @@ import { basename } from 'node:path';
 import type { Hierarchies } from '../cgroup/cgroup.ts';
 import type { CgroupMount } from './mounts.ts';
 
-export function cgroupMounts(all: Hierarchies): CgroupMount[] {
-  if (all.mode === 'unified') return [{ directory: '', type: 'cgroup2', data: '' }];
-  const mounts: CgroupMount[] = all.v1.map(({ path, controllers }) => {
+/** @param path `linux.cgroupsPath` of the container, absolute below the top of each hierarchy. */
+export function cgroupMounts(all: Hierarchies, path: string): CgroupMount[] {
+  if (all.mode === 'unified') return [{ directory: '', type: 'cgroup2', data: '', source: all.v2!.path + path }];
+  const mounts: CgroupMount[] = all.v1.map(({ path: top, controllers }) => {
     const named = controllers.find((controller) => controller.startsWith('name='));
-    return { directory: basename(path), type: 'cgroup', data: named ? `none,${named}` : controllers.join() };
+    const data = named ? `none,${named}` : controllers.join();
+    return { directory: basename(top), type: 'cgroup', data, source: top + path };
   });
-  if (all.v2) mounts.push({ directory: basename(all.v2.path), type: 'cgroup2', data: '' });
+  if (all.v2) mounts.push({ directory: basename(all.v2.path), type: 'cgroup2', data: '', source: all.v2.path + path });
   return mounts;
 }

@@ -1,56 +1,8 @@
 /** Mounts of config.json as steps. Source: runtime-spec config.md "Mounts", mount(8), mount_setattr(2). */
 import { StackError } from '../../../schemas/errors.ts';
-import type { Mount } from '../../../schemas/oci-runtime.ts';
-import type { Step } from './encoder.ts';
-
-/** MS_* of mount(2), as [flag, set or clear]. */
-const flags: Record<string, [bit: number, isSet: boolean]> = {
-  ro: [1, true],
-  rw: [1, false],
-  nosuid: [2, true],
-  suid: [2, false],
-  nodev: [4, true],
-  dev: [4, false],
-  noexec: [8, true],
-  exec: [8, false],
-  sync: [16, true],
-  async: [16, false],
-  dirsync: [128, true],
-  nosymfollow: [256, true],
-  symfollow: [256, false],
-  noatime: [1024, true],
-  atime: [1024, false],
-  nodiratime: [2048, true],
-  diratime: [2048, false],
-  relatime: [1 << 21, true],
-  norelatime: [1 << 21, false],
-  strictatime: [1 << 24, true],
-  nostrictatime: [1 << 24, false],
-};
-
-/** MOUNT_ATTR_* of mount_setattr(2) for the MS_* above that a bind mount can have. */
-const attributes = new Map([
-  [1, 0x1],
-  [2, 0x2],
-  [4, 0x4],
-  [8, 0x8],
-  [256, 0x200000],
-  [1024, 0x10],
-  [2048, 0x80],
-]);
-const attributeTimes = 0x70;
-
-const recursive = 1 << 14;
-export const propagation: Record<string, number> = {
-  private: 1 << 18,
-  rprivate: (1 << 18) | recursive,
-  slave: 1 << 19,
-  rslave: (1 << 19) | recursive,
-  shared: 1 << 20,
-  rshared: (1 << 20) | recursive,
-  unbindable: 1 << 17,
-  runbindable: (1 << 17) | recursive,
-};
+import type { IdMapping, Mount } from '../../../schemas/oci-runtime.ts';
+import type { Field, Step } from './encoder.ts';
+import { type MountOptions, mountOptionsOf, propagation } from './mount-options.ts';
 
 /** A controller hierarchy as a container sees it below /sys/fs/cgroup. */
 export interface CgroupMount {
@@ -59,97 +11,125 @@ export interface CgroupMount {
   type: 'cgroup' | 'cgroup2';
   /** Mount data: `memory`, `none,name=systemd`; '' for cgroup2. */
   data: string;
+  /** The container's own directory in it, as the host has it. */
+  source: string;
 }
 
-interface Options {
-  bits: number;
-  set: number;
-  clear: number;
-  data: string[];
-  propagation: number | undefined;
-  isBind: boolean;
-  isRecursive: boolean;
-  /** The attributes are set on every mount below, too (`rro`). */
-  isDeep: boolean;
+/** What mounting depends on besides the mounts themselves. */
+export interface MountSurroundings {
+  cgroups: CgroupMount[];
+  /** The container has a cgroup namespace: a hierarchy mounted in it begins at its own cgroup. */
+  hasCgroupNamespace: boolean;
+  /** SELinux label of what is mounted; '' for none. */
+  label: string;
+  /** Sources opened beforehand by {@link sourceSteps}, by the mount's place in config.json. */
+  sources: Map<number, number>;
 }
 
-function parse(mount: Mount): Options {
-  const out: Options = {
-    bits: 0,
-    set: 0,
-    clear: 0,
-    data: [],
-    propagation: undefined,
-    isBind: false,
-    isRecursive: false,
-    isDeep: false,
-  };
-  for (const option of mount.options ?? []) {
-    const flag = flags[option];
-    if (flag) {
-      const [bit, isSet] = flag;
-      out.bits = isSet ? out.bits | bit : out.bits & ~bit;
-      const attribute = attributes.get(bit);
-      if (attribute !== undefined && isSet) {
-        out.set |= attribute;
-        if (attribute === 0x10) out.clear |= attributeTimes;
-      }
-    } else if (option === 'rro') {
-      out.set |= 1;
-      out.isDeep = true;
-    } else if (option === 'bind' || option === 'rbind') {
-      out.isBind = true;
-      out.isRecursive = option === 'rbind';
-    } else if (propagation[option] !== undefined) out.propagation = propagation[option];
-    else if (option !== 'defaults') out.data.push(option);
+const none = 0xffff_ffff;
+
+/** `struct uid_gid_map` as /proc/<pid>/uid_map takes it: a line for each range. */
+export const mapText = (mappings: IdMapping[] = []): string =>
+  mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('');
+
+/** Whether a mount's owners are mapped, which needs the rights of the host. */
+export const isMapped = (mount: Mount): boolean => mountOptionsOf(mount).idmap !== 'none';
+
+/**
+ * Opens the sources of bind mounts while the process still has the host's rights: all of them, or those whose owners are
+ * mapped. @param own the container's maps, for a mount that says `idmap` and no maps.
+ */
+export function sourceSteps(
+  mounts: Mount[],
+  all: boolean,
+  own: { uidMappings?: IdMapping[] | undefined; gidMappings?: IdMapping[] | undefined },
+): { steps: Step[]; sources: Map<number, number> } {
+  const steps: Step[] = [];
+  const sources = new Map<number, number>();
+  for (const [place, mount] of mounts.entries()) {
+    const options = mountOptionsOf(mount);
+    const maps = options.idmap !== 'none';
+    if (!options.isBind || options.isRemount || (!all && !maps)) continue;
+    const uids = maps ? mapText(mount.uidMappings ?? own.uidMappings) : '';
+    const gids = maps ? mapText(mount.gidMappings ?? own.gidMappings) : '';
+    if (maps && (!uids || !gids)) throw invalid(mount, 'an idmap mount needs uidMappings and gidMappings');
+    sources.set(place, sources.size);
+    const depth = Number(options.isRecursive) | (options.idmap === 'deep' ? 2 : 0);
+    steps.push(['source', mount.source ?? '', depth, uids, gids]);
   }
-  out.isBind ||= mount.type === 'bind';
-  return out;
+  return { steps, sources };
 }
 
-/** The steps that make one mount, in order. */
-export function mountSteps(mount: Mount, cgroups: CgroupMount[]): Step[] {
-  const options = parse(mount);
+/** The steps that make one mount, in order. @param place its index in config.json. */
+export function mountSteps(mount: Mount, place: number, around: MountSurroundings): Step[] {
+  const options = mountOptionsOf(mount);
   const target = mount.destination;
-  if (options.isBind) {
-    const { set, clear } = options;
-    if (!mount.source) throw invalid(mount, 'a bind mount needs a source');
-    const spread = options.propagation ?? propagation.rprivate!;
+  if (options.isRemount) {
+    const { data } = options;
+    const ownData = options.isBind ? [] : data;
     return [
-      [
-        'bind',
-        mount.source,
-        target,
-        Number(options.isRecursive) | (options.isDeep ? 2 : 0),
-        { u64: set },
-        { u64: clear },
-        { u64: spread & ~recursive },
-      ],
+      ...(ownData.length > 0 ? [['reconfigure', target, ownData] satisfies Step] : []),
+      ['attributes', target, ...wanted(options)],
     ];
   }
-  if (mount.type === 'cgroup') return cgroupSteps(target, options.bits, cgroups);
-  // A symlink of the image must not lead these elsewhere (CVE-2019-16884 and its kind).
-  const isKernel = mount.type === 'proc' || mount.type === 'sysfs';
-  const source = mount.source ?? mount.type ?? 'none';
-  return [['mount', source, target, mount.type ?? '', { u64: options.bits }, options.data.join(','), Number(isKernel)]];
+  if (options.isBind) return bindSteps(mount, place, options, around);
+  if (mount.type === 'cgroup' || mount.type === 'cgroup2') return cgroupSteps(target, options, around);
+  return [fileSystemStep(mount, options, around.label)];
 }
 
-const remount = 32;
-const bind = 4096;
+function bindSteps(mount: Mount, place: number, options: MountOptions, { sources }: MountSurroundings): Step[] {
+  if (!mount.source) throw invalid(mount, 'a bind mount needs a source');
+  const spread = { ...options, propagation: options.propagation ?? propagation.rprivate };
+  const depth = Number(options.isRecursive);
+  return [['bind', mount.source, mount.destination, sources.get(place) ?? none, depth, ...wanted(spread)]];
+}
 
-/** /sys/fs/cgroup as the container's cgroup namespace shows it. */
-function cgroupSteps(target: string, bits: number, cgroups: CgroupMount[]): Step[] {
-  const [unified] = cgroups.filter(({ directory }) => directory === '');
-  if (unified) return [['mount', 'cgroup', target, 'cgroup2', { u64: bits }, '', 1]];
-  const inner = bits & ~1;
-  const steps: Step[] = [['mount', 'tmpfs', target, 'tmpfs', { u64: inner }, 'mode=755', 1]];
-  for (const { directory, type, data } of cgroups) {
-    steps.push(['mount', 'cgroup', `${target}/${directory}`, type, { u64: bits }, data, 1]);
-    const controllers = directory.split(',');
+/** Of these the super block is one for many mounts: `ro` concerns the mount alone. */
+const shared = new Set(['proc', 'sysfs', 'mqueue', 'devpts', 'tmpfs', 'cgroup', 'cgroup2', 'ramfs', 'securityfs']);
+/** Of these no label is mounted. */
+const unlabelled = new Set(['proc', 'sysfs', 'mqueue']);
+
+function fileSystemStep(mount: Mount, options: MountOptions, label: string): Step {
+  const type = mount.type ?? '';
+  const data = [...options.data];
+  if (options.set & 1 && !shared.has(type)) data.push('ro');
+  if (label && !unlabelled.has(type)) data.push(`context="${label}"`);
+  // A symlink of the image must not lead these elsewhere (CVE-2019-16884 and its kind).
+  const isKernel = type === 'proc' || type === 'sysfs';
+  const flags = Number(isKernel) | (options.copiesUp && type === 'tmpfs' ? 2 : 0);
+  return ['mount', mount.source ?? type, mount.destination, type, data, ...wanted(options), flags];
+}
+
+/** MOUNT_ATTR_* and propagation, as every step that mounts ends. */
+const wanted = (options: Pick<MountOptions, 'set' | 'clear' | 'deepSet' | 'deepClear' | 'propagation'>): Field[] => [
+  { u64: options.set },
+  { u64: options.clear },
+  { u64: options.deepSet },
+  { u64: options.deepClear },
+  { u64: options.propagation ?? 0 },
+];
+
+const plain = { set: 0, clear: 0, deepSet: 0, deepClear: 0, propagation: undefined };
+
+/** /sys/fs/cgroup as the container's cgroup namespace shows it, or its own directory of each hierarchy. */
+function cgroupSteps(target: string, options: MountOptions, around: MountSurroundings): Step[] {
+  const own = { ...plain, set: options.set, propagation: options.propagation };
+  const one = (cgroup: CgroupMount, at: string): Step =>
+    around.hasCgroupNamespace
+      ? ['mount', 'cgroup', at, cgroup.type, cgroup.data.split(',').filter(Boolean), ...wanted(own), 1]
+      : ['bind', cgroup.source, at, none, 1, ...wanted({ ...own, propagation: propagation.rprivate })];
+  const [unified] = around.cgroups.filter(({ directory }) => directory === '');
+  if (unified) return [one(unified, target)];
+  const steps: Step[] = [
+    ['mount', 'tmpfs', target, 'tmpfs', ['mode=755'], ...wanted({ ...own, set: options.set & ~1 }), 1],
+  ];
+  for (const cgroup of around.cgroups) {
+    steps.push(one(cgroup, `${target}/${cgroup.directory}`));
+    const controllers = cgroup.directory.split(',');
     if (controllers.length < 2) continue;
-    for (const name of controllers) steps.push(['symlink', directory, `${target}/${name}`]);
+    for (const name of controllers) steps.push(['symlink', cgroup.directory, `${target}/${name}`]);
   }
-  if (bits & 1) steps.push(['mount', '', target, '', { u64: bits | remount | bind }, '', 1]);
+  if (options.set & 1) steps.push(['attributes', target, ...wanted({ ...plain, set: 1 })]);
   return steps;
 }
 

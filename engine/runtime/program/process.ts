@@ -1,27 +1,13 @@
 /** A process of config.json as steps: the first one of a container, or one that enters a running container. */
-import { StackError } from '../../../schemas/errors.ts';
-import type { Process, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
+import type { NamespaceType, Process, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
 import { capabilityMask } from '../capabilities.ts';
-import { defaultDeviceLinks, defaultDevices } from '../devices.ts';
 import type { Step } from './encoder.ts';
-import { type CgroupMount, mountSteps, propagation } from './mounts.ts';
+import { type CgroupMount, isMapped, sourceSteps } from './mounts.ts';
+import { isStaged, namespaceFlags, planNamespaces } from './namespaces.ts';
+import { changeRootSteps, type RootFilesystem, rootSteps } from './root.ts';
+import { affinityStep, memoryPolicySteps, rlimitSteps, schedulingSteps } from './scheduling.ts';
 
-/** CLONE_NEW* of clone(2), by the namespace's name in config.json. */
-const namespaceFlags: Record<string, number> = {
-  mount: 0x0002_0000,
-  cgroup: 0x0200_0000,
-  uts: 0x0400_0000,
-  ipc: 0x0800_0000,
-  user: 0x1000_0000,
-  pid: 0x2000_0000,
-  network: 0x4000_0000,
-};
-
-/** RLIMIT_* of setrlimit(2) by number on x86-64 and arm64. */
-const rlimits = [
-  ...['CPU', 'FSIZE', 'DATA', 'STACK', 'CORE', 'RSS', 'NPROC', 'NOFILE', 'MEMLOCK', 'AS', 'LOCKS', 'SIGPENDING'],
-  ...['MSGQUEUE', 'NICE', 'RTPRIO', 'RTTIME'],
-];
+export type { RootFilesystem } from './root.ts';
 
 export interface Membership {
   /** cgroup v1 `tasks` files the process writes itself into. */
@@ -30,13 +16,30 @@ export interface Membership {
   unified?: string | undefined;
 }
 
-export interface RootFilesystem {
-  /** Absolute directories, uppermost first. */
-  layers: string[];
-  upper: string;
-  work: string;
-  /** An empty directory it is mounted on, in the process's own mount namespace. */
-  target: string;
+export interface SeccompFilter {
+  /** The compiled filter of linux.seccomp, and SECCOMP_FILTER_FLAG_*. */
+  filter: Uint8Array;
+  flags: number;
+  /** Where the descriptor of its notifications goes, with the text around the pid, which it says twice. */
+  listener?: { path: string; state: readonly [string, string, string] } | undefined;
+}
+
+/** The state document around its pid, which only the process itself knows. */
+export type StateText = readonly [beforePid: string, afterPid: string];
+
+export interface HookStep {
+  path: string;
+  args: string[];
+  env: string[];
+  /** Milliseconds; 0 waits for as long as it takes. */
+  timeoutMs: number;
+  state: StateText;
+}
+
+/** A label of a security module, for the next exec: the file below /proc/thread-self that takes it, and what it takes. */
+export interface ExecLabel {
+  file: string;
+  text: string;
 }
 
 export interface ContainerProcess {
@@ -44,99 +47,122 @@ export interface ContainerProcess {
   root: RootFilesystem;
   membership: Membership;
   cgroups: CgroupMount[];
-  /** Index of the network namespace among the shim's descriptors; undefined stays in the host's. */
+  /** Index of the network namespace among the shim's descriptors; undefined where config.json alone says. */
   network: number | undefined;
-  /** The compiled filter of linux.seccomp. */
-  seccomp: { filter: Uint8Array; flags: number } | undefined;
+  seccomp: SeccompFilter | undefined;
   /** A small init of ours as pid 1. */
   hasInit: boolean;
+  /** Hooks inside the container's namespaces: before the change of root, and once it is started. */
+  hooks?: { createContainer: HookStep[]; startContainer: HookStep[] };
+  /** Waits for the caller before the change of root. */
+  isSynchronised?: boolean;
+  mayPivot?: boolean;
+  labels?: ExecLabel[];
+  /** Name of a session keyring of its own. */
+  keyring?: string;
+  /** Indexes, among the shim's descriptors, of what the command gets from 3 on. */
+  files?: number[];
 }
 
 /** The first process: namespaces, root file system, limits, credentials; waits for start; execs. */
 export function containerSteps(request: ContainerProcess): Step[] {
-  const { spec, membership } = request;
+  const { spec, membership, hooks } = request;
   const linux = spec.linux ?? {};
-  const process = spec.process!;
-  const own = (type: string) => linux.namespaces?.some((one) => one.type === type && !one.path) ?? false;
-  const cloned = ['mount', 'uts', 'ipc', 'pid'].filter(own).reduce((bits, type) => bits | namespaceFlags[type]!, 0);
-  const steps: Step[] = [['clone', { u64: cloned }, membership.unified ?? '']];
-  if (membership.tasks.length > 0) steps.push(['joinCgroup', membership.tasks]);
-  if (own('cgroup')) steps.push(['unshare', namespaceFlags.cgroup!]);
-  if (request.network !== undefined) steps.push(['setns', request.network, namespaceFlags.network!]);
-  if (own('uts') && spec.hostname) steps.push(['hostname', spec.hostname]);
-  if (own('uts') && spec.domainname) steps.push(['domainname', spec.domainname]);
-  steps.push(...rootSteps(request));
-  steps.push(...limitSteps(process));
-  if (process.terminal) steps.push(['terminal', 1, ...windowSize(process)]);
-  else steps.push(['session']);
-  steps.push(['pivot']);
-  if (spec.root?.readonly) steps.push(['readonlyRoot']);
-  steps.push(...credentialSteps(process, request.seccomp, true));
-  if (request.hasInit) steps.push(['init']);
-  steps.push(execStep(process));
-  return steps;
-}
-
-function rootSteps({ spec, root, cgroups }: ContainerProcess): Step[] {
-  const linux = spec.linux ?? {};
-  const spread = propagation[`r${linux.rootfsPropagation ?? 'private'}`]!;
-  const steps: Step[] = [
-    // Slave first: what this namespace mounts must never reach the host.
-    ['propagation', { u64: propagation.rslave! }],
-    ['overlay', root.layers, root.upper, root.work, root.target, ''],
+  const process = spec.process ?? { cwd: '/' };
+  const staged = isStaged(linux) || (spec.mounts ?? []).some(isMapped);
+  const namespaces = planNamespaces(linux, request.network, staged);
+  const { steps: opened, sources } = sourceSteps(spec.mounts ?? [], staged, linux);
+  const hasUserNamespace = linux.namespaces?.some(({ type }) => type === 'user') ?? false;
+  // In a user namespace nothing can be raised any more.
+  const limits = [...schedulingSteps(process), ...rlimitSteps(process)];
+  return [
+    ['clone', { u64: namespaces.cloned }, membership.unified ?? ''],
+    ...joinSteps(membership),
+    ...oomSteps(process),
+    ...memoryPolicySteps(linux.memoryPolicy),
+    ...personalitySteps(linux.personality),
+    ...listenerSteps(request.seccomp),
+    ...opened,
+    ...(hasUserNamespace ? limits : []),
+    ...namespaces.steps,
+    ...(request.keyring ? [['keyring', request.keyring] satisfies Step] : []),
+    ...(namespaces.isNew('network') ? [['loopback'] satisfies Step] : []),
+    ...(spec.hostname ? [['hostname', spec.hostname] satisfies Step] : []),
+    ...(spec.domainname ? [['domainname', spec.domainname] satisfies Step] : []),
+    ...rootSteps(spec, request.root, {
+      cgroups: request.cgroups,
+      hasCgroupNamespace: linux.namespaces?.some(({ type }) => type === 'cgroup') ?? false,
+      label: linux.mountLabel ?? '',
+      sources,
+    }),
+    ...(hasUserNamespace ? [] : limits),
+    process.terminal ? (['terminal', 1, ...windowSize(process)] satisfies Step) : (['session'] satisfies Step),
+    ...(request.isSynchronised ? [['sync'] satisfies Step] : []),
+    ...(hooks?.createContainer ?? []).map(hookStep),
+    ...changeRootSteps(spec, request.mayPivot ?? true),
+    ...filesSteps(request.files),
+    ...credentialSteps(process, {
+      seccomp: request.seccomp,
+      labels: request.labels ?? [],
+      waiting: [['await'], ...(hooks?.startContainer ?? []).map(hookStep)],
+    }),
+    ...(request.hasInit ? [['init'] satisfies Step] : []),
+    execStep(process),
   ];
-  for (const mount of spec.mounts ?? []) steps.push(...mountSteps(mount, cgroups));
-  for (const { path, type, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 } of [
-    ...defaultDevices,
-    ...(linux.devices ?? []),
-  ]) {
-    const kind = type === 'b' ? 0o060000 : type === 'p' ? 0o010000 : 0o020000;
-    steps.push(['mknod', path, kind | fileMode, major, minor, uid, gid]);
-  }
-  for (const [path, target] of defaultDeviceLinks) steps.push(['symlink', target, path]);
-  for (const [key, value] of Object.entries(linux.sysctl ?? {})) {
-    steps.push(['sysctl', `/proc/sys/${key.includes('/') ? key : key.replaceAll('.', '/')}`, value]);
-  }
-  for (const path of linux.readonlyPaths ?? []) steps.push(['readonlyPath', path]);
-  for (const path of linux.maskedPaths ?? []) steps.push(['mask', path]);
-  if (linux.rootfsPropagation) steps.push(['propagation', { u64: spread }]);
-  return steps;
 }
 
-function limitSteps(process: Process): Step[] {
-  const steps: Step[] = [];
-  for (const { type, soft, hard } of process.rlimits ?? []) {
-    const number = rlimits.indexOf(type.replace(/^RLIMIT_/, ''));
-    if (number < 0) {
-      throw new StackError('config.value', { message: `Unknown resource limit ${type}.`, hint: 'See setrlimit(2).' });
-    }
-    steps.push(['rlimit', number, { u64: soft }, { u64: hard }, type]);
-  }
-  if (process.oomScoreAdj !== undefined) steps.push(['oomScore', String(process.oomScoreAdj)]);
-  return steps;
-}
+const joinSteps = ({ tasks }: Membership): Step[] => (tasks.length > 0 ? [['joinCgroup', tasks]] : []);
+
+const oomSteps = ({ oomScoreAdj }: Process): Step[] =>
+  oomScoreAdj === undefined ? [] : [['oomScore', String(oomScoreAdj)]];
+
+const personalitySteps = (personality: { domain: 'LINUX' | 'LINUX32' } | undefined): Step[] =>
+  personality ? [['personality', { u64: personality.domain === 'LINUX32' ? 8 : 0 }]] : [];
+
+const listenerSteps = (seccomp: SeccompFilter | undefined): Step[] =>
+  seccomp?.listener ? [['listener', seccomp.listener.path]] : [];
+
+const filesSteps = (files: number[] = []): Step[] => (files.length > 0 ? [['files', files]] : []);
 
 const windowSize = (process: Process) =>
   [{ u16: process.consoleSize?.height ?? 0 }, { u16: process.consoleSize?.width ?? 0 }] as const;
+
+const hookStep = ({ path, args, env, timeoutMs, state }: HookStep): Step => [
+  'hook',
+  path,
+  args.length > 0 ? args : [path],
+  env,
+  timeoutMs,
+  ...state,
+];
+
+interface Credentials {
+  seccomp: SeccompFilter | undefined;
+  labels: ExecLabel[];
+  /** What comes between the change of credentials and the exec. */
+  waiting: Step[];
+}
 
 /**
  * From root to what the process shall be. The filter comes last where no_new_privs lets it; without, loading it needs
  * CAP_SYS_ADMIN and so comes before the capabilities go (seccomp(2)).
  */
-function credentialSteps(process: Process, seccomp: ContainerProcess['seccomp'], waits: boolean): Step[] {
+function credentialSteps(process: Process, { seccomp, labels, waiting }: Credentials): Step[] {
   const { uid = 0, gid = 0, umask = 0o022, additionalGids = [] } = process.user ?? {};
   const sets = process.capabilities ?? {};
-  const filter: Step[] = seccomp ? [['seccomp', seccomp.flags, seccomp.filter]] : [];
+  const around = seccomp?.listener?.state ?? ['', '', ''];
+  const filter: Step[] = seccomp ? [['seccomp', seccomp.flags, seccomp.filter, ...around]] : [];
+  const label = labels.map(({ file, text }): Step => ['label', file, text]);
   const u64 = (names: string[] | undefined) => ({ u64: capabilityMask(names) });
   return [
     ['chdir', process.cwd],
     ['bounding', u64(sets.bounding)],
-    ...(process.noNewPrivileges ? [] : filter),
+    ...(process.noNewPrivileges ? [] : [...label, ...filter]),
     ['user', uid, gid, umask, additionalGids],
     ['capabilities', u64(sets.effective), u64(sets.permitted), u64(sets.inheritable), u64(sets.ambient)],
     ...(process.noNewPrivileges ? ([['noNewPrivileges']] satisfies Step[]) : []),
-    ...(waits ? ([['await']] satisfies Step[]) : []),
-    ...(process.noNewPrivileges ? filter : []),
+    ...waiting,
+    ...(process.noNewPrivileges ? [...label, ...filter] : []),
   ];
 }
 
@@ -147,19 +173,30 @@ export interface ExecProcess {
   membership: Membership;
   /** Types of the namespaces the container does not share with the host. */
   namespaces: string[];
-  seccomp: ContainerProcess['seccomp'];
+  seccomp: SeccompFilter | undefined;
+  labels?: ExecLabel[];
+  keyring?: string;
+  files?: number[];
 }
 
 /** A process that enters a running container: its cgroups, namespaces and limits, then credentials and exec. */
-export function execSteps({ process, membership, namespaces, seccomp }: ExecProcess): Step[] {
-  const flags = namespaces.reduce((bits, type) => bits | namespaceFlags[type]!, 0);
+export function execSteps({ process, membership, namespaces, seccomp, ...more }: ExecProcess): Step[] {
+  const flags = namespaces.reduce((bits, type) => bits | namespaceFlags[type as NamespaceType], 0);
+  const { initial, final } = process.execCPUAffinity ?? {};
   return [
     ['clone', { u64: 0 }, membership.unified ?? ''],
-    ...(membership.tasks.length > 0 ? ([['joinCgroup', membership.tasks]] satisfies Step[]) : []),
-    ...limitSteps(process),
+    ...affinityStep(initial, 'initial'),
+    ...joinSteps(membership),
+    ...affinityStep(final, 'final'),
+    ...oomSteps(process),
+    ...listenerSteps(seccomp),
+    ...schedulingSteps(process),
+    ...rlimitSteps(process),
     ['joinContainer', flags],
     process.terminal ? (['terminal', 0, ...windowSize(process)] satisfies Step) : (['session'] satisfies Step),
-    ...credentialSteps(process, seccomp, false),
+    ...(more.keyring ? [['keyring', more.keyring] satisfies Step] : []),
+    ...filesSteps(more.files),
+    ...credentialSteps(process, { seccomp, labels: more.labels ?? [], waiting: [] }),
     execStep(process),
   ];
 }

@@ -1,0 +1,96 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { create as createContainer } from '../../engine/runtime/oci/create.ts';
+import { remove } from '../../engine/runtime/oci/kill.ts';
+import { afterStart } from '../../engine/runtime/oci/start.ts';
+import { type Definition, integer } from './command.ts';
+import { Foreground } from './foreground.ts';
+
+interface Flags {
+  bundle: string;
+  consoleSocket?: string;
+  pidFile?: string;
+  pivot: boolean;
+  preserveFds: number;
+  detach?: boolean;
+  keep?: boolean;
+}
+
+function options(command: Command): void {
+  command
+    .option('-b, --bundle <dir>', 'the bundle: a directory with config.json', '.')
+    .option('--console-socket <path>', 'unix socket that takes the master of the terminal')
+    .option('--pid-file <file>', 'write the pid of the container there')
+    .option('--no-pivot', 'no pivot_root(2): for a root on the initial ramfs')
+    .option('--no-new-keyring', 'accepted for compatibility: a container always has a session keyring of its own')
+    .option('--preserve-fds <number>', 'hand this many descriptors from 3 on to the container', integer, 0);
+}
+
+export const create: Definition = {
+  usage: 'create <container-id>',
+  summary: 'Make a container from a bundle; it waits for start',
+  options,
+  async action(context, [id = ''], given) {
+    const flags = given as unknown as Flags;
+    const runtime = await context.runtime();
+    const { state, launched } = await createContainer(runtime, id, {
+      bundle: flags.bundle,
+      consoleSocket: flags.consoleSocket,
+      preserveFds: flags.preserveFds,
+      noPivot: !flags.pivot,
+      isDetached: true,
+    });
+    launched.close();
+    writePid(flags.pidFile, state.pid);
+  },
+};
+
+export const run: Definition = {
+  usage: 'run <container-id>',
+  summary: 'Make a container and start it',
+  options(command) {
+    options(command);
+    command
+      .option('-d, --detach', 'do not wait for its end')
+      .option('--keep', 'do not delete it when it ends')
+      .option('--no-subreaper', 'accepted for compatibility');
+  },
+  async action(context, [id = ''], given) {
+    const flags = given as unknown as Flags;
+    const runtime = await context.runtime();
+    const isDetached = flags.detach ?? false;
+    const foreground = new Foreground(runtime);
+    const { state, launched } = await createContainer(runtime, id, {
+      bundle: flags.bundle,
+      consoleSocket: flags.consoleSocket,
+      preserveFds: flags.preserveFds,
+      noPivot: !flags.pivot,
+      isDetached,
+      waits: !isDetached,
+      startsItself: true,
+      onTerminal: (fd) => foreground.takeTerminal(fd),
+    });
+    writePid(flags.pidFile, state.pid);
+    try {
+      launched.proceed();
+      await foreground.started(id, launched);
+      await afterStart(runtime, state);
+      if (isDetached) return 0;
+      return await foreground.ended(launched);
+    } catch (error) {
+      await remove(runtime, id, true);
+      throw error;
+    } finally {
+      foreground.restore();
+      launched.close();
+      if (!isDetached && !flags.keep) await remove(runtime, id, true);
+    }
+  },
+};
+
+/** Whole or not at all: somebody waits for it to appear. */
+export function writePid(file: string | undefined, pid: number): void {
+  if (!file) return;
+  writeFileSync(`${file}.new`, String(pid));
+  renameSync(`${file}.new`, file);
+}

@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import { loadProcess } from '../../engine/runtime/oci/config.ts';
+import { exec as execProcess } from '../../engine/runtime/oci/exec.ts';
+import { readSpec } from '../../engine/runtime/spec-json.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Process } from '../../schemas/oci-runtime.ts';
+import { collect, type Definition, integer } from './command.ts';
+import { writePid } from './create.ts';
+import { Foreground } from './foreground.ts';
+
+interface Flags {
+  process?: string;
+  cwd?: string;
+  env?: string[];
+  tty?: boolean;
+  user?: string;
+  additionalGids?: string[];
+  cap?: string[];
+  detach?: boolean;
+  pidFile?: string;
+  consoleSocket?: string;
+  preserveFds: number;
+  processLabel?: string;
+  apparmor?: string;
+  noNewPrivs?: boolean;
+  cgroup?: string;
+}
+
+export const exec: Definition = {
+  usage: 'exec <container-id> [command...]',
+  summary: 'Run a further process in a container',
+  isInterspersed: false,
+  options(command) {
+    command
+      .option('-p, --process <file>', 'process of a config.json: everything else is in it')
+      .option('--cwd <dir>', 'working directory in the container')
+      .option('-e, --env <name=value>', 'set an environment variable (repeatable)', collect)
+      .option('-t, --tty', 'with a terminal')
+      .option('-u, --user <uid[:gid]>', 'user and group, by their numbers')
+      .option('-g, --additional-gids <gid>', 'a further group, by its number (repeatable)', collect)
+      .option('-c, --cap <name>', 'a further capability (repeatable)', collect)
+      .option('-d, --detach', 'do not wait for its end')
+      .option('--pid-file <file>', 'write the pid of the process there')
+      .option('--console-socket <path>', 'unix socket that takes the master of the terminal')
+      .option('--preserve-fds <number>', 'hand this many descriptors from 3 on to the process', integer, 0)
+      .option('--process-label <label>', 'SELinux label of the process')
+      .option('--apparmor <profile>', 'AppArmor profile of the process')
+      .option('--no-new-privs', 'set no_new_privs')
+      .option('--cgroup <path>', 'a cgroup below the container’s own')
+      .option('--ignore-paused', 'accepted for compatibility');
+  },
+  async action(context, [id = '', ...args], given) {
+    const flags = given as unknown as Flags;
+    const runtime = await context.runtime();
+    const process = processOf(readSpec(runtime.states.config(id), id).process, args, flags);
+    const foreground = new Foreground(runtime);
+    const isDetached = flags.detach ?? false;
+    const launched = await execProcess(runtime, id, process, {
+      isDetached,
+      consoleSocket: flags.consoleSocket,
+      preserveFds: flags.preserveFds,
+      cgroup: flags.cgroup,
+      onTerminal: (fd) => foreground.takeTerminal(fd),
+    });
+    writePid(flags.pidFile, launched.pid);
+    try {
+      if (isDetached) return 0;
+      foreground.forward(launched);
+      return await foreground.ended(launched);
+    } finally {
+      foreground.restore();
+      launched.close();
+    }
+  },
+};
+
+function processOf(base: Process | undefined, args: string[], flags: Flags): Process {
+  if (flags.process) return loadProcess(readFileSync(flags.process, 'utf8'), flags.process).process;
+  if (args.length === 0) {
+    throw new StackError('usage', {
+      message: 'exec needs a command.',
+      hint: 'Write it behind the id, or use --process.',
+    });
+  }
+  const [uid, gid] = (flags.user ?? '').split(':');
+  const of = (text: string | undefined, otherwise: number | undefined) => (text ? integer(text) : (otherwise ?? 0));
+  const { consoleSize: _, ...container } = base ?? { cwd: '/' };
+  const { capabilities } = container;
+  const more =
+    flags.cap?.map((name) =>
+      name.toUpperCase().startsWith('CAP_') ? name.toUpperCase() : `CAP_${name.toUpperCase()}`,
+    ) ?? [];
+  const added = (names: string[] = []) => [...new Set([...names, ...more])];
+  return {
+    ...container,
+    args,
+    terminal: flags.tty ?? false,
+    cwd: flags.cwd ?? container.cwd,
+    env: [...(container.env ?? []), ...(flags.env ?? [])],
+    user: {
+      ...container.user,
+      uid: of(uid, container.user?.uid),
+      gid: of(gid, container.user?.gid),
+      ...(flags.additionalGids ? { additionalGids: flags.additionalGids.map(integer) } : {}),
+    },
+    ...(more.length > 0
+      ? {
+          capabilities: {
+            ...capabilities,
+            bounding: added(capabilities?.bounding),
+            effective: added(capabilities?.effective),
+            permitted: added(capabilities?.permitted),
+          },
+        }
+      : {}),
+    ...(flags.processLabel ? { selinuxLabel: flags.processLabel } : {}),
+    ...(flags.apparmor ? { apparmorProfile: flags.apparmor } : {}),
+    ...(flags.noNewPrivs ? { noNewPrivileges: true } : {}),
+  };
+}

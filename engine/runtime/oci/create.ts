@@ -1,0 +1,230 @@
+/** create: a bundle becomes a container that waits for its start. Source: runtime-spec runtime.md "Lifecycle" steps 2 to 5. */
+import { readFileSync, realpathSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { StackError } from '../../../schemas/errors.ts';
+import type { KernelPort } from '../../../schemas/kernel.ts';
+import type { Hooks, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
+import { cgroupPlan, hierarchies, makeCgroups, removeCgroups, removeStackCgroups } from '../cgroup/cgroup.ts';
+import { resolveCgroupsPath, runtimeParent } from '../cgroup/path.ts';
+import type { ShimFailure } from '../control.ts';
+import { type Launched, launchProcess } from '../launcher.ts';
+import { cgroupMounts } from '../program/cgroup-mounts.ts';
+import { containerSteps, type SeccompFilter } from '../program/process.ts';
+import { compileSeccomp } from '../seccomp/seccomp.ts';
+import { loadConfig } from './config.ts';
+import { checkConsole, sendTerminal } from './console.ts';
+import { setUpError } from './failure.ts';
+import { givenFiles } from './files.ts';
+import { hookSteps, runHooks } from './hooks.ts';
+import { execLabels } from './labels.ts';
+import { moveNetDevices } from './net-devices.ts';
+import { applyResctrl, joinResctrl, removeResctrl } from './resctrl.ts';
+import { type ContainerState, document, documentText, processStat, type States } from './state.ts';
+
+export interface Runtime {
+  kernel: KernelPort;
+  states: States;
+  cgroupManager: 'cgroupfs' | 'systemd';
+  /** LISTEN_FDS and its kind. */
+  environment: NodeJS.ProcessEnv;
+  warn(message: string): void;
+}
+
+export interface CreateOptions {
+  bundle: string;
+  consoleSocket?: string | undefined;
+  preserveFds?: number | undefined;
+  noPivot?: boolean | undefined;
+  /** `run` in the foreground: the shim stays to tell how the process ended. */
+  waits?: boolean;
+  isDetached: boolean;
+  /** `run` starts it itself: no socket is left for `start`. */
+  startsItself?: boolean;
+  /** Takes the terminal where no socket does. */
+  onTerminal?(fd: number): void;
+}
+
+export interface Created {
+  state: ContainerState;
+  spec: RuntimeSpec;
+  launched: Launched;
+}
+
+/** @throws a StackError; then nothing of the container is left. */
+export async function create(runtime: Runtime, id: string, options: CreateOptions): Promise<Created> {
+  const { states } = runtime;
+  const bundle = resolve(options.bundle);
+  const { spec, warnings } = loadConfig(bundle);
+  for (const warning of warnings) runtime.warn(warning);
+  checkConsole(spec.process?.terminal ?? false, options.consoleSocket, options.isDetached);
+  const state = newState(runtime, id, bundle, spec);
+  const directory = states.reserve(id, readFileSync(join(bundle, 'config.json'), 'utf8'));
+  let launched: Launched | undefined;
+  try {
+    launched = await launch(runtime, state, spec, directory, options);
+    await follow(runtime, state, spec, launched, options);
+    return { state, spec, launched };
+  } catch (error) {
+    launched?.close();
+    await undo(runtime, state);
+    throw error;
+  }
+}
+
+function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpec): ContainerState {
+  return {
+    ociVersion: spec.ociVersion,
+    id,
+    pid: 0,
+    startTime: 0,
+    bundle,
+    rootfs: realpathSync(resolve(bundle, spec.root?.path ?? 'rootfs')),
+    created: new Date().toISOString(),
+    owner: userInfo().username,
+    annotations: spec.annotations ?? {},
+    cgroupsPath: resolveCgroupsPath(spec.linux?.cgroupsPath, id, runtime.cgroupManager),
+    cgroupManager: runtime.cgroupManager,
+    hooks: spec.hooks ?? {},
+  };
+}
+
+async function launch(
+  runtime: Runtime,
+  state: ContainerState,
+  spec: RuntimeSpec,
+  directory: string,
+  options: CreateOptions,
+): Promise<Launched> {
+  const { process: verbs } = runtime.kernel;
+  const all = hierarchies();
+  const plan = cgroupPlan(spec.linux?.resources ?? {}, all, state.cgroupsPath);
+  const process = spec.process ?? { cwd: '/' };
+  const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
+  const steps = containerSteps({
+    spec: { ...spec, process: { ...process, env: given.env } },
+    root: { directory: state.rootfs, holder: holderOf(state.rootfs) },
+    membership: { tasks: plan.tasks, unified: plan.unified ?? undefined },
+    cgroups: cgroupMounts(all, state.cgroupsPath),
+    network: undefined,
+    seccomp: seccompOf(state, spec),
+    hasInit: false,
+    hooks: {
+      createContainer: hookSteps(state.hooks.createContainer, documentText(state, 'creating')),
+      startContainer: hookSteps(state.hooks.startContainer, documentText(state, 'created')),
+    },
+    isSynchronised: needsSync(spec),
+    mayPivot: !options.noPivot,
+    labels: execLabels(process),
+    keyring: `_ses.${state.id}`,
+    files: given.files,
+  });
+  makeCgroups(plan, verbs);
+  const resctrl = applyResctrl(state.id, spec.linux?.intelRdt);
+  if (resctrl) state.resctrl = resctrl;
+  return launchProcess(verbs, {
+    steps,
+    fds: given.fds,
+    stdio: given.stdio,
+    waits: options.waits ?? false,
+    ...(options.startsItself ? {} : { startDirectory: directory }),
+  });
+}
+
+const needsSync = ({ hooks = {}, linux = {} }: RuntimeSpec) =>
+  Boolean(hooks.prestart?.length || hooks.createRuntime?.length || Object.keys(linux.netDevices ?? {}).length);
+
+/** The mount that holds a directory: the longest mount point above it (proc_pid_mountinfo(5)). */
+function holderOf(directory: string): string {
+  const points = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .map((path) => path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))));
+  return points
+    .filter((point) => directory === point || directory.startsWith(point === '/' ? '/' : `${point}/`))
+    .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
+}
+
+function seccompOf(state: ContainerState, { linux }: RuntimeSpec): SeccompFilter | undefined {
+  if (!linux?.seccomp) return undefined;
+  const compiled = compileSeccomp(linux.seccomp);
+  const { listenerPath, listenerMetadata } = linux.seccomp;
+  if (!listenerPath) return compiled;
+  const { ociVersion } = state;
+  const head = JSON.stringify({ ociVersion, fds: ['seccompFd'], metadata: listenerMetadata ?? '' });
+  const [before, after] = documentText(state, 'creating');
+  return {
+    ...compiled,
+    listener: { path: listenerPath, state: [`${head.slice(0, -1)},"pid":`, `,"state":${before}`, `${after}}`] },
+  };
+}
+
+/** Until it waits for its start. */
+async function follow(
+  runtime: Runtime,
+  state: ContainerState,
+  spec: RuntimeSpec,
+  launched: Launched,
+  options: CreateOptions,
+): Promise<void> {
+  for (;;) {
+    const event = await launched.next();
+    if (!state.pid && launched.pid) know(runtime.states, state, launched.pid);
+    switch (event?.kind) {
+      case 'sync':
+        know(runtime.states, state, launched.pid);
+        await moveNetDevices(runtime.kernel, state.pid, spec.linux?.netDevices);
+        await runHooks('prestart', state.hooks.prestart, document(state, 'creating'));
+        await runHooks('createRuntime', state.hooks.createRuntime, document(state, 'creating'));
+        launched.proceed();
+        break;
+      case 'created':
+        know(runtime.states, state, launched.pid);
+        joinResctrl(state.pid, state.id, spec.linux?.intelRdt);
+        return;
+      case 'terminal':
+        if (options.consoleSocket) sendTerminal(runtime.kernel.process, options.consoleSocket, event.fd);
+        else options.onTerminal?.(event.fd);
+        break;
+      case 'warning':
+        runtime.warn(warningText(event.warning));
+        break;
+      case 'failed':
+        throw setUpError(state.id, event.failure);
+      default:
+        throw new StackError('runtime.exited', {
+          message: `The process of ${state.id} ended before it was set up.`,
+          hint: 'Was it killed, by a memory limit perhaps? The kernel log (dmesg) tells.',
+          resource: `container ${state.id}`,
+        });
+    }
+  }
+}
+
+export const warningText = ({ step, errno, subject }: ShimFailure): string => `${step} ${subject}: ${errno}`;
+
+function know(states: States, state: ContainerState, pid: number): void {
+  state.pid = pid;
+  state.startTime = processStat(pid)?.startTime ?? 0;
+  states.write(state);
+}
+
+/** Step 12 and 13 of the lifecycle: nothing left, then the poststop hooks. */
+export async function undo(runtime: Runtime, state: ContainerState): Promise<void> {
+  await removeCgroups(state.cgroupsPath);
+  removeStackCgroups(runtimeParent, '');
+  removeResctrl(state.resctrl);
+  runtime.states.remove(state.id);
+  await poststop(runtime, state.hooks, state);
+}
+
+/** A poststop hook that fails is a warning, and the others run all the same. */
+export async function poststop(runtime: Runtime, hooks: Hooks, state: ContainerState): Promise<void> {
+  for (const hook of hooks.poststop ?? []) {
+    try {
+      await runHooks('poststop', [hook], document(state, 'stopped'));
+    } catch (error) {
+      runtime.warn((error as Error).message);
+    }
+  }
+}

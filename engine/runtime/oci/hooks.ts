@@ -1,0 +1,75 @@
+/** Hooks in the runtime's own namespaces. Source: runtime-spec config.md "POSIX-platform Hooks". */
+import { spawn } from 'node:child_process';
+import { StackError } from '../../../schemas/errors.ts';
+import type { Hook } from '../../../schemas/oci-runtime.ts';
+import type { HookStep, StateText } from '../program/process.ts';
+import type { StateDocument } from './state.ts';
+
+const longestOutput = 4096;
+
+/** One after the other, in their order; the first that fails ends it. @throws runtime.hook */
+export async function runHooks(kind: string, hooks: Hook[] = [], state: StateDocument): Promise<void> {
+  for (const hook of hooks) await runHook(kind, hook, state);
+}
+
+function runHook(kind: string, hook: Hook, state: StateDocument): Promise<void> {
+  const [argv0 = hook.path, ...args] = hook.args ?? [];
+  // Only what the configuration names: nothing of the caller's environment reaches a hook.
+  const env = Object.fromEntries((hook.env ?? []).map((entry) => split(entry)));
+  return new Promise((resolve, reject) => {
+    const child = spawn(hook.path, args, { argv0, env, stdio: ['pipe', 'ignore', 'pipe'], detached: true });
+    let output = '';
+    let isLate = false;
+    const timer = hook.timeout
+      ? setTimeout(() => {
+          isLate = true;
+          if (child.pid) killGroup(child.pid);
+        }, hook.timeout * 1000)
+      : undefined;
+    const failed = (why: string, cause?: unknown) => {
+      clearTimeout(timer);
+      const said = output.trim() ? `: ${output.trim()}` : '';
+      reject(
+        new StackError('runtime.hook', {
+          message: `The ${kind} hook ${hook.path} ${why}${said}.`,
+          hint: 'Hooks are programs named in config.json; run this one by hand with the state on stdin to see why.',
+          resource: `hooks.${kind}`,
+          operation: hook.path,
+          cause,
+        }),
+      );
+    };
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (output.length < longestOutput) output += chunk.toString();
+    });
+    child.on('error', (cause) => failed(`cannot be run: ${(cause as NodeJS.ErrnoException).code}`, cause));
+    // `exit` and not `close`: what a hook leaves running may hold its stderr.
+    child.on('exit', (code, signal) => {
+      child.stderr.destroy();
+      clearTimeout(timer);
+      if (isLate) failed(`was not done after ${hook.timeout} s`);
+      else if (code === 0) resolve();
+      else failed(signal ? `was killed by ${signal}` : `exited with ${code}`);
+    });
+    // A hook need not read it.
+    child.stdin.on('error', () => {});
+    child.stdin.end(JSON.stringify(state));
+  });
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It ended just now.
+  }
+}
+
+function split(entry: string): [string, string] {
+  const at = entry.indexOf('=');
+  return at < 0 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)];
+}
+
+/** Hooks that run inside the container, for its program. */
+export const hookSteps = (hooks: Hook[] = [], state: StateText): HookStep[] =>
+  hooks.map(({ path, args = [], env = [], timeout = 0 }) => ({ path, args, env, timeoutMs: timeout * 1000, state }));

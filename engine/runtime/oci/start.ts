@@ -1,0 +1,75 @@
+/** start: the program of a created container runs. Source: runtime-spec runtime.md "Start", lifecycle steps 6 to 9. */
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { StackError } from '../../../schemas/errors.ts';
+import type { Fd } from '../../../schemas/kernel.ts';
+import { isFailure, readReport, reportSize } from '../launcher.ts';
+import { type Runtime, undo, warningText } from './create.ts';
+import { setUpError } from './failure.ts';
+import { runHooks } from './hooks.ts';
+import { killProcess } from './kill.ts';
+import { type ContainerState, document } from './state.ts';
+
+/** @throws state.status where it is not created; what kept the program from running. */
+export async function start(runtime: Runtime, id: string): Promise<void> {
+  const { states } = runtime;
+  const state = states.read(id);
+  const status = states.status(state);
+  if (status !== 'created') throw wrongStatus(id, status, 'started', 'created');
+  const directory = states.directory(id);
+  const handle = openSync(directory, 'r');
+  let socket: Fd;
+  try {
+    socket = runtime.kernel.process.connect(handle, 'start');
+  } catch (cause) {
+    throw wrongStatus(id, states.status(state), 'started', 'created', cause);
+  } finally {
+    closeSync(handle);
+  }
+  // One order only: whoever comes later finds it no longer created.
+  rmSync(join(directory, 'start'), { force: true });
+  await order(runtime, state, socket);
+  await afterStart(runtime, state);
+}
+
+/** Gives the order and hears of everything that goes wrong until the program runs. */
+async function order(runtime: Runtime, state: ContainerState, fd: Fd): Promise<void> {
+  const socket = new Socket({ fd, readable: true, writable: true });
+  const chunks: Buffer[] = [];
+  await new Promise<void>((resolve) => {
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('error', () => resolve());
+    socket.on('close', () => resolve());
+    socket.write(Uint8Array.of(0));
+  });
+  const said = Buffer.concat(chunks);
+  for (let at = 0; at + reportSize <= said.length; at += reportSize) {
+    const report = readReport(said, at);
+    if (isFailure(report)) {
+      await killProcess(runtime, state);
+      throw setUpError(state.id, report.failure);
+    }
+    runtime.warn(warningText(report.failure));
+  }
+}
+
+/** poststart hooks; where one fails, the container is stopped and destroyed. */
+export async function afterStart(runtime: Runtime, state: ContainerState): Promise<void> {
+  try {
+    await runHooks('poststart', state.hooks.poststart, document(state, 'running'));
+  } catch (error) {
+    await killProcess(runtime, state);
+    await undo(runtime, state);
+    throw error;
+  }
+}
+
+export function wrongStatus(id: string, is: string, asked: string, wanted: string, cause?: unknown): StackError {
+  return new StackError('state.status', {
+    message: `The container ${id} is ${is}; only one that is ${wanted} can be ${asked}.`,
+    hint: `stack-runtime state ${id} tells what it is.`,
+    resource: `container ${id}`,
+    cause,
+  });
+}
