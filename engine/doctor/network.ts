@@ -14,8 +14,9 @@ export async function networkChecks(machine: Machine): Promise<Check[]> {
   const fixed = [ipv6(machine), forwarding(machine), docker(machine)];
   if (!machine.kernel) return fixed;
   const { network } = machine.kernel;
-  const [tried, firewall] = await Promise.all([tryOut(network), otherFirewalls(network)]);
-  return [...tried, ...fixed, ...firewall];
+  const tried = await tryOut(network);
+  // After, and not besides: asked for twice at once, nf_tables may be half loaded for the second, who is refused.
+  return [...tried, ...fixed, ...(await otherFirewalls(network))];
 }
 
 async function tryOut(kernel: NetworkVerbs): Promise<Check[]> {
