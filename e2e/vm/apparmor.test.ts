@@ -6,12 +6,6 @@ import { copyProgram, runGuest } from './guest.ts';
 
 const kernelArguments = ['lsm=landlock,lockdown,yama,integrity,apparmor', 'apparmor=1', 'security=apparmor'];
 
-/**
- * The monitor changes to the profile itself once it has the step `exec <profile>`; until then the processes below ask for
- * it, as it will, by /proc/self/attr/exec.
- */
-const isAppliedByMonitor = false;
-
 /** Capabilities, filter and read-only paths allow all of it: what fails fails by the profile. */
 const trial = [
   'cat /proc/self/attr/current',
@@ -46,15 +40,14 @@ cat > /trial <<'T'
 ${trial}
 T
 doctor() { $S doctor --json > /doctor.json; echo "doctor $?"; /bin/busybox grep -A3 security.apparmor /doctor.json; /bin/busybox grep -A2 -B2 '"fail"' /doctor.json; }
-trial() { echo "trial of $1:"; $S exec -T $1 sh -c "$2 exec sh -c \\"\\$0\\" 2> /dev/null" "$(cat /trial)"; echo "end"; }
-confined='echo exec stack-default > /proc/self/attr/exec;'
+trial() { echo "trial of $1:"; $S exec -T $1 sh -c "$(cat /trial)" 2> /dev/null; echo "end"; }
 $S image load -i /busybox.tar > /dev/null
 doctor
 $S up -d; echo "up $?"
 echo "loaded: $(/bin/busybox grep stack $A/profiles)"
 /bin/busybox grep -o apparmorProfile /var/lib/stack/stacks/demo/*/config.json | cat | /bin/busybox wc -l
 echo "main process: $($S exec -T web cat /proc/1/attr/current)"
-trial web "$confined"
+trial web
 trial free
 $S down; echo "down $?"
 $S -f unknown.yaml up -d; echo "unknown $?"
@@ -64,7 +57,7 @@ printf stack-default > $A/.remove; echo "loaded: $(/bin/busybox grep stack $A/pr
 doctor
 $S up -d; echo "up $?"
 echo "loaded: $(/bin/busybox grep stack $A/profiles)"
-trial web "$confined"
+trial web
 $S down; echo "down $?"
 `;
 
@@ -88,7 +81,7 @@ test.skipIf(!isX64)(
     expect(withTool).toContain('"found": "enabled, stack-default is loaded with the first container"');
     expect(withTool).toMatch(/"security.apparmor-parser",\s+"title": "apparmor_parser",\s+"status": "ok"/);
     expect(withTool).toContain('up 0\nloaded: stack-default (enforce)\n1\n');
-    expect(withTool).toContain(`main process: ${isAppliedByMonitor ? 'stack-default (enforce)' : 'unconfined'}\n`);
+    expect(withTool).toContain('main process: stack-default (enforce)\n');
     expect(withTool).toContain(confined);
     expect(withTool).toContain('trial of free:\nunconfined\nsysrq\nmount\nsysctl\nkcore\nshm\nsignal\nend\n');
     expect(withTool).toContain('down 0\n');

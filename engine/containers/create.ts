@@ -13,6 +13,7 @@ import { ownCapabilities } from '../runtime/capabilities.ts';
 import { cgroupsPath, type Hierarchies, hierarchies } from '../runtime/cgroup/cgroup.ts';
 import { v1Directory } from '../runtime/cgroup/hierarchies.ts';
 import { containerFiles, type HostFiles } from '../runtime/files.ts';
+import { execLabels } from '../runtime/oci/labels.ts';
 import { cgroupMounts } from '../runtime/program/cgroup-mounts.ts';
 import { encodeShim } from '../runtime/program/program.ts';
 import { compileSeccomp, defaultSeccomp } from '../runtime/seccomp/seccomp.ts';
@@ -227,6 +228,7 @@ function program(
   const health = healthOf(config.healthcheck, image.config);
   const network = config.network_mode === 'host' ? undefined : 0;
   const isInternal = (endpoint: Endpoint) => request.networks.get(endpoint.network)?.isInternal ?? false;
+  const labels = execLabels(spec.process!);
   return encodeShim(
     {
       runDir: host.layout.containerRun(record.id),
@@ -255,6 +257,7 @@ function program(
           membership,
           namespaces: (spec.linux?.namespaces ?? []).map((one) => one.type),
           seccomp,
+          labels,
         },
       },
     },
@@ -271,6 +274,7 @@ function program(
       network,
       seccomp,
       hasInit: config.init ?? false,
+      labels,
     },
   );
 }

@@ -6,6 +6,7 @@ import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import type { Host } from '../host.ts';
 import { Connection, connectShim, encodeFrame, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
+import { execLabels } from '../runtime/oci/labels.ts';
 import { encodeExec } from '../runtime/program/program.ts';
 import { compileSeccomp } from '../runtime/seccomp/seccomp.ts';
 import { readSpec } from '../runtime/spec-json.ts';
@@ -25,6 +26,7 @@ export async function exec(host: Host, record: ContainerRecord, request: ExecReq
     membership: { tasks: plan.tasks, unified: plan.unified ?? undefined },
     namespaces: sharedNamespaces(spec),
     seccomp: spec.linux?.seccomp && !request.isPrivileged ? compileSeccomp(spec.linux.seccomp) : undefined,
+    labels: execLabels(process),
   });
   const socket = connectShim(host.kernel, host.layout.containerRun(record.id), record.name);
   const pipes = request.isTty
