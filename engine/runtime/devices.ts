@@ -51,11 +51,11 @@ export const dockerDeviceRules: DeviceRule[] = [
   { allow: false, type: 'c', major: 10, minor: 229, access: 'rwm' },
 ];
 
-/** What a runtime allows besides, for the container to work at all: any mknod, full, pts and ptmx. */
+/** What a runtime allows besides, for the container to work at all: any mknod, the default devices, pts and ptmx. */
 export const runtimeDeviceRules: DeviceRule[] = [
   rule(undefined, undefined, 'm'),
   rule(undefined, undefined, 'm', 'b'),
-  rule(1, 7, 'rwm'),
+  ...defaultDevices.map(({ major, minor }) => rule(major, minor, 'rwm')),
   rule(5, 2, 'rwm'),
   rule(136, undefined, 'rwm'),
 ];

@@ -224,6 +224,7 @@ void add_filesystem(Napi::Env env, Napi::Object group) {
   });
   set("overlayView",
       [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::overlay_view(as_fds(info[0]))); });
+  set("unmount", [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::unmount(as_string(info, 0))); });
   set("syncfs", [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::syncfs(as_int(info, 0))); });
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -165,6 +166,11 @@ Result<bool> flock(int fd, int operation) {
   if (retry([&] { return ::flock(fd, operation); }) == 0) return true;
   if (errno == EWOULDBLOCK && (operation & LOCK_NB)) return false;
   return fail("flock");
+}
+
+Result<Nothing> unmount(const std::string& path) {
+  if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) return fail("umount2", path);
+  return Nothing{};
 }
 
 Result<Nothing> syncfs(int fd) {

@@ -36,7 +36,8 @@ bool bind_device(Process& process, const char* path, dev_t number) {
 bool make_device(Process& process, Reader& body) {
   const char* path = body.string();
   uint32_t mode = body.u32();
-  dev_t number = makedev(body.u32(), body.u32());
+  uint32_t major_number = body.u32();
+  dev_t number = makedev(major_number, body.u32());
   uint32_t uid = body.u32();
   uint32_t gid = body.u32();
   if (body.bad()) return errno = EPROTO, failed(process, "mknod");
@@ -139,6 +140,12 @@ bool move_root(Process& process) {
   if (fchdir(process.root) != 0) return failed(process, "chdir", "rootfs");
   if (mount(".", "/", nullptr, MS_MOVE, nullptr) != 0) return failed(process, "move", "rootfs");
   if (chroot(".") != 0) return failed(process, "chroot", "rootfs");
+  return open_new_root(process);
+}
+
+// Without a mount namespace of its own the root of the others must stay.
+bool change_root(Process& process) {
+  if (fchdir(process.root) != 0 || chroot(".") != 0) return failed(process, "chroot", "rootfs");
   return open_new_root(process);
 }
 

@@ -86,6 +86,7 @@ enum class Code : uint16_t {
   kFiles = 150,
   kKeyring = 151,
   kLoopback = 152,
+  kChroot = 153,
 };
 
 class Reader {

@@ -242,6 +242,7 @@ bool apply(Process& process, Step& step) {
     case Code::kPersonality: return personality(body.u64()) >= 0 || failed(process, "personality");
     case Code::kMemoryPolicy: return set_memory_policy(process, body);
     case Code::kLabel: return set_exec_label(process, body);
+    case Code::kChroot: return change_root(process);
     case Code::kMoveRoot: return move_root(process);
     case Code::kAttributes: return change_attributes(process, body);
     case Code::kReconfigure: return reconfigure(process, body);

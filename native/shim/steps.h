@@ -84,6 +84,7 @@ bool write_sysctl(Process& process, const char* path, const char* value);
 bool make_readonly_root(Process& process);
 bool pivot(Process& process);
 bool move_root(Process& process);
+bool change_root(Process& process);
 
 // copy.cc: everything below `from` into the empty directory `to`, as tmpcopyup wants it.
 bool copy_tree(int from, int to);

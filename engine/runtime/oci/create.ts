@@ -11,6 +11,7 @@ import type { ShimFailure } from '../control.ts';
 import { type Launched, launchProcess } from '../launcher.ts';
 import { cgroupMounts } from '../program/cgroup-mounts.ts';
 import { containerSteps, type SeccompFilter } from '../program/process.ts';
+import { hasMountNamespace } from '../program/root.ts';
 import { compileSeccomp } from '../seccomp/seccomp.ts';
 import { loadConfig } from './config.ts';
 import { checkConsole, sendTerminal } from './console.ts';
@@ -86,6 +87,7 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
     cgroupsPath: resolveCgroupsPath(spec.linux?.cgroupsPath, id, runtime.cgroupManager),
     cgroupManager: runtime.cgroupManager,
     hooks: spec.hooks ?? {},
+    isMountedOutside: !hasMountNamespace(spec),
   };
 }
 
@@ -110,7 +112,7 @@ async function launch(
     seccomp: seccompOf(state, spec),
     hasInit: false,
     hooks: {
-      createContainer: hookSteps(state.hooks.createContainer, documentText(state, 'creating')),
+      createContainer: hookSteps(state.hooks.createContainer, documentText(state, 'created')),
       startContainer: hookSteps(state.hooks.startContainer, documentText(state, 'created')),
     },
     isSynchronised: needsSync(spec),
@@ -174,8 +176,8 @@ async function follow(
       case 'sync':
         know(runtime.states, state, launched.pid);
         await moveNetDevices(runtime.kernel, state.pid, spec.linux?.netDevices);
-        await runHooks('prestart', state.hooks.prestart, document(state, 'creating'));
-        await runHooks('createRuntime', state.hooks.createRuntime, document(state, 'creating'));
+        await runHooks('prestart', state.hooks.prestart, document(state, 'created'));
+        await runHooks('createRuntime', state.hooks.createRuntime, document(state, 'created'));
         launched.proceed();
         break;
       case 'created':
@@ -212,10 +214,16 @@ function know(states: States, state: ContainerState, pid: number): void {
 /** Step 12 and 13 of the lifecycle: nothing left, then the poststop hooks. */
 export async function undo(runtime: Runtime, state: ContainerState): Promise<void> {
   await removeCgroups(state.cgroupsPath);
+  if (state.isMountedOutside) unmountRoot(runtime, state);
   removeStackCgroups(runtimeParent, '');
   removeResctrl(state.resctrl);
   runtime.states.remove(state.id);
   await poststop(runtime, state.hooks, state);
+}
+
+function unmountRoot({ kernel }: Runtime, { rootfs }: ContainerState): void {
+  // One bind mount, with everything that was mounted in it; it was not made where the set-up failed early.
+  if (holderOf(rootfs) === rootfs) kernel.filesystem.unmount(rootfs);
 }
 
 /** A poststop hook that fails is a warning, and the others run all the same. */

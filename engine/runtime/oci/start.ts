@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { StackError } from '../../../schemas/errors.ts';
 import type { Fd } from '../../../schemas/kernel.ts';
+import { readSpec } from '../spec-json.ts';
 import { isFailure, readReport, reportSize } from '../launcher.ts';
 import { type Runtime, undo, warningText } from './create.ts';
 import { setUpError } from './failure.ts';
@@ -17,6 +18,13 @@ export async function start(runtime: Runtime, id: string): Promise<void> {
   const state = states.read(id);
   const status = states.status(state);
   if (status !== 'created') throw wrongStatus(id, status, 'started', 'created');
+  if (!readSpec(states.config(id), `${id}/config.json`).process?.args?.length) {
+    throw new StackError('config.value', {
+      message: `The config.json of ${id} has no process: there is nothing to start.`,
+      hint: 'Add process.args to it, and create the container again.',
+      resource: 'process.args',
+    });
+  }
   const directory = states.directory(id);
   const handle = openSync(directory, 'r');
   let socket: Fd;

@@ -28,6 +28,8 @@ export interface ContainerState {
   cgroupsPath: string;
   cgroupManager: 'cgroupfs' | 'systemd';
   hooks: Hooks;
+  /** The root is mounted in the caller's own mount namespace. */
+  isMountedOutside: boolean;
   /** A resctrl group that goes with the container. */
   resctrl?: string;
 }

@@ -70,6 +70,7 @@ export const code = {
   files: 150,
   keyring: 151,
   loopback: 152,
+  chroot: 153,
 } as const;
 
 export type StepName = keyof typeof code;

@@ -24,10 +24,11 @@ export type RootFilesystem =
 /** Up to the change of root, which is {@link changeRootSteps}. */
 export function rootSteps(spec: RuntimeSpec, root: RootFilesystem, around: MountSurroundings): Step[] {
   const linux = spec.linux ?? {};
+  const isOwn = hasMountNamespace(spec);
   // What this namespace mounts must not reach the host, but where `shared` asks for it.
-  const steps: Step[] = [['propagation', '/', { u64: spreadOf(linux) ?? propagation.rslave! }]];
+  const steps: Step[] = isOwn ? [['propagation', '/', { u64: spreadOf(linux) ?? propagation.rslave! }]] : [];
   if ('directory' in root) {
-    if (linux.rootfsPropagation) steps.push(['propagation', root.holder, { u64: propagation.private! }]);
+    if (isOwn && linux.rootfsPropagation) steps.push(['propagation', root.holder, { u64: propagation.private! }]);
     steps.push(['bindRoot', root.directory]);
   } else {
     steps.push(['overlay', root.layers, root.upper, root.work, root.target, '']);
@@ -44,13 +45,18 @@ export function rootSteps(spec: RuntimeSpec, root: RootFilesystem, around: Mount
 
 /** @param mayPivot false on the initial ramfs, where pivot_root(2) cannot be had. */
 export function changeRootSteps(spec: RuntimeSpec, mayPivot: boolean): Step[] {
-  const spread = spreadOf(spec.linux ?? {});
+  const isOwn = hasMountNamespace(spec);
+  const spread = isOwn ? spreadOf(spec.linux ?? {}) : undefined;
   return [
-    [mayPivot ? 'pivot' : 'moveRoot'],
+    [isOwn ? (mayPivot ? 'pivot' : 'moveRoot') : 'chroot'],
     ...(spread === undefined ? [] : [['propagation', '/', { u64: spread }] satisfies Step]),
     ...(spec.root?.readonly ? [['readonlyRoot'] satisfies Step] : []),
   ];
 }
+
+/** Without one, the root is bound and mounted into where all others see it, and unmounted when the container goes. */
+export const hasMountNamespace = ({ linux }: RuntimeSpec): boolean =>
+  linux?.namespaces?.some(({ type }) => type === 'mount') ?? false;
 
 /** runtime-spec names the four without their recursive forms; runc takes those as well. */
 function spreadOf({ rootfsPropagation }: Linux): number | undefined {
