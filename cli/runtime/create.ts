@@ -8,6 +8,7 @@ import { Foreground } from './foreground.ts';
 
 interface Flags {
   bundle: string;
+  config?: string;
   consoleSocket?: string;
   pidFile?: string;
   pivot: boolean;
@@ -19,6 +20,7 @@ interface Flags {
 function options(command: Command): void {
   command
     .option('-b, --bundle <dir>', 'the bundle: a directory with config.json', '.')
+    .option('-f, --config <file>', 'instead of the bundle’s config.json')
     .option('--console-socket <path>', 'unix socket that takes the master of the terminal')
     .option('--pid-file <file>', 'write the pid of the container there')
     .option('--no-pivot', 'no pivot_root(2): for a root on the initial ramfs')
@@ -35,6 +37,7 @@ export const create: Definition = {
     const runtime = await context.runtime();
     const { state, launched } = await createContainer(runtime, id, {
       bundle: flags.bundle,
+      config: flags.config,
       consoleSocket: flags.consoleSocket,
       preserveFds: flags.preserveFds,
       noPivot: !flags.pivot,
@@ -62,6 +65,7 @@ export const run: Definition = {
     const foreground = new Foreground(runtime);
     const { state, launched } = await createContainer(runtime, id, {
       bundle: flags.bundle,
+      config: flags.config,
       consoleSocket: flags.consoleSocket,
       preserveFds: flags.preserveFds,
       noPivot: !flags.pivot,

@@ -1,6 +1,7 @@
 /** Finds the command of stack-runtime, runs it, and turns what it throws into a message, a line of the log, and an exit code. */
 import { Command, CommanderError } from 'commander';
 import type { Runtime } from '../../engine/runtime/oci/create.ts';
+import type { CgroupManager } from '../../engine/runtime/oci/state.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Context, Definition, Surroundings } from './command.ts';
 import { commands } from './commands.ts';
@@ -11,7 +12,7 @@ interface Globals {
   log?: string;
   logFormat: LogFormat;
   debug?: boolean;
-  cgroupManager: 'cgroupfs' | 'systemd';
+  cgroupManager: CgroupManager;
   systemdCgroup?: boolean;
 }
 
@@ -33,7 +34,7 @@ export async function main(surroundings: Surroundings): Promise<number> {
     .option('--log <file>', 'append errors and warnings to this file')
     .option('--log-format <format>', 'text or json', 'text')
     .option('--debug', 'accepted for compatibility; the log has everything it can have')
-    .option('--cgroup-manager <manager>', 'cgroupfs or systemd', 'cgroupfs')
+    .option('--cgroup-manager <manager>', 'cgroupfs, systemd or disabled', 'cgroupfs')
     .option('--systemd-cgroup', 'the same as --cgroup-manager systemd')
     .option('--rootless <value>', 'accepted for compatibility: auto, true or false')
     .option('--criu <path>', 'accepted for compatibility');
@@ -88,10 +89,10 @@ async function runtimeOf(
 ): Promise<Runtime> {
   const { States } = await import('../../engine/runtime/oci/state.ts');
   const cgroupManager = globals.systemdCgroup ? 'systemd' : globals.cgroupManager;
-  if (cgroupManager !== 'cgroupfs' && cgroupManager !== 'systemd') {
+  if (!['cgroupfs', 'systemd', 'disabled'].includes(cgroupManager)) {
     throw new StackError('usage', {
       message: `"${cgroupManager}" is no cgroup manager.`,
-      hint: 'There are cgroupfs and systemd.',
+      hint: 'There are cgroupfs, systemd and disabled.',
     });
   }
   return { kernel: await kernel(), states: new States(globals.root ?? defaultRoot), cgroupManager, environment, warn };

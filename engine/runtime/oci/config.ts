@@ -48,7 +48,7 @@ const ofConfig = [
  */
 export function loadConfig(bundle: string): { spec: RuntimeSpec; warnings: string[] } {
   const directory = resolve(bundle);
-  return checkConfig(readText(join(directory, 'config.json')), directory);
+  return checkConfig(readConfig(join(directory, 'config.json')), directory);
 }
 
 /** {@link loadConfig} on the text of a config.json. @param bundle absolute path, for root.path and messages. */
@@ -92,7 +92,7 @@ function held(shape: Shape, spec: RuntimeSpec, rules: Rule[], findings: Findings
   return findings.warnings;
 }
 
-function readText(file: string): string {
+export function readConfig(file: string): string {
   let bytes: Buffer;
   try {
     const stats = statSync(file);

@@ -1,11 +1,18 @@
 /** create: a bundle becomes a container that waits for its start. Source: runtime-spec runtime.md "Lifecycle" steps 2 to 5. */
 import { readFileSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
 import type { Hooks, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
-import { cgroupPlan, hierarchies, makeCgroups, removeCgroups, removeStackCgroups } from '../cgroup/cgroup.ts';
+import {
+  type CgroupPlan,
+  cgroupPlan,
+  hierarchies,
+  makeCgroups,
+  removeCgroups,
+  removeStackCgroups,
+} from '../cgroup/cgroup.ts';
 import { resolveCgroupsPath, runtimeParent } from '../cgroup/path.ts';
 import type { ShimFailure } from '../control.ts';
 import { type Launched, launchProcess } from '../launcher.ts';
@@ -13,7 +20,7 @@ import { cgroupMounts } from '../program/cgroup-mounts.ts';
 import { containerSteps, type SeccompFilter } from '../program/process.ts';
 import { hasMountNamespace } from '../program/root.ts';
 import { compileSeccomp } from '../seccomp/seccomp.ts';
-import { loadConfig } from './config.ts';
+import { checkConfig, readConfig } from './config.ts';
 import { checkConsole, sendTerminal } from './console.ts';
 import { setUpError } from './failure.ts';
 import { givenFiles } from './files.ts';
@@ -21,12 +28,12 @@ import { hookSteps, runHooks } from './hooks.ts';
 import { execLabels } from './labels.ts';
 import { moveNetDevices } from './net-devices.ts';
 import { applyResctrl, joinResctrl, removeResctrl } from './resctrl.ts';
-import { type ContainerState, document, documentText, processStat, type States } from './state.ts';
+import { type CgroupManager, type ContainerState, document, documentText, processStat, type States } from './state.ts';
 
 export interface Runtime {
   kernel: KernelPort;
   states: States;
-  cgroupManager: 'cgroupfs' | 'systemd';
+  cgroupManager: CgroupManager;
   /** LISTEN_FDS and its kind. */
   environment: NodeJS.ProcessEnv;
   warn(message: string): void;
@@ -34,6 +41,8 @@ export interface Runtime {
 
 export interface CreateOptions {
   bundle: string;
+  /** Instead of the bundle's config.json. */
+  config?: string | undefined;
   consoleSocket?: string | undefined;
   preserveFds?: number | undefined;
   noPivot?: boolean | undefined;
@@ -56,11 +65,12 @@ export interface Created {
 export async function create(runtime: Runtime, id: string, options: CreateOptions): Promise<Created> {
   const { states } = runtime;
   const bundle = resolve(options.bundle);
-  const { spec, warnings } = loadConfig(bundle);
+  const text = readConfig(resolve(bundle, options.config ?? 'config.json'));
+  const { spec, warnings } = checkConfig(text, bundle);
   for (const warning of warnings) runtime.warn(warning);
   checkConsole(spec.process?.terminal ?? false, options.consoleSocket, options.isDetached);
   const state = newState(runtime, id, bundle, spec);
-  const directory = states.reserve(id, readFileSync(join(bundle, 'config.json'), 'utf8'));
+  const directory = states.reserve(id, text);
   let launched: Launched | undefined;
   try {
     launched = await launch(runtime, state, spec, directory, options);
@@ -84,7 +94,10 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
     created: new Date().toISOString(),
     owner: userInfo().username,
     annotations: spec.annotations ?? {},
-    cgroupsPath: resolveCgroupsPath(spec.linux?.cgroupsPath, id, runtime.cgroupManager),
+    cgroupsPath:
+      runtime.cgroupManager === 'disabled'
+        ? ''
+        : resolveCgroupsPath(spec.linux?.cgroupsPath, id, runtime.cgroupManager),
     cgroupManager: runtime.cgroupManager,
     hooks: spec.hooks ?? {},
     isMountedOutside: !hasMountNamespace(spec),
@@ -100,7 +113,7 @@ async function launch(
 ): Promise<Launched> {
   const { process: verbs } = runtime.kernel;
   const all = hierarchies();
-  const plan = cgroupPlan(spec.linux?.resources ?? {}, all, state.cgroupsPath);
+  const plan = state.cgroupsPath ? cgroupPlan(spec.linux?.resources ?? {}, all, state.cgroupsPath) : noCgroups;
   const process = spec.process ?? { cwd: '/' };
   const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
   const steps = containerSteps({
@@ -132,6 +145,15 @@ async function launch(
     ...(options.startsItself ? {} : { startDirectory: directory }),
   });
 }
+
+const noCgroups: CgroupPlan = {
+  directories: [],
+  parents: [],
+  writes: [],
+  tasks: [],
+  unified: null,
+  deviceFilter: null,
+};
 
 const needsSync = ({ hooks = {}, linux = {} }: RuntimeSpec) =>
   Boolean(hooks.prestart?.length || hooks.createRuntime?.length || Object.keys(linux.netDevices ?? {}).length);
@@ -213,7 +235,8 @@ function know(states: States, state: ContainerState, pid: number): void {
 
 /** Step 12 and 13 of the lifecycle: nothing left, then the poststop hooks. */
 export async function undo(runtime: Runtime, state: ContainerState): Promise<void> {
-  await removeCgroups(state.cgroupsPath);
+  // '' is the top of the hierarchies, with everything of the machine in it.
+  if (state.cgroupsPath) await removeCgroups(state.cgroupsPath);
   if (state.isMountedOutside) unmountRoot(runtime, state);
   removeStackCgroups(runtimeParent, '');
   removeResctrl(state.resctrl);

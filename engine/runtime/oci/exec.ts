@@ -114,6 +114,7 @@ export function foreignNamespaces(pid: number): NamespaceType[] {
  * may hold no processes (cgroups(7), "no internal processes").
  */
 function membershipOf(state: ContainerState, below = ''): Membership {
+  if (!state.cgroupsPath) return { tasks: [] };
   const path = state.cgroupsPath + (below && !below.startsWith('/') ? `/${below}` : below);
   const { tasks, unified } = cgroupPlan({}, hierarchies(), path);
   if (!unified || below) return { tasks, unified: unified ?? undefined };

@@ -8,6 +8,9 @@ import { StackError } from '../../../schemas/errors.ts';
 import type { Hooks } from '../../../schemas/oci-runtime.ts';
 import { isFrozen } from '../cgroup/cgroup.ts';
 
+/** `disabled`: a container is in no cgroup of its own. */
+export type CgroupManager = 'cgroupfs' | 'systemd' | 'disabled';
+
 export type ContainerStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
 
 /** state.json of a container's directory. */
@@ -26,7 +29,7 @@ export interface ContainerState {
   annotations: Record<string, string>;
   /** Absolute below the top of each hierarchy; '' for a container that shares the caller's. */
   cgroupsPath: string;
-  cgroupManager: 'cgroupfs' | 'systemd';
+  cgroupManager: CgroupManager;
   hooks: Hooks;
   /** The root is mounted in the caller's own mount namespace. */
   isMountedOutside: boolean;
