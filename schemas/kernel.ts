@@ -109,8 +109,11 @@ export interface ProcessVerbs {
   pipe(): [read: Fd, write: Fd];
   /** An eBPF program that decides over the devices of a cgroup v2; `instructions` are `struct bpf_insn`. */
   loadDeviceFilter(instructions: Uint8Array): Fd;
-  /** Attaches it to the cgroup's directory; false where that has filters already, which stay. */
-  attachDeviceFilter(cgroup: Fd, program: Fd): boolean;
+  /**
+   * Attaches it to the cgroup's directory (bpf(2) BPF_PROG_ATTACH). False where that has filters already, which stay;
+   * with `replaces` it takes their place, with no moment in which there is none.
+   */
+  attachDeviceFilter(cgroup: Fd, program: Fd, replaces?: boolean): boolean;
   /** O_NONBLOCK on the open file description. */
   setNonBlocking(fd: Fd): void;
   /** Window size of a terminal: rows, columns. */

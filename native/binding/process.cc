@@ -55,7 +55,7 @@ void add_process(Napi::Env env, Napi::Object group) {
     return give(info.Env(), loaded.value().release());
   });
   add("attachDeviceFilter", [](const Napi::CallbackInfo& info) {
-    return answer(info.Env(), attach_device_filter(as_int(info, 0), as_int(info, 1)));
+    return answer(info.Env(), attach_device_filter(as_int(info, 0), as_int(info, 1), info[2].ToBoolean()));
   });
   add("pipe", [](const Napi::CallbackInfo& info) -> Napi::Value {
     auto made = make_pipe();

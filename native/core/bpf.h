@@ -12,7 +12,7 @@ namespace stack {
 
 // `instructions` are struct bpf_insn. A refusal carries the verifier's last words.
 Result<Fd> load_device_filter(const std::vector<uint8_t>& instructions);
-// True where it was attached now; a cgroup that has filters of its own keeps them.
-Result<bool> attach_device_filter(int cgroup, int program);
+// True where it was attached now; a cgroup that has filters keeps them, unless the program `replaces` them all.
+Result<bool> attach_device_filter(int cgroup, int program, bool replaces);
 
 }  // namespace stack
