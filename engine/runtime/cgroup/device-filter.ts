@@ -3,6 +3,7 @@
  * Source: linux/bpf.h (struct bpf_cgroup_dev_ctx, struct bpf_insn), the kernel's admin-guide/cgroup-v2 "Device controller".
  */
 import type { DeviceRule } from '../../../schemas/oci-runtime.ts';
+import { accessOf, isForAll } from './device-list.ts';
 
 /** `struct bpf_insn`: code, destination and source register, offset, immediate. */
 type Instruction = [code: number, destination: number, source: number, offset: number, immediate: number];
@@ -23,8 +24,8 @@ const accessBits = { m: 1, r: 2, w: 4 } as const;
 const everyAccess = 7;
 
 /**
- * The last rule that speaks of a device decides, as the list of v1 would; without one the answer is no. A rule that
- * allows must grant all that is asked for at once; one that denies needs to name any of it.
+ * Each access right of a device is decided by the last rule that speaks of it; without one it is refused. A request is
+ * allowed where all that it asks for is. That is what v1's list does, which takes exceptions from wildcards besides.
  */
 export function deviceFilter(rules: DeviceRule[]): Uint8Array {
   const program: Instruction[] = [
@@ -32,42 +33,42 @@ export function deviceFilter(rules: DeviceRule[]): Uint8Array {
     [MOVE_REGISTER_32, access, type, 0, 0],
     [AND_32, type, 0, 0, 0xffff],
     [SHIFT_RIGHT_32, access, 0, 0, 16],
+    [AND_32, access, 0, 0, everyAccess],
     [LOAD_WORD, major, context, 4, 0],
     [LOAD_WORD, minor, context, 8, 0],
   ];
-  // What a rule for every device overrules must not be there: the verifier refuses code that is never reached.
-  const first = rules.findLastIndex((rule) => !isTyped(rule));
-  for (const rule of rules.slice(Math.max(first, 0)).reverse()) program.push(...ruleCode(rule));
-  if (first < 0) program.push([MOVE, result, 0, 0, 0], [EXIT, 0, 0, 0, 0]);
+  // What a rule for everything overrules must not be there: the verifier refuses code that is never reached.
+  const first = rules.findLastIndex(isForAll);
+  const isOpen = first >= 0 && rules[first]!.allow;
+  const spoken = rules.slice(first + 1).reverse();
+  for (const rule of spoken.flatMap(typed)) program.push(...ruleCode(rule));
+  program.push([MOVE, result, 0, 0, isOpen ? 1 : 0], [EXIT, 0, 0, 0, 0]);
   return encode(program);
 }
 
-/** Without a type a rule is for every device, whatever else it says. */
-const isTyped = (rule: DeviceRule): rule is DeviceRule & { type: 'b' | 'c' } => rule.type === 'b' || rule.type === 'c';
+type TypedRule = DeviceRule & { type: 'b' | 'c' };
 
-/** Answers, or goes on behind its end. */
-function ruleCode(rule: DeviceRule): Instruction[] {
-  const bits = [...(rule.access || 'rwm')].reduce((sum, letter) => sum | accessBits[letter as 'r' | 'w' | 'm'], 0);
-  const tests: Instruction[] = [];
-  const mustBe = (register: number, value: number) => tests.push([JUMP_IF_NOT_EQUAL_32, register, 0, 0, value]);
-  if (isTyped(rule)) {
-    mustBe(type, typeNumbers[rule.type]);
-    if (bits !== everyAccess) {
-      tests.push([MOVE_REGISTER_32, scratch, access, 0, 0]);
-      // What is left of the request: beyond the grant, or within the refusal.
-      tests.push([AND_32, scratch, 0, 0, rule.allow ? everyAccess & ~bits : bits]);
-      tests.push([rule.allow ? JUMP_IF_NOT_EQUAL_32 : JUMP_IF_EQUAL_32, scratch, 0, 0, 0]);
-    }
-    if (rule.major !== undefined && rule.major >= 0) mustBe(major, rule.major);
-    if (rule.minor !== undefined && rule.minor >= 0) mustBe(minor, rule.minor);
+/** A rule of type `a` with numbers of its own is one for both types. */
+const typed = (rule: DeviceRule): TypedRule[] =>
+  (rule.type === 'b' || rule.type === 'c' ? [rule.type] : (['b', 'c'] as const)).map((type) => ({ ...rule, type }));
+
+/** What was asked for and is not decided yet is in the register `access`. Answers, or goes on behind its end. */
+function ruleCode(rule: TypedRule): Instruction[] {
+  const bits = [...accessOf(rule)].reduce((sum, letter) => sum | accessBits[letter as 'r' | 'w' | 'm'], 0);
+  const code: Instruction[] = [[JUMP_IF_NOT_EQUAL_32, type, 0, 0, typeNumbers[rule.type]]];
+  if (rule.major !== undefined && rule.major >= 0) code.push([JUMP_IF_NOT_EQUAL_32, major, 0, 0, rule.major]);
+  if (rule.minor !== undefined && rule.minor >= 0) code.push([JUMP_IF_NOT_EQUAL_32, minor, 0, 0, rule.minor]);
+  if (rule.allow) {
+    code.push([AND_32, access, 0, 0, everyAccess & ~bits], [JUMP_IF_NOT_EQUAL_32, access, 0, 0, 0]);
+  } else {
+    code.push([MOVE_REGISTER_32, scratch, access, 0, 0], [AND_32, scratch, 0, 0, bits]);
+    code.push([JUMP_IF_EQUAL_32, scratch, 0, 0, 0]);
   }
-  const answer: Instruction[] = [
-    [MOVE, result, 0, 0, rule.allow ? 1 : 0],
-    [EXIT, 0, 0, 0, 0],
-  ];
-  const length = tests.length + answer.length;
-  for (const [at, test] of tests.entries()) if ((test[0] & 0x07) === classOfJumps) test[3] = length - at - 1;
-  return [...tests, ...answer];
+  code.push([MOVE, result, 0, 0, rule.allow ? 1 : 0], [EXIT, 0, 0, 0, 0]);
+  for (const [at, one] of code.entries()) {
+    if ((one[0] & 0x07) === classOfJumps && one[0] !== EXIT) one[3] = code.length - at - 1;
+  }
+  return code;
 }
 
 /** In memory order of a little-endian machine. */

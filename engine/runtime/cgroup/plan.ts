@@ -1,18 +1,14 @@
 /** What must be made and written for one container's cgroups. Pure: `linux.resources` in, files and values out. */
-import { StackError } from '../../../schemas/errors.ts';
 import type { Resources } from '../../../schemas/oci-runtime.ts';
 import { runtimeDeviceRules } from '../devices.ts';
 import { deviceFilter } from './device-filter.ts';
+import type { Write } from './files.ts';
 import type { Hierarchies } from './hierarchies.ts';
+import { refuseUnkeepable } from './requirements.ts';
 import { v1Writes } from './v1.ts';
 import { v2Writes } from './v2.ts';
 
-export interface Write {
-  file: string;
-  value: string;
-  /** A kernel without this file, or one that refuses it, is no failure. */
-  isOptional?: boolean;
-}
+export type { Write } from './files.ts';
 
 export interface CgroupPlan {
   /** The container's own directory in each hierarchy. */
@@ -62,34 +58,25 @@ export function cgroupPlan(resources: Resources, all: Hierarchies, path: string)
   }
   if (all.v2) {
     const directory = all.v2.path + path;
-    const enabled = all.v2.controllers.filter((name) => wanted.has(name) || isAsked(name));
+    const enabled = v2Controllers(resources, all.v2.controllers);
     plan.directories.push(directory);
     plan.unified = directory;
     for (const parent of ['', ...ancestors(path)]) {
-      const file = `${all.v2.path}${parent}/cgroup.subtree_control`;
-      // One by one: a controller that cannot be enabled must not keep back the others.
-      const writes = enabled.map((name) => ({ file, value: `+${name}`, isOptional: true }));
-      plan.parents.push({ path: all.v2.path + parent, writes });
+      plan.parents.push({ path: all.v2.path + parent, writes: enabling(all.v2.path + parent, enabled) });
     }
     plan.writes.push(...v2Writes(resources, enabled, directory));
     const hasV1Devices = all.v1.some((one) => one.controllers.includes('devices'));
-    if (resources.devices && !hasV1Devices)
+    if (resources.devices && !hasV1Devices) {
       plan.deviceFilter = deviceFilter([...resources.devices, ...runtimeDeviceRules]);
+    }
   }
   return plan;
 
   function sets(directory: string): Write[] {
     return [
-      { file: `${directory}/cpuset.cpus`, value: all.cpuset.cpus },
-      { file: `${directory}/cpuset.mems`, value: all.cpuset.mems },
+      { file: `${directory}/cpuset.cpus`, value: all.cpuset.cpus, isInitial: true },
+      { file: `${directory}/cpuset.mems`, value: all.cpuset.mems, isInitial: true },
     ].filter((one) => one.value !== '');
-  }
-
-  /** Controllers of v2 that cost those who do not need them. */
-  function isAsked(controller: string): boolean {
-    if (controller === 'hugetlb' && resources.hugepageLimits?.length) return true;
-    if (controller === 'rdma' && resources.rdma) return true;
-    return Object.keys(resources.unified ?? {}).some((file) => file.startsWith(`${controller}.`));
   }
 
   /** The resources say it themselves. */
@@ -98,29 +85,27 @@ export function cgroupPlan(resources: Resources, all: Hierarchies, path: string)
   }
 }
 
-function refuseUnkeepable({ memory, cpu, pids }: Resources, all: Hierarchies): void {
-  const asked = {
-    memory: memory?.limit ?? memory?.reservation ?? memory?.swap,
-    cpu: cpu?.quota ?? cpu?.shares,
-    cpuset: cpu?.cpus ?? cpu?.mems,
-    pids: pids?.limit,
-  };
-  const present = new Set([...all.v1, ...(all.v2 ? [all.v2] : [])].flatMap(({ controllers }) => controllers));
-  for (const [controller, value] of Object.entries(asked)) {
-    if (value === undefined || present.has(controller)) continue;
-    throw new StackError('host.kernel-feature', {
-      message: `The container has a ${controller} limit, and no cgroup hierarchy of this machine has the controller ${controller}.`,
-      hint: 'Mount cgroup2 at /sys/fs/cgroup with this controller, or remove the limit.',
-      operation: `cgroup ${controller}`,
-    });
-  }
-}
-
 /** Controllers of v2 that a container always has, for its limits and for its figures. */
 const wanted = new Set(['cpuset', 'cpu', 'io', 'memory', 'pids']);
 
+/** Those of `present` that a container of these resources is given. */
+export function v2Controllers(resources: Resources, present: string[]): string[] {
+  return present.filter((name) => wanted.has(name) || isExtra(name, resources));
+}
+
+/** Controllers that cost those who do not need them. */
+function isExtra(controller: string, resources: Resources): boolean {
+  if (controller === 'hugetlb' && resources.hugepageLimits?.length) return true;
+  if (controller === 'rdma' && resources.rdma) return true;
+  return Object.keys(resources.unified ?? {}).some((file) => file.startsWith(`${controller}.`));
+}
+
+/** One by one: a controller that cannot be enabled must not keep back the others. */
+export const enabling = (parent: string, controllers: string[]): Write[] =>
+  controllers.map((name) => ({ file: `${parent}/cgroup.subtree_control`, value: `+${name}`, isOptional: true }));
+
 /** `/stack/demo/1f` → `/stack`, `/stack/demo`. */
-function ancestors(path: string): string[] {
+export function ancestors(path: string): string[] {
   const parts = path.split('/').filter(Boolean);
   return parts.slice(0, -1).map((_, at) => `/${parts.slice(0, at + 1).join('/')}`);
 }
