@@ -14,7 +14,7 @@ test.skipIf(!isUsable)(
   async () => {
     const limits = { memory: { limit: 64 * MiB }, pids: { limit: 50 }, cpu: { quota: 10_000, period: 100_000 } };
     await using one = await container('stats', limits);
-    await one.run('x=$(head -c 5000000 /dev/zero | tr "\\0" x); (while :; do :; done) & sleep 1000');
+    await one.run('(while :; do :; done) & sleep 1000', '', 'x=$(head -c 6000000 /dev/zero | tr "\\0" x)');
     await expect
       .poll(() => Number(cgroupStats(one.path).cpu.throttling.throttledPeriods), { timeout: 9000 })
       .toBeGreaterThan(1);
