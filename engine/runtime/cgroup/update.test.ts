@@ -36,7 +36,7 @@ test.skipIf(!hasV1('memory'))('memory and swap go up and down together, whicheve
 
 test.skipIf(!hasV1('memory'))('a limit below what is used is refused in v1', async () => {
   await using one = await container('used', { memory: { limit: 64 * MiB, swap: 64 * MiB } });
-  await one.run('sleep 1000', '', 'x=$(head -c 9000000 /dev/zero | tr "\\0" x)');
+  await one.run('sleep 1000 & wait', '', 'x=$(head -c 9000000 /dev/zero | tr "\\0" x)');
   expect(() => update(one.path, { memory: { limit: 64 * 1024, swap: 64 * MiB } })).toThrow(
     expect.objectContaining({ code: 'host.cgroup', errno: 'EBUSY' }),
   );
