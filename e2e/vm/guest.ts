@@ -136,15 +136,13 @@ async function makeRoot(
   writeFileSync(join(root, 'init'), init, { mode: 0o755 });
   writeFileSync(join(root, 'scenario.sh'), scenario);
   for (const [path, text] of Object.entries(more.files ?? {})) writeFileSync(join(root, path), text);
+  more.prepare?.(root);
 }
 
 /** What one scenario needs besides: kernel modules by name, files by their path in the guest. */
 export interface GuestExtras {
   modules?: string[];
   files?: Record<string, string>;
-}
-
-export interface GuestOptions {
   /** Words for the kernel's command line. */
   kernelArguments?: string[];
   /** Puts more into the root file system before it is packed. */
@@ -165,7 +163,7 @@ export async function runGuest(scenario: string, timeoutMs: number, more: GuestE
       [
         ...['-accel', 'tcg', '-m', '2048', '-smp', '2', '-nic', 'none', '-nographic', '-no-reboot'],
         ...['-kernel', image, '-initrd', join(folder, 'initrd')],
-        ...['-append', ['console=ttyS0 loglevel=1 panic=-1', ...kernelArguments].join(' ')],
+        ...['-append', ['console=ttyS0 loglevel=1 panic=-1', ...(more.kernelArguments ?? [])].join(' ')],
       ],
       { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 1 << 26 },
     );
