@@ -9,7 +9,10 @@ const json = JSON as unknown as {
 };
 
 /** @param indent spaces; 0 writes one line. */
-export function writeSpec(spec: RuntimeSpec, indent = 0): string {
+export const writeSpec = (spec: RuntimeSpec, indent = 0): string => toJson(spec, indent);
+
+/** Any document that may hold bigints, which are written as the integers they are. */
+export function toJson(spec: unknown, indent = 0): string {
   try {
     // Without a replacer it is several times faster, and a bigint is rare: JSON.stringify refuses it.
     return JSON.stringify(spec, undefined, indent);

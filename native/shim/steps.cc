@@ -160,12 +160,13 @@ bool become_init(Process& process) {
 bool place_files(Process& process) {
   auto count = static_cast<int>(process.files.size());
   std::vector<int> moved;
-  for (int fd : process.files) moved.push_back(fcntl(fd, F_DUPFD_CLOEXEC, 3 + count));
+  for (int fd : process.files) moved.push_back(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3 + count));
   if (count > 0 && process.report < 3 + count) {
     process.report = fcntl(process.report, F_DUPFD_CLOEXEC, 3 + count);  // the report of a failed exec
   }
   for (int i = 0; i < count; i++) {
-    if (moved[i] < 0 || dup2(moved[i], 3 + i) < 0) return failed(process, "dup2", "preserved descriptors");
+    if (process.files[i] < 0) close(3 + i);
+    else if (moved[i] < 0 || dup2(moved[i], 3 + i) < 0) return failed(process, "dup2", "preserved descriptors");
   }
   syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC);
   return true;
@@ -173,8 +174,9 @@ bool place_files(Process& process) {
 
 bool choose_files(Process& process, Reader& body) {
   for (uint32_t index : body.numbers()) {
-    if (index >= process.fds->size()) return errno = EPROTO, failed(process, "preserved descriptors");
-    process.files.push_back((*process.fds)[index]);
+    bool is_free = index == ~0U;
+    if (!is_free && index >= process.fds->size()) return errno = EPROTO, failed(process, "preserved descriptors");
+    process.files.push_back(is_free ? -1 : (*process.fds)[index]);
   }
   return true;
 }

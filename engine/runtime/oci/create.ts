@@ -24,6 +24,7 @@ import { checkConfig, readConfig } from './config.ts';
 import { checkConsole, sendTerminal } from './console.ts';
 import { setUpError } from './failure.ts';
 import { givenFiles } from './files.ts';
+import { withHome } from './home.ts';
 import { hookSteps, runHooks } from './hooks.ts';
 import { execLabels } from './labels.ts';
 import { moveNetDevices } from './net-devices.ts';
@@ -114,7 +115,8 @@ async function launch(
   const { process: verbs } = runtime.kernel;
   const all = hierarchies();
   const plan = state.cgroupsPath ? cgroupPlan(spec.linux?.resources ?? {}, all, state.cgroupsPath) : noCgroups;
-  const process = spec.process ?? { cwd: '/' };
+  const bare = spec.process ?? { cwd: '/' };
+  const process = { ...bare, env: withHome(runtime.kernel, bare, state.rootfs) };
   const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
   const steps = containerSteps({
     spec: { ...spec, process: { ...process, env: given.env } },
@@ -125,8 +127,8 @@ async function launch(
     seccomp: seccompOf(state, spec),
     hasInit: false,
     hooks: {
-      createContainer: hookSteps(state.hooks.createContainer, documentText(state, 'created')),
-      startContainer: hookSteps(state.hooks.startContainer, documentText(state, 'created')),
+      createContainer: hookSteps(state.hooks.createContainer, state.bundle, documentText(state, 'created')),
+      startContainer: hookSteps(state.hooks.startContainer, '/', documentText(state, 'created')),
     },
     isSynchronised: needsSync(spec),
     mayPivot: !options.noPivot,

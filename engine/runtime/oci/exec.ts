@@ -11,6 +11,7 @@ import { checkConsole, sendTerminal } from './console.ts';
 import { type Runtime, warningText } from './create.ts';
 import { setUpError } from './failure.ts';
 import { givenFiles } from './files.ts';
+import { withHome } from './home.ts';
 import { execLabels } from './labels.ts';
 import { wrongStatus } from './start.ts';
 import type { ContainerState } from './state.ts';
@@ -25,11 +26,12 @@ export interface ExecOptions {
 }
 
 /** Resolves once the process has executed. @throws state.status, and what kept it from executing. */
-export async function exec(runtime: Runtime, id: string, process: Process, options: ExecOptions): Promise<Launched> {
+export async function exec(runtime: Runtime, id: string, asked: Process, options: ExecOptions): Promise<Launched> {
   const { states, kernel } = runtime;
   const state = states.read(id);
   const status = states.status(state);
   if (status !== 'running' && status !== 'created') throw wrongStatus(id, status, 'entered', 'created or running');
+  const process = { ...asked, env: withHome(kernel, asked, `/proc/${state.pid}/root`) };
   checkConsole(process.terminal ?? false, options.consoleSocket, options.isDetached);
   const spec = readSpec(states.config(id), `${id}/config.json`);
   const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);

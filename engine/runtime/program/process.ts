@@ -31,6 +31,7 @@ export interface HookStep {
   path: string;
   args: string[];
   env: string[];
+  cwd: string;
   /** Milliseconds; 0 waits for as long as it takes. */
   timeoutMs: number;
   state: StateText;
@@ -104,6 +105,7 @@ export function containerSteps(request: ContainerProcess): Step[] {
     ...credentialSteps(process, {
       seccomp: request.seccomp,
       labels: request.labels ?? [],
+      settled: spec.root?.readonly ? [['readonlyRoot']] : [],
       waiting: [['await'], ...(hooks?.startContainer ?? []).map(hookStep)],
     }),
     ...(request.hasInit ? [['init'] satisfies Step] : []),
@@ -127,16 +129,19 @@ const filesSteps = (files: number[] = []): Step[] => (files.length > 0 ? [['file
 const windowSize = (process: Process) =>
   [{ u16: process.consoleSize?.height ?? 0 }, { u16: process.consoleSize?.width ?? 0 }] as const;
 
-const hookStep = ({ path, args, env, timeoutMs, state }: HookStep): Step => [
+const hookStep = ({ path, args, env, cwd, timeoutMs, state }: HookStep): Step => [
   'hook',
   path,
   args.length > 0 ? args : [path],
   env,
+  cwd,
   timeoutMs,
   ...state,
 ];
 
 interface Credentials {
+  /** What comes once the working directory exists, which may have to be made. */
+  settled: Step[];
   seccomp: SeccompFilter | undefined;
   labels: ExecLabel[];
   /** What comes between the change of credentials and the exec. */
@@ -147,7 +152,7 @@ interface Credentials {
  * From root to what the process shall be. The filter comes last where no_new_privs lets it; without, loading it needs
  * CAP_SYS_ADMIN and so comes before the capabilities go (seccomp(2)).
  */
-function credentialSteps(process: Process, { seccomp, labels, waiting }: Credentials): Step[] {
+function credentialSteps(process: Process, { seccomp, labels, settled, waiting }: Credentials): Step[] {
   const { uid = 0, gid = 0, umask = 0o022, additionalGids = [] } = process.user ?? {};
   const sets = process.capabilities ?? {};
   const around = seccomp?.listener?.state ?? ['', '', ''];
@@ -156,6 +161,7 @@ function credentialSteps(process: Process, { seccomp, labels, waiting }: Credent
   const u64 = (names: string[] | undefined) => ({ u64: capabilityMask(names) });
   return [
     ['chdir', process.cwd],
+    ...settled,
     ['bounding', u64(sets.bounding)],
     ...(process.noNewPrivileges ? [] : [...label, ...filter]),
     ['user', uid, gid, umask, additionalGids],
@@ -196,7 +202,7 @@ export function execSteps({ process, membership, namespaces, seccomp, ...more }:
     process.terminal ? (['terminal', 0, ...windowSize(process)] satisfies Step) : (['session'] satisfies Step),
     ...(more.keyring ? [['keyring', more.keyring] satisfies Step] : []),
     ...filesSteps(more.files),
-    ...credentialSteps(process, { seccomp, labels: more.labels ?? [], waiting: [] }),
+    ...credentialSteps(process, { seccomp, labels: more.labels ?? [], settled: [], waiting: [] }),
     execStep(process),
   ];
 }
