@@ -131,6 +131,7 @@ async function launch(
       startContainer: hookSteps(state.hooks.startContainer, '/', documentText(state, 'created')),
     },
     isSynchronised: needsSync(spec),
+    looksUp: true,
     mayPivot: !options.noPivot,
     labels: execLabels(process),
     keyring: `_ses.${state.id}`,

@@ -57,6 +57,8 @@ export interface ContainerProcess {
   hooks?: { createContainer: HookStep[]; startContainer: HookStep[] };
   /** Waits for the caller before the change of root. */
   isSynchronised?: boolean;
+  /** A command that is not there is an error before the wait for the start. */
+  looksUp?: boolean;
   mayPivot?: boolean;
   labels?: ExecLabel[];
   /** Name of a session keyring of its own. */
@@ -106,12 +108,19 @@ export function containerSteps(request: ContainerProcess): Step[] {
       seccomp: request.seccomp,
       labels: request.labels ?? [],
       settled: spec.root?.readonly ? [['readonlyRoot']] : [],
-      waiting: [['await'], ...(hooks?.startContainer ?? []).map(hookStep)],
+      waiting: [
+        ...(request.looksUp ? lookUpSteps(process) : []),
+        ['await'],
+        ...(hooks?.startContainer ?? []).map(hookStep),
+      ],
     }),
     ...(request.hasInit ? [['init'] satisfies Step] : []),
     execStep(process),
   ];
 }
+
+const lookUpSteps = ({ args: [command] = [], env = [] }: Process): Step[] =>
+  command ? [['lookup', command, env]] : [];
 
 const joinSteps = ({ tasks }: Membership): Step[] => (tasks.length > 0 ? [['joinCgroup', tasks]] : []);
 
