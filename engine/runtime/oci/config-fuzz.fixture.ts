@@ -25,7 +25,27 @@ const deep = (depth: number, open: string, close: string) => open.repeat(depth) 
 
 /** JSON texts to put in place of a value. */
 const values = [
-  ...['null', 'true', 'false', '0', '-1', '-0', '1.5', '1e400', '-1e400', '1e-400', '4294967295', '4294967296', '4095'],
+  ...[
+    'null',
+    'true',
+    'false',
+    '0',
+    '-1',
+    '-0',
+    '1.5',
+    '1e400',
+    '-1e400',
+    '1e-400',
+    '4294967295',
+    '4294967296',
+    '4095',
+    '5',
+    '6',
+    '511',
+    '512',
+    '65535',
+    '65536',
+  ],
   ...['9007199254740993', '18446744073709551615', '18446744073709551616', '-9223372036854775809', '9'.repeat(400)],
   ...[
     '""',
@@ -72,6 +92,9 @@ function endOfValue(from: number): number {
   }
   return soundText.length;
 }
+
+/** How many places and values there are for damage of kind 0. */
+export const extent = { places: spans.values.length, values: values.length };
 
 /** The sound text with the damage done, from its end on so that places stay where they were. */
 export function damaged(list: readonly Damage[]): Buffer {
