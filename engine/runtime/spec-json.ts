@@ -28,13 +28,17 @@ export function readSpec(text: string, file: string): RuntimeSpec {
     return (mayHoldWideInteger.test(text) ? json.parse(text, exactInteger) : JSON.parse(text)) as RuntimeSpec;
   } catch (cause) {
     throw new StackError('config.value', {
-      message: `${file} is not valid JSON: ${(cause as Error).message}`,
+      message: `${file} is not valid JSON: ${printable((cause as Error).message)}`,
       hint: 'A bundle needs a config.json of the OCI runtime-spec.',
       resource: file,
       cause,
     });
   }
 }
+
+/** The parser quotes what it stumbled over, which could speak to a terminal. */
+const printable = (text: string) =>
+  text.replace(/[\0-\x1f\x7f-\x9f]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
 /** Number.MAX_SAFE_INTEGER has 16 digits. */
 const mayHoldWideInteger = /\d{16}/;
