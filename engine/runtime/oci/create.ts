@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
-import type { Hooks, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
+import type { Hooks, RuntimeSpec, Seccomp } from '../../../schemas/oci-runtime.ts';
 import {
   type CgroupPlan,
   cgroupPlan,
@@ -19,6 +19,7 @@ import { type Launched, launchProcess } from '../launcher.ts';
 import { cgroupMounts } from '../program/cgroup-mounts.ts';
 import { containerSteps, type SeccompFilter } from '../program/process.ts';
 import { hasMountNamespace } from '../program/root.ts';
+import { containerProcessState } from '../seccomp/listener.ts';
 import { compileSeccomp } from '../seccomp/seccomp.ts';
 import { checkConfig, readConfig } from './config.ts';
 import { checkConsole, sendTerminal } from './console.ts';
@@ -124,7 +125,7 @@ async function launch(
     membership: { tasks: plan.tasks, unified: plan.unified ?? undefined },
     cgroups: cgroupMounts(all, state.cgroupsPath),
     network: undefined,
-    seccomp: seccompOf(state, spec),
+    seccomp: seccompOf(state, spec.linux?.seccomp, 'creating'),
     hasInit: false,
     hooks: {
       createContainer: hookSteps(state.hooks.createContainer, state.bundle, documentText(state, 'created')),
@@ -172,18 +173,19 @@ function holderOf(directory: string): string {
     .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
 }
 
-function seccompOf(state: ContainerState, { linux }: RuntimeSpec): SeccompFilter | undefined {
-  if (!linux?.seccomp) return undefined;
-  const compiled = compileSeccomp(linux.seccomp);
-  const { listenerPath, listenerMetadata } = linux.seccomp;
-  if (!listenerPath) return compiled;
-  const { ociVersion } = state;
-  const head = JSON.stringify({ ociVersion, fds: ['seccompFd'], metadata: listenerMetadata ?? '' });
-  const [before, after] = documentText(state, 'creating');
-  return {
-    ...compiled,
-    listener: { path: listenerPath, state: [`${head.slice(0, -1)},"pid":`, `,"state":${before}`, `${after}}`] },
-  };
+/** The filter, and who is told of what it leaves to a listener. @param status of the container, as the listener shall read it. */
+export function seccompOf(
+  state: ContainerState,
+  seccomp: Seccomp | undefined,
+  status: 'creating' | 'running',
+): SeccompFilter | undefined {
+  if (!seccomp) return undefined;
+  const compiled = compileSeccomp(seccomp);
+  const { listenerPath, listenerMetadata } = seccomp;
+  if (!listenerPath || !compiled.isNotifying) return compiled;
+  const { id, bundle, annotations } = state;
+  const told = containerProcessState({ id, status, bundle, annotations, metadata: listenerMetadata });
+  return { ...compiled, listener: { path: listenerPath, state: told } };
 }
 
 /** Until it waits for its start. */

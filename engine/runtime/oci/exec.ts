@@ -5,10 +5,9 @@ import type { NamespaceType, Process } from '../../../schemas/oci-runtime.ts';
 import { cgroupPlan, hierarchies } from '../cgroup/cgroup.ts';
 import { type Launched, launchProcess } from '../launcher.ts';
 import { execSteps, type Membership } from '../program/process.ts';
-import { compileSeccomp } from '../seccomp/seccomp.ts';
 import { readSpec } from '../spec-json.ts';
 import { checkConsole, sendTerminal } from './console.ts';
-import { type Runtime, warningText } from './create.ts';
+import { type Runtime, seccompOf, warningText } from './create.ts';
 import { setUpError } from './failure.ts';
 import { givenFiles } from './files.ts';
 import { withHome } from './home.ts';
@@ -41,7 +40,7 @@ export async function exec(runtime: Runtime, id: string, asked: Process, options
       process: { ...process, env: given.env },
       membership: membershipOf(state, options.cgroup),
       namespaces: foreignNamespaces(state.pid),
-      seccomp: spec.linux?.seccomp ? compileSeccomp(spec.linux.seccomp) : undefined,
+      seccomp: seccompOf(state, spec.linux?.seccomp, 'running'),
       labels: execLabels(process),
       keyring: `_ses.${id}`,
       files: given.files,
