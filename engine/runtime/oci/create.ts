@@ -2,7 +2,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { StackError } from '../../../schemas/errors.ts';
+import { asStackError, StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
 import type { Hooks, RuntimeSpec, Seccomp } from '../../../schemas/oci-runtime.ts';
 import {
@@ -74,15 +74,26 @@ export async function create(runtime: Runtime, id: string, options: CreateOption
   const state = newState(runtime, id, bundle, spec);
   const directory = states.reserve(id, text);
   let launched: Launched | undefined;
+  let release: (() => void) | undefined;
   try {
+    if (state.cgroupManager === 'systemd') {
+      release = await (await import('./unit.ts')).holdUnit(state, spec.linux?.resources ?? {});
+    }
     launched = await launch(runtime, state, spec, directory, options);
     await follow(runtime, state, spec, launched, options);
     return { state, spec, launched };
   } catch (error) {
     launched?.close();
-    await undo(runtime, state);
+    await undo(runtime, state).catch((further) => addFurther(error, further));
     throw error;
+  } finally {
+    release?.();
   }
+}
+
+/** What fails in the cleaning up does not hide what failed first. */
+function addFurther(error: unknown, further: unknown): void {
+  if (error instanceof StackError) error.also.push(asStackError(further));
 }
 
 function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpec): ContainerState {
@@ -101,6 +112,7 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
         ? ''
         : resolveCgroupsPath(spec.linux?.cgroupsPath, id, runtime.cgroupManager),
     cgroupManager: runtime.cgroupManager,
+    cgroupsAsked: spec.linux?.cgroupsPath,
     hooks: spec.hooks ?? {},
     isMountedOutside: !hasMountNamespace(spec),
   };
@@ -240,6 +252,7 @@ function know(states: States, state: ContainerState, pid: number): void {
 
 /** Step 12 and 13 of the lifecycle: nothing left, then the poststop hooks. */
 export async function undo(runtime: Runtime, state: ContainerState): Promise<void> {
+  if (state.hasUnit) await (await import('./unit.ts')).removeUnit(state);
   // '' is the top of the hierarchies, with everything of the machine in it.
   if (state.cgroupsPath) await removeCgroups(state.cgroupsPath);
   if (state.isMountedOutside) unmountRoot(runtime, state);
