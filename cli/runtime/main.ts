@@ -5,7 +5,7 @@ import type { CgroupManager } from '../../engine/runtime/oci/state.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Context, Definition, Surroundings } from './command.ts';
 import { commands } from './commands.ts';
-import { type LogFormat, logger } from './log.ts';
+import { checkLog, type LogFormat, logger } from './log.ts';
 
 interface Globals {
   root?: string;
@@ -64,6 +64,7 @@ export async function main(surroundings: Surroundings): Promise<number> {
   }
   try {
     const args = surroundings.arguments;
+    program.hook('preAction', () => checkLog(globals().log, globals().logFormat));
     await program.parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' });
     return exitCode;
   } catch (error) {

@@ -20,7 +20,7 @@ const capabilities = ['CAP_CHOWN', 'CAP_KILL'];
 const filter = compileSeccomp(defaultSeccomp(capabilities));
 const membership = { tasks: ['/cgroup/memory/tasks', '/cgroup/pids/tasks'], unified: '/cgroup/unified/a' };
 const state = ['{"pid":', ',"id":"a"}'] as const;
-const hook = { path: '/bin/hook', args: ['hook', 'a'], env: ['A=b'], timeoutMs: 100, state };
+const hook = { path: '/bin/hook', args: ['hook', 'a'], env: ['A=b'], cwd: '/b', timeoutMs: 100, state };
 
 const container = (over: Partial<ContainerProcess> = {}): ContainerProcess => ({
   spec,
@@ -32,6 +32,7 @@ const container = (over: Partial<ContainerProcess> = {}): ContainerProcess => ({
   hasInit: false,
   hooks: { createContainer: [hook], startContainer: [hook] },
   isSynchronised: true,
+  looksUp: true,
   labels: [{ file: 'attr/exec', text: 'label' }],
   keyring: '_ses.a',
   files: [0, 1],

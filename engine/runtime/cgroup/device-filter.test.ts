@@ -55,14 +55,15 @@ test.each([
   },
 );
 
-test('the last rule that speaks of a device decides; a refusal of one access does not give the others', () => {
+test('the last rule that speaks of an access decides it; a refusal of one access does not give the others', () => {
   const rules: DeviceRule[] = [
     { allow: true, access: 'rwm' },
     { allow: false, type: 'c', major: 1, access: 'w' },
     { allow: true, type: 'c', major: 1, minor: 9, access: 'rw' },
   ];
   const c1 = (minor: number, access: string) => decide(rules, 'c', 1, minor, access);
-  expect([c1(3, 'r'), c1(3, 'w'), c1(3, 'rw'), c1(9, 'rw'), c1(9, 'rwm')]).toEqual([true, false, false, true, false]);
+  expect([c1(3, 'r'), c1(3, 'w'), c1(3, 'rw'), c1(9, 'rw'), c1(9, 'rwm')]).toEqual([true, false, false, true, true]);
+  expect(decide(rules.with(0, { allow: false }), 'c', 1, 9, 'rwm')).toBe(false); // nobody spoke of m
   expect(decide(rules, 'b', 1, 3, 'rwm')).toBe(true);
   expect(decide([], 'c', 1, 3, 'r')).toBe(false);
   expect(decide([{ allow: true, type: 'b', major: -1, minor: 2, access: 'r' }], 'b', 9, 2, 'r')).toBe(true);

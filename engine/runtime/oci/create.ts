@@ -2,9 +2,9 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { StackError } from '../../../schemas/errors.ts';
+import { asStackError, StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
-import type { Hooks, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
+import type { Hooks, RuntimeSpec, Seccomp } from '../../../schemas/oci-runtime.ts';
 import {
   type CgroupPlan,
   cgroupPlan,
@@ -19,11 +19,13 @@ import { type Launched, launchProcess } from '../launcher.ts';
 import { cgroupMounts } from '../program/cgroup-mounts.ts';
 import { containerSteps, type SeccompFilter } from '../program/process.ts';
 import { hasMountNamespace } from '../program/root.ts';
+import { containerProcessState } from '../seccomp/listener.ts';
 import { compileSeccomp } from '../seccomp/seccomp.ts';
 import { checkConfig, readConfig } from './config.ts';
 import { checkConsole, sendTerminal } from './console.ts';
 import { setUpError } from './failure.ts';
 import { givenFiles } from './files.ts';
+import { withHome } from './home.ts';
 import { hookSteps, runHooks } from './hooks.ts';
 import { execLabels } from './labels.ts';
 import { moveNetDevices } from './net-devices.ts';
@@ -72,15 +74,26 @@ export async function create(runtime: Runtime, id: string, options: CreateOption
   const state = newState(runtime, id, bundle, spec);
   const directory = states.reserve(id, text);
   let launched: Launched | undefined;
+  let release: (() => void) | undefined;
   try {
+    if (state.cgroupManager === 'systemd') {
+      release = await (await import('./unit.ts')).holdUnit(state, spec.linux?.resources ?? {});
+    }
     launched = await launch(runtime, state, spec, directory, options);
     await follow(runtime, state, spec, launched, options);
     return { state, spec, launched };
   } catch (error) {
     launched?.close();
-    await undo(runtime, state);
+    await undo(runtime, state).catch((further) => addFurther(error, further));
     throw error;
+  } finally {
+    release?.();
   }
+}
+
+/** What fails in the cleaning up does not hide what failed first. */
+function addFurther(error: unknown, further: unknown): void {
+  if (error instanceof StackError) error.also.push(asStackError(further));
 }
 
 function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpec): ContainerState {
@@ -99,6 +112,7 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
         ? ''
         : resolveCgroupsPath(spec.linux?.cgroupsPath, id, runtime.cgroupManager),
     cgroupManager: runtime.cgroupManager,
+    cgroupsAsked: spec.linux?.cgroupsPath,
     hooks: spec.hooks ?? {},
     isMountedOutside: !hasMountNamespace(spec),
   };
@@ -114,7 +128,8 @@ async function launch(
   const { process: verbs } = runtime.kernel;
   const all = hierarchies();
   const plan = state.cgroupsPath ? cgroupPlan(spec.linux?.resources ?? {}, all, state.cgroupsPath) : noCgroups;
-  const process = spec.process ?? { cwd: '/' };
+  const bare = spec.process ?? { cwd: '/' };
+  const process = { ...bare, env: withHome(runtime.kernel, bare, state.rootfs) };
   const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
   const steps = containerSteps({
     spec: { ...spec, process: { ...process, env: given.env } },
@@ -128,13 +143,14 @@ async function launch(
     membership: { tasks: plan.tasks, unified: plan.unified ?? undefined },
     cgroups: cgroupMounts(all, state.cgroupsPath),
     network: undefined,
-    seccomp: seccompOf(state, spec),
+    seccomp: seccompOf(state, spec.linux?.seccomp, 'creating'),
     hasInit: false,
     hooks: {
-      createContainer: hookSteps(state.hooks.createContainer, documentText(state, 'created')),
-      startContainer: hookSteps(state.hooks.startContainer, documentText(state, 'created')),
+      createContainer: hookSteps(state.hooks.createContainer, state.bundle, documentText(state, 'created')),
+      startContainer: hookSteps(state.hooks.startContainer, '/', documentText(state, 'created')),
     },
     isSynchronised: needsSync(spec),
+    looksUp: true,
     mayPivot: !options.noPivot,
     labels: execLabels(process),
     keyring: `_ses.${state.id}`,
@@ -175,18 +191,19 @@ function holderOf(directory: string): string {
     .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
 }
 
-function seccompOf(state: ContainerState, { linux }: RuntimeSpec): SeccompFilter | undefined {
-  if (!linux?.seccomp) return undefined;
-  const compiled = compileSeccomp(linux.seccomp);
-  const { listenerPath, listenerMetadata } = linux.seccomp;
-  if (!listenerPath) return compiled;
-  const { ociVersion } = state;
-  const head = JSON.stringify({ ociVersion, fds: ['seccompFd'], metadata: listenerMetadata ?? '' });
-  const [before, after] = documentText(state, 'creating');
-  return {
-    ...compiled,
-    listener: { path: listenerPath, state: [`${head.slice(0, -1)},"pid":`, `,"state":${before}`, `${after}}`] },
-  };
+/** The filter, and who is told of what it leaves to a listener. @param status of the container, as the listener shall read it. */
+export function seccompOf(
+  state: ContainerState,
+  seccomp: Seccomp | undefined,
+  status: 'creating' | 'running',
+): SeccompFilter | undefined {
+  if (!seccomp) return undefined;
+  const compiled = compileSeccomp(seccomp);
+  const { listenerPath, listenerMetadata } = seccomp;
+  if (!listenerPath || !compiled.isNotifying) return compiled;
+  const { id, bundle, annotations } = state;
+  const told = containerProcessState({ id, status, bundle, annotations, metadata: listenerMetadata });
+  return { ...compiled, listener: { path: listenerPath, state: told } };
 }
 
 /** Until it waits for its start. */
@@ -240,6 +257,7 @@ function know(states: States, state: ContainerState, pid: number): void {
 
 /** Step 12 and 13 of the lifecycle: nothing left, then the poststop hooks. */
 export async function undo(runtime: Runtime, state: ContainerState): Promise<void> {
+  if (state.hasUnit) await (await import('./unit.ts')).removeUnit(state);
   // '' is the top of the hierarchies, with everything of the machine in it.
   if (state.cgroupsPath) await removeCgroups(state.cgroupsPath);
   if (state.isMountedOutside) unmountRoot(runtime, state);

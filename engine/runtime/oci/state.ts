@@ -30,6 +30,10 @@ export interface ContainerState {
   /** Absolute below the top of each hierarchy; '' for a container that shares the caller's. */
   cgroupsPath: string;
   cgroupManager: CgroupManager;
+  /** linux.cgroupsPath as written: with systemd it names the unit. */
+  cgroupsAsked?: string | undefined;
+  /** systemd made the unit. */
+  hasUnit?: boolean;
   hooks: Hooks;
   /** The root is mounted in the caller's own mount namespace. */
   isMountedOutside: boolean;
