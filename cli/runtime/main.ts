@@ -42,7 +42,16 @@ export async function main(surroundings: Surroundings): Promise<number> {
   const log = (level: 'warning' | 'error', message: string) =>
     logger(globals().log, globals().logFormat)(level, message);
   const context: Context = {
-    ...surroundings,
+    arguments: surroundings.arguments,
+    environment: surroundings.environment,
+    kernel: () => surroundings.kernel(),
+    // Opened by who uses them.
+    get stdout() {
+      return surroundings.stdout;
+    },
+    get stderr() {
+      return surroundings.stderr;
+    },
     print: (text) => void surroundings.stdout.write(text),
     runtime: () => runtimeOf(surroundings, globals(), (message) => log('warning', message)),
   };
