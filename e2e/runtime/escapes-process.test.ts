@@ -17,21 +17,23 @@ const withCapabilities =
   };
 
 describe('descriptors and working directories of the host (CVE-2024-21626)', () => {
-  test('a working directory that is a descriptor of the runtime is refused, for run and exec', async () => {
+  test('a working directory that is a descriptor of the runtime leads nowhere out of the container, for run and exec', async () => {
     await using bundle = new Bundle(probe);
     await bundle.started();
+    // The one descriptor of a directory it may have is that of the container's own root.
+    const root = (await bundle.exec(['stat', '-c', '%d:%i', '/'])).stdout;
     for (const fd of numbers(3, 20)) {
       for (const cwd of [`/proc/self/fd/${fd}`, `/proc/thread-self/fd/${fd}/..`]) {
-        expect(`${cwd}: ${(await bundle.exec(['ls'], ['--cwd', cwd])).stdout}`).toBe(`${cwd}: `);
+        const { stdout } = await bundle.exec(['stat', '-c', '%d:%i', '.'], ['--cwd', cwd]);
+        expect([`${cwd} ${root}`, `${cwd} `]).toContain(`${cwd} ${stdout}`);
       }
     }
     await bundle.runtime(['delete', '--force', bundle.id]);
     for (const fd of numbers(3, 20)) {
-      const done = await bundle.ended(['ls'], ({ process }) => {
+      const done = await bundle.ended(['stat', '-c', '%d:%i', '.'], ({ process }) => {
         process.cwd = `/proc/self/fd/${fd}`;
       });
-      expect(`${fd}: ${done.stdout}`).toBe(`${fd}: `);
-      expect(done.code).not.toBe(0);
+      expect([`${fd} ${root}`, `${fd} `]).toContain(`${fd} ${done.stdout}`);
     }
   });
 
@@ -55,7 +57,7 @@ describe('descriptors and working directories of the host (CVE-2024-21626)', () 
     await using bundle = new Bundle(probe);
     // The startContainer hook is a program of the container: what it wrote is read through its root.
     const report = (where: string) =>
-      `exec 8>&2; cd ${where}; exec > "$KIND" 2>&1 8>&-; /bin/busybox env; echo --; /bin/busybox cat; echo; echo --; ${
+      `exec 8>&2; cd ${where}; exec > "$KIND" 2>&1 8>&-; /bin/busybox tr '\\0' '\\n' < /proc/$$/environ; echo --; /bin/busybox cat; echo; echo --; ${
         where === '/tmp' ? '/bin/probe' : probe.file
       } descriptors`;
     bundle.configure(['true'], (spec) => {
@@ -71,7 +73,7 @@ describe('descriptors and working directories of the host (CVE-2024-21626)', () 
     for (const kind of kinds) {
       const text = readFileSync(join(kind === 'startContainer' ? bundle.inside('tmp') : bundle.folder, kind), 'utf8');
       const [environment = '', state = '', descriptors = ''] = text.split('\n--\n').join('--\n').split('--\n');
-      const variables = environment.split('\n').filter((line) => line && !/^(PWD|OLDPWD|SHLVL)=/.test(line));
+      const variables = environment.split('\n').filter(Boolean);
       expect([kind, ...variables.sort()]).toEqual([kind, 'A=b c', `KIND=${kind}`]);
       expect(JSON.parse(state)).toMatchObject({ id: bundle.id, bundle: bundle.folder });
       const open = descriptors
