@@ -180,6 +180,7 @@ static int device(const char* path, const char* how) {
 }
 
 int main(int argc, char** argv) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
   const char* verb = argc > 1 ? argv[1] : "";
   if (!strcmp(verb, "descriptors")) return descriptors();
   if (!strcmp(verb, "bits")) return bits();

@@ -69,7 +69,7 @@ describe('descriptors and working directories of the host (CVE-2024-21626)', () 
     await using bundle = new Bundle(probe);
     // The startContainer hook is a program of the container: what it wrote is read through its root.
     const report = (where: string) =>
-      `exec 8>&2; cd ${where}; exec > "$KIND" 2>&1 8>&-; /bin/busybox tr '\\0' '\\n' < /proc/$$/environ; echo --; /bin/busybox cat; echo; echo --; ${
+      `exec 8>&2; cd ${where}; exec > "$KIND" 2>&1 8>&-; /bin/busybox env; echo --; /bin/busybox cat; echo; echo --; ${
         where === '/tmp' ? '/bin/probe' : probe.file
       } descriptors`;
     bundle.configure(['true'], (spec) => {
@@ -85,7 +85,7 @@ describe('descriptors and working directories of the host (CVE-2024-21626)', () 
     for (const kind of kinds) {
       const text = readFileSync(join(kind === 'startContainer' ? bundle.inside('tmp') : bundle.folder, kind), 'utf8');
       const [environment = '', state = '', descriptors = ''] = text.split('\n--\n').join('--\n').split('--\n');
-      const variables = environment.split('\n').filter(Boolean);
+      const variables = environment.split('\n').filter((line) => line && !/^(PATH|PWD|OLDPWD|SHLVL)=/.test(line));
       expect([kind, ...variables.sort()]).toEqual([kind, 'A=b c', `KIND=${kind}`]);
       expect(JSON.parse(state)).toMatchObject({ id: bundle.id, bundle: bundle.folder });
       const open = descriptors
