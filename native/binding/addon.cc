@@ -1,6 +1,3 @@
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <cstring>
 
 #include "binding/binding.h"
@@ -47,8 +44,6 @@ Napi::Value give(Napi::Env env, const std::vector<std::string>& strings) {
 }
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
-  // What our caller left open is for us, not for the programs we start: hooks, above all. Node closes the first few alone.
-  syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
   auto group = [&](const char* name, void (*add)(Napi::Env, Napi::Object)) {
     auto object = Napi::Object::New(env);
     add(env, object);
