@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { loadProcess } from '../../engine/runtime/oci/config.ts';
 import { exec as execProcess } from '../../engine/runtime/oci/exec.ts';
-import { readSpec, writeSpec } from '../../engine/runtime/spec-json.ts';
+import { readSpec, toJson } from '../../engine/runtime/spec-json.ts';
 import { StackError } from '../../schemas/errors.ts';
-import type { Process, RuntimeSpec } from '../../schemas/oci-runtime.ts';
+import type { Process } from '../../schemas/oci-runtime.ts';
 import { collect, type Definition, integer } from './command.ts';
 import { writePid } from './create.ts';
 import { Foreground } from './foreground.ts';
@@ -119,5 +119,5 @@ function processOf(base: Process | undefined, args: string[], flags: Flags): Pro
   };
   // Held to the rules that config.json was: what `create` left out of it, as ambient capabilities without inheritable ones,
   // an exec leaves out, too.
-  return loadProcess(writeSpec(whole as unknown as RuntimeSpec), 'process of exec').process;
+  return loadProcess(toJson(whole), 'process of exec').process;
 }

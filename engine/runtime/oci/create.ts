@@ -133,7 +133,13 @@ async function launch(
   const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
   const steps = containerSteps({
     spec: { ...spec, process: { ...process, env: given.env } },
-    root: { directory: state.rootfs, holder: holderOf(state.rootfs) },
+    root: {
+      directory: state.rootfs,
+      // Looked up where it is asked for: a machine may have thousands of mounts.
+      get holder() {
+        return holderOf(state.rootfs);
+      },
+    },
     membership: { tasks: plan.tasks, unified: plan.unified ?? undefined },
     cgroups: cgroupMounts(all, state.cgroupsPath),
     network: undefined,
@@ -210,17 +216,16 @@ async function follow(
 ): Promise<void> {
   for (;;) {
     const event = await launched.next();
-    if (!state.pid && launched.pid) know(runtime.states, state, launched.pid);
+    // Written when it becomes known, and again where the process forked into its namespaces.
+    if (launched.pid && launched.pid !== state.pid) know(runtime.states, state, launched.pid);
     switch (event?.kind) {
       case 'sync':
-        know(runtime.states, state, launched.pid);
         await moveNetDevices(runtime.kernel, state.pid, spec.linux?.netDevices);
         await runHooks('prestart', state.hooks.prestart, document(state, 'created'));
         await runHooks('createRuntime', state.hooks.createRuntime, document(state, 'created'));
         launched.proceed();
         break;
       case 'created':
-        know(runtime.states, state, launched.pid);
         joinResctrl(state.pid, state.id, spec.linux?.intelRdt);
         return;
       case 'terminal':

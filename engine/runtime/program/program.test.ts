@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import type { RuntimeSpec } from '../../../schemas/oci-runtime.ts';
 import { frame } from '../control.ts';
 import { code, encodeProgram, encodeSteps } from './encoder.ts';
-import { mountSteps } from './mounts.ts';
 import { type ContainerProcess, containerSteps, execSteps } from './process.ts';
 
 const spec = (over: Partial<RuntimeSpec['process']> = {}): RuntimeSpec => ({
@@ -95,31 +94,4 @@ test('limits of an exec are set before it enters the container, whose files coul
 test('an unknown resource limit is refused', () => {
   const process = { ...spec().process!, rlimits: [{ type: 'RLIMIT_FOO', soft: 1, hard: 1 }] };
   expect(() => containerSteps(request({ spec: { ...spec(), process } }))).toThrow('RLIMIT_FOO');
-});
-
-test.each([
-  [
-    ['rbind', 'ro', 'rprivate'],
-    ['bind', '/a', '/b', 1, { u64: 1 }, { u64: 0 }, { u64: 1 << 18 }],
-  ],
-  [
-    ['bind', 'nosuid', 'noatime', 'rslave'],
-    ['bind', '/a', '/b', 0, { u64: 0x12 }, { u64: 0x70 }, { u64: 1 << 19 }],
-  ],
-])('bind options %j', (options, step) => {
-  expect(mountSteps({ destination: '/b', source: '/a', type: 'bind', options }, [])).toEqual([step]);
-});
-
-test('flags and data of a file system are told apart', () => {
-  const options = ['nosuid', 'strictatime', 'mode=755', 'size=64k'];
-  expect(mountSteps({ destination: '/dev', source: 'tmpfs', type: 'tmpfs', options }, [])).toEqual([
-    ['mount', 'tmpfs', '/dev', 'tmpfs', { u64: 2 | (1 << 24) }, 'mode=755,size=64k', 0],
-  ]);
-});
-
-test('proc and sys are never mounted through a symlink', () => {
-  for (const type of ['proc', 'sysfs']) {
-    const [step] = mountSteps({ destination: `/${type}`, source: type, type, options: [] }, []);
-    expect(step?.at(-1)).toBe(1);
-  }
 });
