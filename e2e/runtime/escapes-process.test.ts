@@ -33,12 +33,12 @@ describe('descriptors and working directories of the host (CVE-2024-21626)', () 
     await using bundle = new Bundle(probe);
     await bundle.started();
     // What the caller hands over for the command is no place to work in, either.
-    const caller = ['sh', '-c', 'exec 3</; exec "$@"', 'sh'];
+    const caller = ['bash', '-c', 'exec 3</ 20</; exec "$@"', 'bash'];
     // The one descriptor of a directory it may have is that of the container's own root.
     const root = (await bundle.exec(['stat', '-c', '%d:%i', '/'])).stdout;
     for (const fd of numbers(3, 20)) {
       for (const cwd of [`/proc/self/fd/${fd}`, `/proc/thread-self/fd/${fd}/..`]) {
-        const words = ['exec', '--preserve-fds', '1', '--cwd', cwd, bundle.id, 'stat', '-c', '%d:%i', '.'];
+        const words = ['exec', '--preserve-fds', '18', '--cwd', cwd, bundle.id, 'stat', '-c', '%d:%i', '.'];
         const { stdout } = await bundle.runtime(words, caller);
         expect([`${cwd} ${root}`, `${cwd} `]).toContain(`${cwd} ${stdout}`);
       }
