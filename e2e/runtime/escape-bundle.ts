@@ -30,11 +30,12 @@ export interface Said {
 
 /** The probe (escape-probe.c), built once for all bundles of a file. */
 export class Probe {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'stack-probe-'));
+  private readonly folder = join(tmpdir(), `stack-probe-${process.pid}-${Date.now()}`);
   readonly file = join(this.folder, 'probe');
 
   async build(): Promise<void> {
     const source = join(repository, 'e2e/runtime/escape-probe.c');
+    mkdirSync(this.folder);
     await must([], ['gcc', '-static', '-O1', '-o', this.file, source], { timeoutMs: 60_000 });
   }
 

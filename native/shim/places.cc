@@ -122,6 +122,7 @@ bool make_readonly_root(Process& process) {
 namespace {
 
 bool open_new_root(Process& process) {
+  leave_host_proc(process);
   if (chdir("/") != 0) return failed(process, "chdir", "/");
   close(process.root);
   process.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -51,6 +51,15 @@ bool write_host_proc(Process& process, const char* step, const char* path, const
   return (file && write(file.get(), text, size) == size) || failed(process, step, text);
 }
 
+void leave_host_proc(Process& process) {
+  Reader rest = process.rest;
+  for (Step step; next(rest, step);) {
+    if (step.code == Code::kLabel) process.labels.push_back(openat(process.host_proc, step.body.string(), O_WRONLY | O_CLOEXEC));
+  }
+  close(process.host_proc);
+  process.host_proc = -1;
+}
+
 namespace {
 
 bool write_file(Process& process, const char* step, const char* path, const char* text) {
@@ -129,7 +138,11 @@ bool set_exec_label(Process& process, Reader& body) {
   const char* path = body.string();
   const char* label = body.string();
   if (body.bad()) return errno = EPROTO, failed(process, "label");
-  return write_host_proc(process, "label", path, label);
+  if (process.host_proc >= 0) return write_host_proc(process, "label", path, label);
+  Fd file(process.labels.empty() ? -1 : process.labels.front());
+  if (file) process.labels.erase(process.labels.begin());
+  auto size = static_cast<ssize_t>(strlen(label));
+  return (file && write(file.get(), label, size) == size) || failed(process, "label", label);
 }
 
 volatile sig_atomic_t forward_to = 0;
@@ -355,6 +368,7 @@ void run(Process& process, Reader steps) {
   }
   Step step;
   while (!process.failure.kind && next(steps, step)) {
+    process.rest = steps;
     if (!apply(process, step)) break;
     if (step.body.bad()) {
       errno = EPROTO;

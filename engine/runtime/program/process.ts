@@ -166,7 +166,7 @@ function credentialSteps(process: Process, { seccomp, labels, settled, waiting }
   const sets = process.capabilities ?? {};
   const around = seccomp?.listener?.state ?? ['', '', ''];
   const filter: Step[] = seccomp ? [['seccomp', seccomp.flags, seccomp.filter, ...around]] : [];
-  const label = labels.map(({ file, text }): Step => ['label', file, text]);
+  const label = labelSteps(labels);
   const u64 = (names: string[] | undefined) => ({ u64: capabilityMask(names) });
   return [
     ['chdir', process.cwd],
@@ -180,6 +180,8 @@ function credentialSteps(process: Process, { seccomp, labels, settled, waiting }
     ...(process.noNewPrivileges ? [...label, ...filter] : []),
   ];
 }
+
+const labelSteps = (labels: ExecLabel[] = []): Step[] => labels.map(({ file, text }) => ['label', file, text]);
 
 const execStep = (process: Process): Step => ['exec', process.args ?? [], process.env ?? []];
 
@@ -207,11 +209,13 @@ export function execSteps({ process, membership, namespaces, seccomp, ...more }:
     ...listenerSteps(seccomp),
     ...schedulingSteps(process),
     ...rlimitSteps(process),
+    // Forked processes inherit it; once inside, the host's procfs is out of reach.
+    ...labelSteps(more.labels),
     ['joinContainer', flags],
     process.terminal ? (['terminal', 0, ...windowSize(process)] satisfies Step) : (['session'] satisfies Step),
     ...(more.keyring ? [['keyring', more.keyring] satisfies Step] : []),
     ...filesSteps(more.files),
-    ...credentialSteps(process, { seccomp, labels: more.labels ?? [], settled: [], waiting: [] }),
+    ...credentialSteps(process, { seccomp, labels: [], settled: [], waiting: [] }),
     execStep(process),
   ];
 }
