@@ -52,6 +52,7 @@ export const exec: Definition = {
   async action(context, [id = '', ...args], given) {
     const flags = given as unknown as Flags;
     const runtime = await context.runtime();
+    runtime.states.read(id); // it says who does not exist, config.json would not
     const process = processOf(readSpec(runtime.states.config(id), id).process, args, flags);
     const foreground = new Foreground(runtime);
     const isDetached = flags.detach ?? false;

@@ -73,6 +73,8 @@ export async function create(runtime: Runtime, id: string, options: CreateOption
   const directory = states.reserve(id, text);
   let launched: Launched | undefined;
   try {
+    // Before anything is made: killed half way, it leaves what `delete --force` finds and takes away.
+    states.write(state);
     launched = await launch(runtime, state, spec, directory, options);
     await follow(runtime, state, spec, launched, options);
     return { state, spec, launched };
