@@ -120,7 +120,7 @@ export class Bundle {
   /** One that must fail as the runtime's own failure; answers what it said. */
   async refused(args: string[], options?: CallOptions): Promise<string> {
     const { code, stdout, stderr } = await this.call(args, options);
-    if (code === 0 || !stderr.startsWith('stack-runtime: ')) {
+    if (code === 0 || !/^stack-runtime: /m.test(stderr)) {
       throw new Error(
         `stack-runtime ${args.join(' ')} exited with ${code}, and was to be refused:\n${stderr}${stdout}`,
       );
