@@ -22,7 +22,8 @@ interface Flags {
   preserveFds: number;
   processLabel?: string;
   apparmor?: string;
-  noNewPrivs?: boolean;
+  /** Commander's: false where `--no-new-privs` is given. */
+  newPrivs: boolean;
   cgroup?: string;
 }
 
@@ -116,6 +117,6 @@ function processOf(base: Process | undefined, args: string[], flags: Flags): Pro
       : {}),
     ...(flags.processLabel ? { selinuxLabel: flags.processLabel } : {}),
     ...(flags.apparmor ? { apparmorProfile: flags.apparmor } : {}),
-    ...(flags.noNewPrivs ? { noNewPrivileges: true } : {}),
+    ...(!flags.newPrivs ? { noNewPrivileges: true } : {}),
   };
 }
