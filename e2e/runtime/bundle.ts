@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:
 import {
   closeSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -87,6 +88,8 @@ export class Bundle {
     return path;
   }
 
+  has = (name: string) => existsSync(this.file(name));
+  proc = (pid: number, name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
   read = (name: string) => readFileSync(this.file(name), 'utf8');
 
   /** Its streams are files: what it leaves running may hold them. */
