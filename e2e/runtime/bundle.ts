@@ -1,6 +1,7 @@
 /** A bundle of busybox with a state root of its own, the built runtime to run it with, and a look for what is left. */
 import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   copyFileSync,
   existsSync,
@@ -86,6 +87,11 @@ export class Bundle {
     const path = join(this.directory, name);
     if (text !== undefined) writeFileSync(path, text, { mode: 0o755 });
     return path;
+  }
+
+  /** For those who are nobody outside: a user namespace. */
+  open(): void {
+    for (const path of [this.directory, this.path]) chmodSync(path, 0o755);
   }
 
   has = (name: string) => existsSync(this.file(name));
