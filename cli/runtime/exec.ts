@@ -22,7 +22,8 @@ interface Flags {
   preserveFds: number;
   processLabel?: string;
   apparmor?: string;
-  noNewPrivs?: boolean;
+  /** Commander's: false where `--no-new-privs` is given. */
+  newPrivs: boolean;
   cgroup?: string;
 }
 
@@ -52,6 +53,7 @@ export const exec: Definition = {
   async action(context, [id = '', ...args], given) {
     const flags = given as unknown as Flags;
     const runtime = await context.runtime();
+    runtime.states.read(id); // it says who does not exist, config.json would not
     const process = processOf(readSpec(runtime.states.config(id), id).process, args, flags);
     const foreground = new Foreground(runtime);
     const isDetached = flags.detach ?? false;
@@ -115,7 +117,7 @@ function processOf(base: Process | undefined, args: string[], flags: Flags): Pro
       : {}),
     ...(flags.processLabel ? { selinuxLabel: flags.processLabel } : {}),
     ...(flags.apparmor ? { apparmorProfile: flags.apparmor } : {}),
-    ...(flags.noNewPrivs ? { noNewPrivileges: true } : {}),
+    ...(!flags.newPrivs ? { noNewPrivileges: true } : {}),
   };
   // Held to the rules that config.json was: what `create` left out of it, as ambient capabilities without inheritable ones,
   // an exec leaves out, too.

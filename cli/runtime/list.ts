@@ -22,9 +22,17 @@ export const list: Definition = {
     command.option('-f, --format <format>', 'table or json', 'table').option('-q, --quiet', 'ids only');
   },
   async action(context, _, { format, quiet }) {
-    const { states } = await context.runtime();
-    const all = states.list().map((id) => {
-      const found = states.read(id);
+    const { states, warn } = await context.runtime();
+    const readable = states.list().flatMap((id) => {
+      try {
+        return [states.read(id)];
+      } catch (error) {
+        // One that is damaged, or was deleted just now, does not hide the others.
+        warn((error as Error).message);
+        return [];
+      }
+    });
+    const all = readable.map((found) => {
       const status = states.status(found);
       const { created, owner, rootfs } = found;
       return { ...document(found, status), pid: status === 'stopped' ? 0 : found.pid, rootfs, created, owner };

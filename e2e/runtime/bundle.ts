@@ -1,8 +1,10 @@
 /** A bundle of busybox with a state root of its own, the built runtime to run it with, and a look for what is left. */
 import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -87,6 +89,13 @@ export class Bundle {
     return path;
   }
 
+  /** For those who are nobody outside: a user namespace. */
+  open(): void {
+    for (const path of [this.directory, this.path]) chmodSync(path, 0o755);
+  }
+
+  has = (name: string) => existsSync(this.file(name));
+  proc = (pid: number, name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
   read = (name: string) => readFileSync(this.file(name), 'utf8');
 
   /** Its streams are files: what it leaves running may hold them. */
@@ -120,7 +129,7 @@ export class Bundle {
   /** One that must fail as the runtime's own failure; answers what it said. */
   async refused(args: string[], options?: CallOptions): Promise<string> {
     const { code, stdout, stderr } = await this.call(args, options);
-    if (code === 0 || !stderr.startsWith('stack-runtime: ')) {
+    if (code === 0 || !/^stack-runtime: /m.test(stderr)) {
       throw new Error(
         `stack-runtime ${args.join(' ')} exited with ${code}, and was to be refused:\n${stderr}${stdout}`,
       );

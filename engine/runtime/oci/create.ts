@@ -76,6 +76,8 @@ export async function create(runtime: Runtime, id: string, options: CreateOption
   let launched: Launched | undefined;
   let release: (() => void) | undefined;
   try {
+    // Before anything is made: killed half way, it leaves what `delete --force` finds and takes away.
+    states.write(state);
     if (state.cgroupManager === 'systemd') {
       release = await (await import('./unit.ts')).holdUnit(state, spec.linux?.resources ?? {});
     }

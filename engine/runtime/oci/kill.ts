@@ -2,7 +2,8 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { StackError } from '../../../schemas/errors.ts';
-import { cgroupProcesses, freezeCgroups, killCgroup } from '../cgroup/cgroup.ts';
+import { cgroupProcesses, freezeCgroups, killCgroup, removeCgroups, resolveCgroupsPath } from '../cgroup/cgroup.ts';
+import { readSpec } from '../spec-json.ts';
 import { type Runtime, undo } from './create.ts';
 import { wrongStatus } from './start.ts';
 import { type ContainerState, isAlive } from './state.ts';
@@ -90,7 +91,7 @@ export async function remove(runtime: Runtime, id: string, isForced: boolean): P
   } catch (error) {
     // Forced, what is not there is deleted, and what cannot be read goes.
     if (!isForced) throw error;
-    states.remove(id);
+    await removeUnreadable(runtime, id);
     return;
   }
   const status = states.status(state);
@@ -99,6 +100,19 @@ export async function remove(runtime: Runtime, id: string, isForced: boolean): P
     await killProcess(runtime, state);
   }
   await undo(runtime, state);
+}
+
+/** The copy of config.json says where its processes are, where the state does not. */
+async function removeUnreadable({ states, cgroupManager }: Runtime, id: string): Promise<void> {
+  let path = '';
+  try {
+    const { linux } = readSpec(states.config(id), id);
+    if (cgroupManager !== 'disabled') path = resolveCgroupsPath(linux?.cgroupsPath, id, cgroupManager);
+  } catch {
+    // There is none: nothing was made, either.
+  }
+  if (path) await removeCgroups(path);
+  states.remove(id);
 }
 
 /** @throws state.status */
