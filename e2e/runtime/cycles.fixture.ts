@@ -52,9 +52,17 @@ async function cycle(number: number): Promise<void> {
   if (code !== 0) throw new Error(`${id}: exit ${code}`);
 }
 
+function directories(path: string): { name: string }[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  } catch {
+    return []; // another program's, gone just now
+  }
+}
+
 /** Directories of ours below each hierarchy: other programs of the machine have theirs there, too. */
 function cgroups(directory: string): number {
-  const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const below = directories(directory);
   const counts = below.map(({ name }) => (name.startsWith(prefix) ? 1 : 0) + cgroups(`${directory}/${name}`));
   return counts.reduce((sum, count) => sum + count, 0);
 }
