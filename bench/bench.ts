@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { type Contender, findPeers, ours, peerAccess } from './contender.ts';
 import { privateHost } from './host.ts';
 import { busyboxLayer, writeArchive } from './image.ts';
+import { measureRuntimes } from './runtime.ts';
 import { measureSingle } from './single.ts';
 import { median, type Row, table } from './table.ts';
 
@@ -90,7 +91,8 @@ async function main(): Promise<void> {
     const names = contenders.map(({ name }) => name);
     console.log(`Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model.trim()}, medians of ${runs} runs\n`);
     for (const size of sizes) console.log(`${table(await measureSize(contenders, size), names)}\n`);
-    console.log(await measureSingle(host, layer, Number(options['single-runs']), say));
+    console.log(`${await measureSingle(host, layer, Number(options['single-runs']), say)}\n`);
+    console.log(await measureRuntimes(layer, Number(options['single-runs']), say));
   } finally {
     for (const contender of contenders) {
       for (const size of new Set([1, ...sizes])) await contender.compose(size, ['down']).catch(() => {});

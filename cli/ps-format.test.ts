@@ -121,3 +121,16 @@ test('neighbouring ports are a range, IPv6 is bracketed', () => {
     '0.0.0.0:8000-8001->80-81/tcp, 0.0.0.0:9000->90/tcp, 127.0.0.1:53->53/udp, [::]:8000->80/tcp',
   );
 });
+
+test('a process that the kernel killed for want of memory', () => {
+  const killed = {
+    ...status,
+    state: 'exited' as const,
+    exitCode: 137,
+    isOomKilled: true,
+    finishedAt: '2026-11-23T11:59:30Z',
+  };
+  expect(psEntry({ record, status: killed }, now, false, []).Status).toBe(
+    'Exited (137) 30 seconds ago (out of memory)',
+  );
+});

@@ -73,6 +73,8 @@ export function psEntry({ record, status }: ObservedContainer, now: number, isWh
 /** `Up 5 minutes (healthy)`, `Exited (1) 3 seconds ago`. */
 export function statusText(record: ContainerRecord, status: ContainerStatus, now: number): string {
   const since = (iso: string) => duration(Math.max(0, now - Date.parse(iso || record.createdAt)));
+  // Docker keeps it for `inspect`; 137 alone could be anybody's SIGKILL.
+  const memory = status.isOomKilled ? ' (out of memory)' : '';
   switch (status.state) {
     case 'created':
       return 'Created';
@@ -83,9 +85,9 @@ export function statusText(record: ContainerRecord, status: ContainerStatus, now
     case 'paused':
       return `Up ${since(status.startedAt)} (Paused)`;
     case 'restarting':
-      return `Restarting (${status.exitCode}) ${since(status.finishedAt)} ago`;
+      return `Restarting (${status.exitCode}) ${since(status.finishedAt)} ago${memory}`;
     case 'exited':
-      return `Exited (${status.exitCode}) ${since(status.finishedAt)} ago`;
+      return `Exited (${status.exitCode}) ${since(status.finishedAt)} ago${memory}`;
     case 'dead':
       return 'Dead';
   }

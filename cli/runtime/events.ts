@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { oomKills } from '../../engine/runtime/cgroup/cgroup.ts';
 import { cgroupStats } from '../../engine/runtime/cgroup/stats.ts';
 import { wrongStatus } from '../../engine/runtime/oci/start.ts';
-import { writeSpec } from '../../engine/runtime/spec-json.ts';
+import { toJson } from '../../engine/runtime/spec-json.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Definition } from './command.ts';
 
@@ -16,7 +16,7 @@ export const events: Definition = {
     const { states } = await context.runtime();
     const state = states.read(id);
     if (states.status(state) === 'stopped') throw wrongStatus(id, 'stopped', 'watched', 'created or running');
-    const print = (type: string, data: unknown) => context.print(`${writeSpec({ type, id, data })}\n`);
+    const print = (type: string, data: unknown) => context.print(`${toJson({ type, id, data })}\n`);
     if (stats) return print('stats', cgroupStats(state.cgroupsPath));
     const pauseMs = milliseconds(interval as string);
     let killed = oomKills(state.cgroupsPath);

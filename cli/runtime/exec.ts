@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { loadProcess } from '../../engine/runtime/oci/config.ts';
 import { exec as execProcess } from '../../engine/runtime/oci/exec.ts';
-import { readSpec } from '../../engine/runtime/spec-json.ts';
+import { readSpec, toJson } from '../../engine/runtime/spec-json.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Process } from '../../schemas/oci-runtime.ts';
 import { collect, type Definition, integer } from './command.ts';
@@ -93,7 +93,7 @@ function processOf(base: Process | undefined, args: string[], flags: Flags): Pro
       name.toUpperCase().startsWith('CAP_') ? name.toUpperCase() : `CAP_${name.toUpperCase()}`,
     ) ?? [];
   const added = (names: string[] = []) => [...new Set([...names, ...more])];
-  return {
+  const whole = {
     ...container,
     args,
     terminal: flags.tty ?? false,
@@ -119,4 +119,7 @@ function processOf(base: Process | undefined, args: string[], flags: Flags): Pro
     ...(flags.apparmor ? { apparmorProfile: flags.apparmor } : {}),
     ...(!flags.newPrivs ? { noNewPrivileges: true } : {}),
   };
+  // Held to the rules that config.json was: what `create` left out of it, as ambient capabilities without inheritable ones,
+  // an exec leaves out, too.
+  return loadProcess(toJson(whole), 'process of exec').process;
 }

@@ -83,15 +83,18 @@ export class Foreground {
     }
   }
 
-  /** What the terminal still holds. */
-  private drained(): Promise<void> {
+  /** What the terminal still holds, and what a slow reader of ours has not taken yet. */
+  private async drained(): Promise<void> {
     const { terminal } = this;
-    if (!terminal || terminal.readableEnded || terminal.destroyed) return Promise.resolve();
-    return new Promise((resolve) => {
-      terminal.once('end', resolve).once('close', resolve);
-      // A process that outlives the first one may hold it open.
-      setTimeout(resolve, 100);
-    });
+    if (!terminal) return;
+    if (!terminal.readableEnded && !terminal.destroyed) {
+      await new Promise<void>((resolve) => {
+        terminal.once('end', resolve).once('close', resolve);
+        // A process that outlives the first one may hold it open.
+        setTimeout(resolve, 100);
+      });
+    }
+    await new Promise<void>((resolve) => void process.stdout.write('', () => resolve()));
   }
 
   restore(): void {

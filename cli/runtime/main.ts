@@ -5,7 +5,7 @@ import type { CgroupManager } from '../../engine/runtime/oci/state.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Context, Definition, Surroundings } from './command.ts';
 import { commands } from './commands.ts';
-import { type LogFormat, logger } from './log.ts';
+import { checkLog, type LogFormat, logger } from './log.ts';
 
 interface Globals {
   root?: string;
@@ -42,7 +42,16 @@ export async function main(surroundings: Surroundings): Promise<number> {
   const log = (level: 'warning' | 'error', message: string) =>
     logger(globals().log, globals().logFormat)(level, message);
   const context: Context = {
-    ...surroundings,
+    arguments: surroundings.arguments,
+    environment: surroundings.environment,
+    kernel: () => surroundings.kernel(),
+    // Opened by who uses them.
+    get stdout() {
+      return surroundings.stdout;
+    },
+    get stderr() {
+      return surroundings.stderr;
+    },
     print: (text) => void surroundings.stdout.write(text),
     runtime: () => runtimeOf(surroundings, globals(), (message) => log('warning', message)),
   };
@@ -55,6 +64,7 @@ export async function main(surroundings: Surroundings): Promise<number> {
   }
   try {
     const args = surroundings.arguments;
+    program.hook('preAction', () => checkLog(globals().log, globals().logFormat));
     await program.parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' });
     return exitCode;
   } catch (error) {

@@ -47,6 +47,9 @@ export const update: Definition = {
     const resources = file
       ? loadResources(readFileSync(file === '-' ? 0 : file, 'utf8'), file).resources
       : fromFlags(flags);
+    if (state.cgroupManager === 'systemd') {
+      await (await import('../../engine/runtime/oci/unit.ts')).changeUnit(state, resources);
+    }
     updateCgroups(state.cgroupsPath, resources, undefined, runtime.kernel.process);
   },
 };

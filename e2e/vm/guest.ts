@@ -63,7 +63,7 @@ function kernel(): { image: string; modules: string; release: string } {
   return { image: join(at, `boot/vmlinuz-${release}`), modules: join(at, 'lib/modules', release!), release: release! };
 }
 
-function copyModules(from: string, to: string): void {
+function copyModules(from: string, to: string, wanted: string[]): void {
   mkdirSync(to, { recursive: true });
   for (const file of readdirSync(from).filter((name) => name.startsWith('modules.'))) {
     copyFileSync(join(from, file), join(to, file));
@@ -78,7 +78,7 @@ function copyModules(from: string, to: string): void {
       }),
   );
   for (const [file, needs] of dependencies) {
-    if (!modules.some((name) => file.endsWith(`/${name}.ko`))) continue;
+    if (!wanted.some((name) => file.endsWith(`/${name}.ko`))) continue;
     for (const one of [file, ...needs]) {
       mkdirSync(dirname(join(to, one)), { recursive: true });
       copyFileSync(join(from, one), join(to, one));
@@ -110,14 +110,20 @@ poweroff -f
 `;
 
 /** Root file system of the guest: everything `stack` needs, `/busybox.tar`, and the scenario. */
-async function makeRoot(root: string, scenario: string, release: string, from: string): Promise<void> {
+async function makeRoot(
+  root: string,
+  scenario: string,
+  release: string,
+  from: string,
+  more: GuestExtras,
+): Promise<void> {
   for (const name of ['bin', 'sbin', 'dev', 'proc', 'run', 'sys', 'tmp', 'var', 'etc', 'opt/stack/build/Release']) {
     mkdirSync(join(root, name), { recursive: true });
   }
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
   for (const applet of applets) symlinkSync('busybox', join(root, 'bin', applet));
   symlinkSync('../bin/busybox', join(root, 'sbin/modprobe'));
-  copyModules(from, join(root, 'lib/modules', release));
+  copyModules(from, join(root, 'lib/modules', release), [...modules, ...(more.modules ?? [])]);
   copyProgram(process.execPath, root, 'bin/node');
   must('strip', [join(root, 'bin/node')]);
   for (const name of ['bin', 'dist', 'binding.gyp']) {
@@ -129,9 +135,14 @@ async function makeRoot(root: string, scenario: string, release: string, from: s
   await writeArchive(join(root, 'busybox.tar'), await busyboxLayer());
   writeFileSync(join(root, 'init'), init, { mode: 0o755 });
   writeFileSync(join(root, 'scenario.sh'), scenario);
+  for (const [path, text] of Object.entries(more.files ?? {})) writeFileSync(join(root, path), text);
+  more.prepare?.(root);
 }
 
-export interface GuestOptions {
+/** What one scenario needs besides: kernel modules by name, files by their path in the guest. */
+export interface GuestExtras {
+  modules?: string[];
+  files?: Record<string, string>;
   /** Words for the kernel's command line. */
   kernelArguments?: string[];
   /** Puts more into the root file system before it is packed. */
@@ -139,25 +150,20 @@ export interface GuestOptions {
 }
 
 /** Runs a shell scenario in the guest and answers what its console showed. `stack` is /opt/stack/bin/stack. */
-export async function runGuest(
-  scenario: string,
-  timeoutMs: number,
-  { kernelArguments = [], prepare }: GuestOptions = {},
-): Promise<string> {
+export async function runGuest(scenario: string, timeoutMs: number, more: GuestExtras = {}): Promise<string> {
   const packages = { 'qemu-system-x86_64': 'qemu-system-x86', depmod: 'kmod', cpio: 'cpio', strip: 'binutils' };
   ensurePackages({ ...packages, busybox: 'busybox-static' }, say);
   const { image, modules: from, release } = kernel();
   const folder = mkdtempSync(join(tmpdir(), 'stack-vm-'));
   try {
-    await makeRoot(join(folder, 'root'), scenario, release, from);
-    prepare?.(join(folder, 'root'));
+    await makeRoot(join(folder, 'root'), scenario, release, from, more);
     must('sh', ['-c', 'cd root && find . | cpio -o -H newc --quiet > ../initrd'], { cwd: folder });
     const { stdout } = await promisify(execFile)(
       'qemu-system-x86_64',
       [
         ...['-accel', 'tcg', '-m', '2048', '-smp', '2', '-nic', 'none', '-nographic', '-no-reboot'],
         ...['-kernel', image, '-initrd', join(folder, 'initrd')],
-        ...['-append', ['console=ttyS0 loglevel=1 panic=-1', ...kernelArguments].join(' ')],
+        ...['-append', ['console=ttyS0 loglevel=1 panic=-1', ...(more.kernelArguments ?? [])].join(' ')],
       ],
       { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 1 << 26 },
     );

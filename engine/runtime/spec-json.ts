@@ -9,7 +9,10 @@ const json = JSON as unknown as {
 };
 
 /** @param indent spaces; 0 writes one line. */
-export function writeSpec(spec: object, indent = 0): string {
+export const writeSpec = (spec: RuntimeSpec, indent = 0): string => toJson(spec, indent);
+
+/** Any document that may hold bigints, which are written as the integers they are. */
+export function toJson(spec: unknown, indent = 0): string {
   try {
     // Without a replacer it is several times faster, and a bigint is rare: JSON.stringify refuses it.
     return JSON.stringify(spec, undefined, indent);
@@ -25,13 +28,17 @@ export function readSpec(text: string, file: string): RuntimeSpec {
     return (mayHoldWideInteger.test(text) ? json.parse(text, exactInteger) : JSON.parse(text)) as RuntimeSpec;
   } catch (cause) {
     throw new StackError('config.value', {
-      message: `${file} is not valid JSON: ${(cause as Error).message}`,
+      message: `${file} is not valid JSON: ${printable((cause as Error).message)}`,
       hint: 'A bundle needs a config.json of the OCI runtime-spec.',
       resource: file,
       cause,
     });
   }
 }
+
+/** The parser quotes what it stumbled over, which could speak to a terminal. */
+const printable = (text: string) =>
+  text.replace(/[\0-\x1f\x7f-\x9f]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
 /** Number.MAX_SAFE_INTEGER has 16 digits. */
 const mayHoldWideInteger = /\d{16}/;

@@ -100,6 +100,7 @@ Result<int> spawn_shim(int executable, const std::vector<uint8_t>& program, cons
   int status = 0;
   // It forks the monitor proper and ends, which gives that one to init.
   retry([&] { return waitpid(launcher, &status, __WALL); });
+  if (WIFSIGNALED(status)) return Error{"exec", ENOEXEC, "stack_shim, killed by signal " + std::to_string(WTERMSIG(status))};
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return Error{"exec", ENOEXEC, "stack_shim"};
   return ours.release();
 }

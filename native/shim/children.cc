@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -44,6 +45,8 @@ pid_t clone_process(Reader& steps, int& pidfd) {
   if (next(peek, step) && step.code == Code::kClone) {
     flags |= step.body.u64();
     const char* directory = step.body.string();
+    // Read as no flags at all, it would set the container up in the namespaces of the caller.
+    if (step.body.bad()) return errno = EPROTO, -1;
     if (*directory) {
       cgroup = Fd(open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
       if (!cgroup) return -1;

@@ -17,10 +17,11 @@ namespace stack::shim {
 
 namespace {
 
-[[noreturn]] void become_hook(int input, const char* path, char* const* argv, char* const* envp) {
+[[noreturn]] void become_hook(int input, const char* directory, const char* path, char* const* argv, char* const* envp) {
   int null = open("/dev/null", O_RDWR);
   if (dup2(input, 0) < 0 || (null >= 0 && dup2(null, 1) < 0)) _exit(127);
   setpgid(0, 0);
+  if (chdir(directory) != 0) _exit(127);
   syscall(SYS_close_range, 3, ~0U, 0);
   execve(path, argv, envp);
   _exit(errno == ENOENT ? 127 : 126);
@@ -32,6 +33,7 @@ bool run_hook(Process& process, Reader& body) {
   const char* path = body.string();
   auto argv = body.strings();
   auto envp = body.strings();
+  const char* directory = body.string();
   uint32_t timeout_ms = body.u32();
   const char* before_pid = body.string();
   const char* after_pid = body.string();
@@ -41,7 +43,7 @@ bool run_hook(Process& process, Reader& body) {
   Fd input(ends[0]), state(ends[1]);
   pid_t hook = fork();
   if (hook < 0) return failed(process, "fork", path);
-  if (hook == 0) become_hook(input.get(), path, const_cast<char**>(argv.data()), const_cast<char**>(envp.data()));
+  if (hook == 0) become_hook(input.get(), directory, path, const_cast<char**>(argv.data()), const_cast<char**>(envp.data()));
   input.reset();
   // A hook that does not read its state may be gone, or never take it: neither ends nor stops this process.
   signal(SIGPIPE, SIG_IGN);

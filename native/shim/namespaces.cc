@@ -142,6 +142,7 @@ bool fork_again(Process& process) {
 
 // Enters the namespaces of the container's first process.
 bool join_container(Process& process, uint32_t flags) {
+  leave_host_proc(process);
   if (flags && syscall(SYS_setns, process.container, flags) != 0) return failed(process, "setns", "container");
   process.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (process.root < 0) return failed(process, "open", "/");

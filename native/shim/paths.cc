@@ -13,7 +13,14 @@ namespace stack::shim {
 
 int resolve_in(int root, const char* path, uint64_t flags, uint64_t resolve) {
   open_how how{.flags = flags | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve};
-  return static_cast<int>(syscall(SYS_openat2, root, path, &how, sizeof how));
+  int fd = -1;
+  // Any rename or mount of the machine during a `..` is EAGAIN (openat2(2)): now and then that is chance, for ever it is an
+  // attack.
+  for (int tries = 0; tries < 128; tries++) {
+    fd = static_cast<int>(syscall(SYS_openat2, root, path, &how, sizeof how));
+    if (fd >= 0 || errno != EAGAIN) break;
+  }
+  return fd;
 }
 
 namespace {

@@ -101,15 +101,19 @@ bool make_readonly(Process& process, const char* path) {
   return true;
 }
 
-// The descriptor must be procfs itself: a symlink or a mount in its place could lead the write elsewhere.
+// Of the procfs at /proc itself, which begins with its own root: neither a symlink nor a mount in the way may lead the
+// write to another file, not even to one of procfs (CVE-2025-52881).
 bool write_sysctl(Process& process, const char* path, const char* value) {
-  Fd file(resolve_in(process.root, path, O_WRONLY, RESOLVE_NO_SYMLINKS));
-  if (!file) return failed(process, "sysctl", path);
+  constexpr const char* kProc = "/proc";
+  constexpr ino_t kProcRoot = 1;  // PROC_ROOT_INO of fs/proc
+  Fd proc(resolve_in(process.root, kProc, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
+  struct stat info{};
   struct statfs where{};
-  if (fstatfs(file.get(), &where) != 0) return failed(process, "sysctl", path);
-  if (where.f_type != PROC_SUPER_MAGIC) return errno = EPERM, failed(process, "sysctl", path);
+  if (!proc || fstat(proc.get(), &info) != 0 || fstatfs(proc.get(), &where) != 0) return failed(process, "sysctl", path);
+  if (where.f_type != PROC_SUPER_MAGIC || info.st_ino != kProcRoot) return errno = EPERM, failed(process, "sysctl", path);
+  Fd file(resolve_in(proc.get(), path + strlen(kProc), O_WRONLY, RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV));
   auto size = static_cast<ssize_t>(strlen(value));
-  return write(file.get(), value, size) == size || failed(process, "sysctl", path);
+  return (file && write(file.get(), value, size) == size) || failed(process, "sysctl", path);
 }
 
 bool make_readonly_root(Process& process) {
@@ -119,6 +123,7 @@ bool make_readonly_root(Process& process) {
 namespace {
 
 bool open_new_root(Process& process) {
+  leave_host_proc(process);
   if (chdir("/") != 0) return failed(process, "chdir", "/");
   close(process.root);
   process.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

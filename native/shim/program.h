@@ -87,6 +87,7 @@ enum class Code : uint16_t {
   kKeyring = 151,
   kLoopback = 152,
   kChroot = 153,
+  kLookup = 154,
 };
 
 class Reader {

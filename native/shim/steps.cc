@@ -51,6 +51,15 @@ bool write_host_proc(Process& process, const char* step, const char* path, const
   return (file && write(file.get(), text, size) == size) || failed(process, step, text);
 }
 
+void leave_host_proc(Process& process) {
+  Reader rest = process.rest;
+  for (Step step; next(rest, step);) {
+    if (step.code == Code::kLabel) process.labels.push_back(openat(process.host_proc, step.body.string(), O_WRONLY | O_CLOEXEC));
+  }
+  close(process.host_proc);
+  process.host_proc = -1;
+}
+
 namespace {
 
 bool write_file(Process& process, const char* step, const char* path, const char* text) {
@@ -129,7 +138,11 @@ bool set_exec_label(Process& process, Reader& body) {
   const char* path = body.string();
   const char* label = body.string();
   if (body.bad()) return errno = EPROTO, failed(process, "label");
-  return write_host_proc(process, "label", path, label);
+  if (process.host_proc >= 0) return write_host_proc(process, "label", path, label);
+  Fd file(process.labels.empty() ? -1 : process.labels.front());
+  if (file) process.labels.erase(process.labels.begin());
+  auto size = static_cast<ssize_t>(strlen(label));
+  return (file && write(file.get(), label, size) == size) || failed(process, "label", label);
 }
 
 volatile sig_atomic_t forward_to = 0;
@@ -160,12 +173,13 @@ bool become_init(Process& process) {
 bool place_files(Process& process) {
   auto count = static_cast<int>(process.files.size());
   std::vector<int> moved;
-  for (int fd : process.files) moved.push_back(fcntl(fd, F_DUPFD_CLOEXEC, 3 + count));
+  for (int fd : process.files) moved.push_back(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3 + count));
   if (count > 0 && process.report < 3 + count) {
     process.report = fcntl(process.report, F_DUPFD_CLOEXEC, 3 + count);  // the report of a failed exec
   }
   for (int i = 0; i < count; i++) {
-    if (moved[i] < 0 || dup2(moved[i], 3 + i) < 0) return failed(process, "dup2", "preserved descriptors");
+    if (process.files[i] < 0) close(3 + i);
+    else if (moved[i] < 0 || dup2(moved[i], 3 + i) < 0) return failed(process, "dup2", "preserved descriptors");
   }
   syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC);
   return true;
@@ -173,42 +187,65 @@ bool place_files(Process& process) {
 
 bool choose_files(Process& process, Reader& body) {
   for (uint32_t index : body.numbers()) {
-    if (index >= process.fds->size()) return errno = EPROTO, failed(process, "preserved descriptors");
-    process.files.push_back((*process.fds)[index]);
+    bool is_free = index == ~0U;
+    if (!is_free && index >= process.fds->size()) return errno = EPROTO, failed(process, "preserved descriptors");
+    process.files.push_back(is_free ? -1 : (*process.fds)[index]);
   }
   return true;
 }
 
-// execvpe(3) with the container's own PATH; an unreadable directory or a non-executable file is remembered, as a shell does.
+const char* path_of(const std::vector<const char*>& environment) {
+  for (const char* entry : environment) {
+    if (entry && strncmp(entry, "PATH=", 5) == 0) return entry + 5;
+  }
+  return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+// Tries `use` on every place a command could lie at, as execvpe(3) does; what is there and cannot be used is remembered, as
+// a shell does. `use` answers an errno, 0 to end the search.
+template <typename Use>
+int search_path(const char* command, const char* path, Use use) {
+  if (strchr(command, '/')) return use(command);
+  int outcome = ENOENT;
+  for (const char* at = path; at && *command;) {
+    const char* end = strchrnul(at, ':');
+    char candidate[4096];
+    int length = snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(end - at), end == at ? "." : at, command);
+    if (length < static_cast<int>(sizeof candidate)) {
+      int number = use(candidate);
+      if (number == 0) return 0;
+      struct stat info{};
+      if (number != ENOENT && number != ENOTDIR && stat(candidate, &info) == 0 && !S_ISDIR(info.st_mode)) outcome = number;
+    }
+    at = *end ? end + 1 : nullptr;
+  }
+  return outcome;
+}
+
+// Whether the command will be found and may be executed: known before anybody waits for it to start.
+bool look_up(Process& process, Reader& body) {
+  const char* command = body.string();
+  auto environment = body.strings();
+  if (body.bad()) return errno = EPROTO, failed(process, "exec");
+  errno = search_path(command, path_of(environment), [](const char* candidate) {
+    struct stat info{};
+    if (stat(candidate, &info) != 0) return errno;
+    if (S_ISDIR(info.st_mode)) return EACCES;
+    return faccessat(AT_FDCWD, candidate, X_OK, AT_EACCESS) == 0 ? 0 : errno;
+  });
+  return errno == 0 || failed(process, "exec", command);
+}
+
 bool execute(Process& process, Reader& body) {
   auto argv = body.strings();
   auto envp = body.strings();
   if (body.bad() || !argv[0]) return errno = EPROTO, failed(process, "exec");
   if (!place_files(process)) return false;
   if (process.has_monitor) prctl(PR_SET_PDEATHSIG, SIGKILL);  // of who came by `exec`, or is the child of our init
-  auto** arguments = const_cast<char**>(argv.data());
-  auto** environment = const_cast<char**>(envp.data());
-  const char* path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  for (const char* entry : envp) {
-    if (entry && strncmp(entry, "PATH=", 5) == 0) path = entry + 5;
-  }
-  if (strchr(argv[0], '/')) {
-    execve(argv[0], arguments, environment);
-    return failed(process, "exec", argv[0]);
-  }
-  int outcome = ENOENT;
-  for (const char* at = path; at && *argv[0];) {
-    const char* end = strchrnul(at, ':');
-    char candidate[4096];
-    int length = snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(end - at), end == at ? "." : at, argv[0]);
-    if (length < static_cast<int>(sizeof candidate)) {
-      execve(candidate, arguments, environment);
-      struct stat info{};
-      if (errno != ENOENT && errno != ENOTDIR && stat(candidate, &info) == 0 && !S_ISDIR(info.st_mode)) outcome = errno;
-    }
-    at = *end ? end + 1 : nullptr;
-  }
-  errno = outcome;
+  errno = search_path(argv[0], path_of(envp), [&](const char* candidate) {
+    execve(candidate, const_cast<char**>(argv.data()), const_cast<char**>(envp.data()));
+    return errno;
+  });
   return failed(process, "exec", argv[0]);
 }
 
@@ -248,6 +285,7 @@ bool apply(Process& process, Step& step) {
     case Code::kReconfigure: return reconfigure(process, body);
     case Code::kKeyring: return join_keyring(process, body.string());
     case Code::kLoopback: return raise_loopback(process);
+    case Code::kLookup: return look_up(process, body);
     case Code::kFiles: return choose_files(process, body);
     case Code::kHostname: {
       const char* name = body.string();
@@ -330,6 +368,7 @@ void run(Process& process, Reader steps) {
   }
   Step step;
   while (!process.failure.kind && next(steps, step)) {
+    process.rest = steps;
     if (!apply(process, step)) break;
     if (step.body.bad()) {
       errno = EPROTO;

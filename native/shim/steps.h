@@ -33,6 +33,8 @@ struct Process {
   bool has_monitor = true;           // ends with the shim
   std::vector<int> sources;          // detached mounts, by the order of kSource
   std::vector<int> files;            // descriptors the command gets from 3 on
+  Reader rest;                       // the steps after the present one
+  std::vector<int> labels;           // files that take the labels of `rest`, once host_proc is closed
   Report failure{};
 };
 
@@ -50,6 +52,10 @@ void warn(Process& process, const char* step, const char* subject);
 // Applies every step; returns only on failure, which it has reported.
 void run(Process& process, Reader steps);
 
+// Closes the host's procfs, before processes of the container can see this one: with CAP_SYS_PTRACE they may open what it
+// has open, whatever it says of its being dumpable (ptrace(2), "Ptrace access mode checking"). From there it is one
+// step to the host's root.
+void leave_host_proc(Process& process);
 bool write_host_proc(Process& process, const char* step, const char* path, const char* text);
 void send_report(Process& process, Report::Kind kind, int number, const char* step, const char* subject, int fd = -1);
 

@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { writeNames } from '../../engine/network/names.ts';
+import { code } from '../../engine/runtime/program/encoder.ts';
+import { codesIn, programSeeds, writeSeeds } from './program-seeds.fixture.ts';
 
 const run = promisify(execFile);
 const native = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -44,6 +46,22 @@ test('DNS messages and name tables', { timeout: limit }, async () => {
 
 test('the decoder of programs', { timeout: limit }, async () => {
   await run(await build('program_test', ['shim/settings.cc'], sanitizers));
+});
+
+test('100,000 mutated programs are read without a byte too far', { timeout: limit }, async () => {
+  const codes = codesIn((await programSeeds()).values());
+  expect(Object.entries(code).filter(([, number]) => !codes.has(number))).toEqual([]);
+  const program = await build('fuzz_program', ['test/fuzz_driver.cc'], sanitizers);
+  const seeds = await writeSeeds(join(directory, 'seeds'));
+  // STACK_FUZZ_NUMBER=… repeats a run, STACK_FUZZ_RUNS=… makes it longer (so does npm run fuzz:program).
+  const number = process.env.STACK_FUZZ_NUMBER ?? '1';
+  const runs = process.env.STACK_FUZZ_RUNS ?? '100000';
+  console.log(`programs: ${runs} mutations, number ${number}`);
+  const { stdout } = await run(program, [runs, number, ...seeds]);
+  const { accepted, applied } = JSON.parse(stdout) as { accepted: number; applied: number };
+  // They get past the door, and far.
+  expect(accepted).toBeGreaterThan(Number(runs) / 4);
+  expect(applied).toBeGreaterThan(Number(runs));
 });
 
 test('the log writer', { timeout: limit }, async () => {

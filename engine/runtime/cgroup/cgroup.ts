@@ -6,6 +6,7 @@ import { type Hierarchies, hierarchies } from './hierarchies.ts';
 import type { CgroupPlan } from './plan.ts';
 import { directoriesOf } from './processes.ts';
 
+export { delegateCgroup } from './delegate.ts';
 export { freezeCgroups, isFrozen } from './freezer.ts';
 export { type Hierarchies, hierarchies } from './hierarchies.ts';
 export { type KillOptions, killCgroup } from './kill.ts';

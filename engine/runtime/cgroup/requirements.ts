@@ -106,7 +106,7 @@ function unkeepable(property: string, v1: string | null, v2: string | null, all:
   const reason =
     v1 === null
       ? `no cgroup v2 is mounted (the machine's cgroups are ${all.mode})`
-      : v2 === null && all.v1.length === 0
+      : v2 === null && all.mode === 'unified'
         ? `cgroup v2 has nothing for it; it is kept by the v1 controller ${v1} alone`
         : `no cgroup hierarchy of this machine has the controller ${controller}`;
   return new StackError('host.kernel-feature', {

@@ -10,6 +10,8 @@ mkdirSync(join(bundle, 'rootfs'));
 writeFileSync(join(bundle, 'file'), '');
 process.on('exit', () => rmSync(bundle, { recursive: true, force: true }));
 
+const hook = { path: '/bin/true', args: ['true'], env: ['A=b'], timeout: 5 };
+
 /** Every property of the specification once, none of them objectionable. */
 export const sound = {
   ociVersion: '1.3.0',
@@ -59,12 +61,12 @@ export const sound = {
     },
   ],
   hooks: {
-    prestart: [{ path: '/bin/true', args: ['true'], env: ['A=b'], timeout: 5 }],
-    createRuntime: [{ path: '/bin/true' }],
-    createContainer: [{ path: '/bin/true' }],
-    startContainer: [{ path: '/bin/true' }],
-    poststart: [{ path: '/bin/true' }],
-    poststop: [{ path: '/bin/true' }],
+    prestart: [structuredClone(hook)],
+    createRuntime: [structuredClone(hook)],
+    createContainer: [structuredClone(hook)],
+    startContainer: [structuredClone(hook)],
+    poststart: [structuredClone(hook)],
+    poststop: [structuredClone(hook)],
   },
   annotations: { 'com.example.key': '' },
   linux: {
@@ -75,12 +77,12 @@ export const sound = {
       { type: 'uts' },
       { type: 'ipc' },
       { type: 'user' },
-      { type: 'cgroup' },
+      { type: 'cgroup', path: '/proc/1/ns/cgroup' },
       { type: 'time' },
     ],
     uidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }],
     gidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }],
-    timeOffsets: { boottime: { secs: -5, nanosecs: 1 }, monotonic: { secs: 5 } },
+    timeOffsets: { boottime: { secs: -5, nanosecs: 1 }, monotonic: { secs: 5, nanosecs: 0 } },
     devices: [{ type: 'c', path: '/dev/fuse', major: 10, minor: 229, fileMode: 0o666, uid: 0, gid: 0 }],
     netDevices: { eth5: { name: 'eth0' } },
     cgroupsPath: '/a/b',

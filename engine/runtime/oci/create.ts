@@ -2,9 +2,9 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { StackError } from '../../../schemas/errors.ts';
+import { asStackError, StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
-import type { Hooks, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
+import type { Hooks, RuntimeSpec, Seccomp } from '../../../schemas/oci-runtime.ts';
 import {
   type CgroupPlan,
   cgroupPlan,
@@ -19,11 +19,13 @@ import { type Launched, launchProcess } from '../launcher.ts';
 import { cgroupMounts } from '../program/cgroup-mounts.ts';
 import { containerSteps, type SeccompFilter } from '../program/process.ts';
 import { hasMountNamespace } from '../program/root.ts';
+import { containerProcessState } from '../seccomp/listener.ts';
 import { compileSeccomp } from '../seccomp/seccomp.ts';
 import { checkConfig, readConfig } from './config.ts';
 import { checkConsole, sendTerminal } from './console.ts';
 import { setUpError } from './failure.ts';
 import { givenFiles } from './files.ts';
+import { withHome } from './home.ts';
 import { hookSteps, runHooks } from './hooks.ts';
 import { execLabels } from './labels.ts';
 import { moveNetDevices } from './net-devices.ts';
@@ -72,17 +74,28 @@ export async function create(runtime: Runtime, id: string, options: CreateOption
   const state = newState(runtime, id, bundle, spec);
   const directory = states.reserve(id, text);
   let launched: Launched | undefined;
+  let release: (() => void) | undefined;
   try {
     // Before anything is made: killed half way, it leaves what `delete --force` finds and takes away.
     states.write(state);
+    if (state.cgroupManager === 'systemd') {
+      release = await (await import('./unit.ts')).holdUnit(state, spec.linux?.resources ?? {});
+    }
     launched = await launch(runtime, state, spec, directory, options);
     await follow(runtime, state, spec, launched, options);
     return { state, spec, launched };
   } catch (error) {
     launched?.close();
-    await undo(runtime, state);
+    await undo(runtime, state).catch((further) => addFurther(error, further));
     throw error;
+  } finally {
+    release?.();
   }
+}
+
+/** What fails in the cleaning up does not hide what failed first. */
+function addFurther(error: unknown, further: unknown): void {
+  if (error instanceof StackError) error.also.push(asStackError(further));
 }
 
 function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpec): ContainerState {
@@ -101,6 +114,7 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
         ? ''
         : resolveCgroupsPath(spec.linux?.cgroupsPath, id, runtime.cgroupManager),
     cgroupManager: runtime.cgroupManager,
+    cgroupsAsked: spec.linux?.cgroupsPath,
     hooks: spec.hooks ?? {},
     isMountedOutside: !hasMountNamespace(spec),
   };
@@ -116,21 +130,29 @@ async function launch(
   const { process: verbs } = runtime.kernel;
   const all = hierarchies();
   const plan = state.cgroupsPath ? cgroupPlan(spec.linux?.resources ?? {}, all, state.cgroupsPath) : noCgroups;
-  const process = spec.process ?? { cwd: '/' };
+  const bare = spec.process ?? { cwd: '/' };
+  const process = { ...bare, env: withHome(runtime.kernel, bare, state.rootfs) };
   const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
   const steps = containerSteps({
     spec: { ...spec, process: { ...process, env: given.env } },
-    root: { directory: state.rootfs, holder: holderOf(state.rootfs) },
+    root: {
+      directory: state.rootfs,
+      // Looked up where it is asked for: a machine may have thousands of mounts.
+      get holder() {
+        return holderOf(state.rootfs);
+      },
+    },
     membership: { tasks: plan.tasks, unified: plan.unified ?? undefined },
     cgroups: cgroupMounts(all, state.cgroupsPath),
     network: undefined,
-    seccomp: seccompOf(state, spec),
+    seccomp: seccompOf(state, spec.linux?.seccomp, 'creating'),
     hasInit: false,
     hooks: {
-      createContainer: hookSteps(state.hooks.createContainer, documentText(state, 'created')),
-      startContainer: hookSteps(state.hooks.startContainer, documentText(state, 'created')),
+      createContainer: hookSteps(state.hooks.createContainer, state.bundle, documentText(state, 'created')),
+      startContainer: hookSteps(state.hooks.startContainer, '/', documentText(state, 'created')),
     },
     isSynchronised: needsSync(spec),
+    looksUp: true,
     mayPivot: !options.noPivot,
     labels: execLabels(process),
     keyring: `_ses.${state.id}`,
@@ -171,18 +193,19 @@ function holderOf(directory: string): string {
     .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
 }
 
-function seccompOf(state: ContainerState, { linux }: RuntimeSpec): SeccompFilter | undefined {
-  if (!linux?.seccomp) return undefined;
-  const compiled = compileSeccomp(linux.seccomp);
-  const { listenerPath, listenerMetadata } = linux.seccomp;
-  if (!listenerPath) return compiled;
-  const { ociVersion } = state;
-  const head = JSON.stringify({ ociVersion, fds: ['seccompFd'], metadata: listenerMetadata ?? '' });
-  const [before, after] = documentText(state, 'creating');
-  return {
-    ...compiled,
-    listener: { path: listenerPath, state: [`${head.slice(0, -1)},"pid":`, `,"state":${before}`, `${after}}`] },
-  };
+/** The filter, and who is told of what it leaves to a listener. @param status of the container, as the listener shall read it. */
+export function seccompOf(
+  state: ContainerState,
+  seccomp: Seccomp | undefined,
+  status: 'creating' | 'running',
+): SeccompFilter | undefined {
+  if (!seccomp) return undefined;
+  const compiled = compileSeccomp(seccomp);
+  const { listenerPath, listenerMetadata } = seccomp;
+  if (!listenerPath || !compiled.isNotifying) return compiled;
+  const { id, bundle, annotations } = state;
+  const told = containerProcessState({ id, status, bundle, annotations, metadata: listenerMetadata });
+  return { ...compiled, listener: { path: listenerPath, state: told } };
 }
 
 /** Until it waits for its start. */
@@ -195,17 +218,16 @@ async function follow(
 ): Promise<void> {
   for (;;) {
     const event = await launched.next();
-    if (!state.pid && launched.pid) know(runtime.states, state, launched.pid);
+    // Written when it becomes known, and again where the process forked into its namespaces.
+    if (launched.pid && launched.pid !== state.pid) know(runtime.states, state, launched.pid);
     switch (event?.kind) {
       case 'sync':
-        know(runtime.states, state, launched.pid);
         await moveNetDevices(runtime.kernel, state.pid, spec.linux?.netDevices);
         await runHooks('prestart', state.hooks.prestart, document(state, 'created'));
         await runHooks('createRuntime', state.hooks.createRuntime, document(state, 'created'));
         launched.proceed();
         break;
       case 'created':
-        know(runtime.states, state, launched.pid);
         joinResctrl(state.pid, state.id, spec.linux?.intelRdt);
         return;
       case 'terminal':
@@ -237,6 +259,7 @@ function know(states: States, state: ContainerState, pid: number): void {
 
 /** Step 12 and 13 of the lifecycle: nothing left, then the poststop hooks. */
 export async function undo(runtime: Runtime, state: ContainerState): Promise<void> {
+  if (state.hasUnit) await (await import('./unit.ts')).removeUnit(state);
   // '' is the top of the hierarchies, with everything of the machine in it.
   if (state.cgroupsPath) await removeCgroups(state.cgroupsPath);
   if (state.isMountedOutside) unmountRoot(runtime, state);

@@ -5,12 +5,12 @@ import type { NamespaceType, Process } from '../../../schemas/oci-runtime.ts';
 import { cgroupPlan, hierarchies } from '../cgroup/cgroup.ts';
 import { type Launched, launchProcess } from '../launcher.ts';
 import { execSteps, type Membership } from '../program/process.ts';
-import { compileSeccomp } from '../seccomp/seccomp.ts';
 import { readSpec } from '../spec-json.ts';
 import { checkConsole, sendTerminal } from './console.ts';
-import { type Runtime, warningText } from './create.ts';
+import { type Runtime, seccompOf, warningText } from './create.ts';
 import { setUpError } from './failure.ts';
 import { givenFiles } from './files.ts';
+import { withHome } from './home.ts';
 import { execLabels } from './labels.ts';
 import { wrongStatus } from './start.ts';
 import type { ContainerState } from './state.ts';
@@ -25,11 +25,12 @@ export interface ExecOptions {
 }
 
 /** Resolves once the process has executed. @throws state.status, and what kept it from executing. */
-export async function exec(runtime: Runtime, id: string, process: Process, options: ExecOptions): Promise<Launched> {
+export async function exec(runtime: Runtime, id: string, asked: Process, options: ExecOptions): Promise<Launched> {
   const { states, kernel } = runtime;
   const state = states.read(id);
   const status = states.status(state);
   if (status !== 'running' && status !== 'created') throw wrongStatus(id, status, 'entered', 'created or running');
+  const process = { ...asked, env: withHome(kernel, asked, `/proc/${state.pid}/root`) };
   checkConsole(process.terminal ?? false, options.consoleSocket, options.isDetached);
   const spec = readSpec(states.config(id), `${id}/config.json`);
   const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
@@ -39,7 +40,7 @@ export async function exec(runtime: Runtime, id: string, process: Process, optio
       process: { ...process, env: given.env },
       membership: membershipOf(state, options.cgroup),
       namespaces: foreignNamespaces(state.pid),
-      seccomp: spec.linux?.seccomp ? compileSeccomp(spec.linux.seccomp) : undefined,
+      seccomp: seccompOf(state, spec.linux?.seccomp, 'running'),
       labels: execLabels(process),
       keyring: `_ses.${id}`,
       files: given.files,

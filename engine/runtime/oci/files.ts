@@ -1,6 +1,5 @@
 /** Descriptors of the caller that a container is given: its streams, and those it keeps from 3 on. */
-import { fstatSync } from 'node:fs';
-import { StackError } from '../../../schemas/errors.ts';
+import { fstatSync, readFileSync } from 'node:fs';
 import type { Fd } from '../../../schemas/kernel.ts';
 import type { Process } from '../../../schemas/oci-runtime.ts';
 
@@ -8,13 +7,13 @@ export interface GivenFiles {
   /** For the shim, in this order. */
   fds: Fd[];
   stdio: [number, number, number];
-  /** Indexes in `fds` of what the command gets from 3 on. */
+  /** Indexes in `fds` of what the command gets from 3 on; 0xffffffff leaves a number free. */
   files: number[];
   /** process.env, with what tells a program of the sockets it was handed (sd_listen_fds(3)). */
   env: string[];
 }
 
-/** @param preserved of `--preserve-fds`; what LISTEN_FDS counts comes before them. @throws usage */
+/** @param preserved of `--preserve-fds`; what LISTEN_FDS counts comes before them. */
 export function givenFiles(process: Process, preserved: number, environment: NodeJS.ProcessEnv): GivenFiles {
   const listening = Number(environment.LISTEN_FDS ?? 0) || 0;
   const count = listening + preserved;
@@ -23,19 +22,26 @@ export function givenFiles(process: Process, preserved: number, environment: Nod
   const stdio: [number, number, number] = [at(0), at(1), at(2)];
   const files: number[] = [];
   for (let fd = 3; fd < 3 + count; fd++) {
-    if (!isOpen(fd)) {
-      throw new StackError('usage', {
-        message: `Descriptor ${fd} is to be kept for the container, and is not open.`,
-        hint: 'Open it before, or lower --preserve-fds.',
-      });
-    }
-    files.push(fds.length);
-    fds.push(fd);
+    files.push(isInherited(fd) ? fds.length : none);
+    if (isInherited(fd)) fds.push(fd);
   }
   const names = environment.LISTEN_FDNAMES;
   const told = listening > 0 ? [`LISTEN_FDS=${listening}`, 'LISTEN_PID=1'] : [];
   if (listening > 0 && names) told.push(`LISTEN_FDNAMES=${names}`);
   return { fds, stdio, files, env: [...(process.env ?? []), ...told] };
+}
+
+/** No descriptor: its number stays free in the container. */
+const none = 0xffff_ffff;
+
+/** Handed over by the caller: whatever this process opened itself is closed by an exec (O_CLOEXEC). */
+function isInherited(fd: Fd): boolean {
+  try {
+    const [, flags = '0'] = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
+    return (Number.parseInt(flags, 8) & 0o2000000) === 0;
+  } catch {
+    return false;
+  }
 }
 
 function isOpen(fd: Fd): boolean {

@@ -17,7 +17,13 @@ function runHook(kind: string, hook: Hook, state: StateDocument): Promise<void> 
   // Only what the configuration names: nothing of the caller's environment reaches a hook.
   const env = Object.fromEntries((hook.env ?? []).map((entry) => split(entry)));
   return new Promise((resolve, reject) => {
-    const child = spawn(hook.path, args, { argv0, env, stdio: ['pipe', 'ignore', 'pipe'], detached: true });
+    const child = spawn(hook.path, args, {
+      argv0,
+      env,
+      cwd: state.bundle,
+      stdio: ['pipe', 'ignore', 'pipe'],
+      detached: true,
+    });
     let output = '';
     let isLate = false;
     const timer = hook.timeout
@@ -71,5 +77,12 @@ function split(entry: string): [string, string] {
 }
 
 /** Hooks that run inside the container, for its program. */
-export const hookSteps = (hooks: Hook[] = [], state: StateText): HookStep[] =>
-  hooks.map(({ path, args = [], env = [], timeout = 0 }) => ({ path, args, env, timeoutMs: timeout * 1000, state }));
+export const hookSteps = (hooks: Hook[] = [], cwd: string, state: StateText): HookStep[] =>
+  hooks.map(({ path, args = [], env = [], timeout = 0 }) => ({
+    path,
+    args,
+    env,
+    cwd,
+    timeoutMs: timeout * 1000,
+    state,
+  }));

@@ -30,6 +30,10 @@ export interface ContainerState {
   /** Absolute below the top of each hierarchy; '' for a container that shares the caller's. */
   cgroupsPath: string;
   cgroupManager: CgroupManager;
+  /** linux.cgroupsPath as written: with systemd it names the unit. */
+  cgroupsAsked?: string | undefined;
+  /** systemd made the unit. */
+  hasUnit?: boolean;
   hooks: Hooks;
   /** The root is mounted in the caller's own mount namespace. */
   isMountedOutside: boolean;
@@ -111,8 +115,9 @@ export class States {
     }
   }
 
-  /** config.json as it was when the container was created. */
+  /** config.json as it was when the container was created. @throws as {@link read} */
   config(id: string): string {
+    this.read(id);
     return readFileSync(join(this.directory(id), files.config), 'utf8');
   }
 

@@ -71,6 +71,7 @@ export const code = {
   keyring: 151,
   loopback: 152,
   chroot: 153,
+  lookup: 154,
 } as const;
 
 export type StepName = keyof typeof code;

@@ -49,7 +49,9 @@ export function planNamespaces(linux: Linux, network: number | undefined, staged
   const steps: Step[] = [];
   if (network !== undefined) steps.push(['setns', network, namespaceFlags.network]);
   // While the host's rights last; the user namespace last of all, since with it they go.
-  const joined = all.filter(({ path }) => path).sort((a, b) => Number(a.type === 'user') - Number(b.type === 'user'));
+  const joined = all
+    .filter(({ type, path }) => path && !(type === 'network' && network !== undefined))
+    .sort((a, b) => Number(a.type === 'user') - Number(b.type === 'user'));
   const join = (isUser: boolean) => {
     for (const { type, path } of joined) {
       if ((type === 'user') === isUser) steps.push(['setnsPath', path!, namespaceFlags[type]]);

@@ -109,13 +109,13 @@ test('sources are opened before the user namespace, all of them; without one tho
   expect(namesOf(stepsOf({ mounts: mounts.slice(0, 1) }))).not.toContain('source');
 });
 
-const hook = (path: string): HookStep => ({ path, args: [], env: ['A=b'], timeoutMs: 7, state: ['{', '}'] });
+const hook = (path: string): HookStep => ({ path, args: [], env: ['A=b'], cwd: '/b', timeoutMs: 7, state: ['{', '}'] });
 
 test('hooks: createContainer after the runtime’s own and before the change of root, startContainer after the start', () => {
   const hooks = { createContainer: [hook('/1'), hook('/2')], startContainer: [hook('/3')] };
   const steps = stepsOf({ request: { hooks, isSynchronised: true } });
   const relevant = steps.filter(([name]) => ['sync', 'hook', 'pivot', 'await', 'exec'].includes(name));
-  const told = [['A=b'], 7, '{', '}'];
+  const told = [['A=b'], '/b', 7, '{', '}'];
   expect(relevant).toEqual([
     ['sync'],
     ['hook', '/1', ['/1'], ...told],

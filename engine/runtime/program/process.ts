@@ -31,6 +31,7 @@ export interface HookStep {
   path: string;
   args: string[];
   env: string[];
+  cwd: string;
   /** Milliseconds; 0 waits for as long as it takes. */
   timeoutMs: number;
   state: StateText;
@@ -56,6 +57,8 @@ export interface ContainerProcess {
   hooks?: { createContainer: HookStep[]; startContainer: HookStep[] };
   /** Waits for the caller before the change of root. */
   isSynchronised?: boolean;
+  /** A command that is not there is an error before the wait for the start. */
+  looksUp?: boolean;
   mayPivot?: boolean;
   labels?: ExecLabel[];
   /** Name of a session keyring of its own. */
@@ -104,12 +107,20 @@ export function containerSteps(request: ContainerProcess): Step[] {
     ...credentialSteps(process, {
       seccomp: request.seccomp,
       labels: request.labels ?? [],
-      waiting: [['await'], ...(hooks?.startContainer ?? []).map(hookStep)],
+      settled: spec.root?.readonly ? [['readonlyRoot']] : [],
+      waiting: [
+        ...(request.looksUp ? lookUpSteps(process) : []),
+        ['await'],
+        ...(hooks?.startContainer ?? []).map(hookStep),
+      ],
     }),
     ...(request.hasInit ? [['init'] satisfies Step] : []),
     execStep(process),
   ];
 }
+
+const lookUpSteps = ({ args: [command] = [], env = [] }: Process): Step[] =>
+  command ? [['lookup', command, env]] : [];
 
 const joinSteps = ({ tasks }: Membership): Step[] => (tasks.length > 0 ? [['joinCgroup', tasks]] : []);
 
@@ -127,16 +138,19 @@ const filesSteps = (files: number[] = []): Step[] => (files.length > 0 ? [['file
 const windowSize = (process: Process) =>
   [{ u16: process.consoleSize?.height ?? 0 }, { u16: process.consoleSize?.width ?? 0 }] as const;
 
-const hookStep = ({ path, args, env, timeoutMs, state }: HookStep): Step => [
+const hookStep = ({ path, args, env, cwd, timeoutMs, state }: HookStep): Step => [
   'hook',
   path,
   args.length > 0 ? args : [path],
   env,
+  cwd,
   timeoutMs,
   ...state,
 ];
 
 interface Credentials {
+  /** What comes once the working directory exists, which may have to be made. */
+  settled: Step[];
   seccomp: SeccompFilter | undefined;
   labels: ExecLabel[];
   /** What comes between the change of credentials and the exec. */
@@ -147,15 +161,16 @@ interface Credentials {
  * From root to what the process shall be. The filter comes last where no_new_privs lets it; without, loading it needs
  * CAP_SYS_ADMIN and so comes before the capabilities go (seccomp(2)).
  */
-function credentialSteps(process: Process, { seccomp, labels, waiting }: Credentials): Step[] {
+function credentialSteps(process: Process, { seccomp, labels, settled, waiting }: Credentials): Step[] {
   const { uid = 0, gid = 0, umask = 0o022, additionalGids = [] } = process.user ?? {};
   const sets = process.capabilities ?? {};
   const around = seccomp?.listener?.state ?? ['', '', ''];
   const filter: Step[] = seccomp ? [['seccomp', seccomp.flags, seccomp.filter, ...around]] : [];
-  const label = labels.map(({ file, text }): Step => ['label', file, text]);
+  const label = labelSteps(labels);
   const u64 = (names: string[] | undefined) => ({ u64: capabilityMask(names) });
   return [
     ['chdir', process.cwd],
+    ...settled,
     ['bounding', u64(sets.bounding)],
     ...(process.noNewPrivileges ? [] : [...label, ...filter]),
     ['user', uid, gid, umask, additionalGids],
@@ -165,6 +180,8 @@ function credentialSteps(process: Process, { seccomp, labels, waiting }: Credent
     ...(process.noNewPrivileges ? [...label, ...filter] : []),
   ];
 }
+
+const labelSteps = (labels: ExecLabel[] = []): Step[] => labels.map(({ file, text }) => ['label', file, text]);
 
 const execStep = (process: Process): Step => ['exec', process.args ?? [], process.env ?? []];
 
@@ -192,11 +209,13 @@ export function execSteps({ process, membership, namespaces, seccomp, ...more }:
     ...listenerSteps(seccomp),
     ...schedulingSteps(process),
     ...rlimitSteps(process),
+    // Forked processes inherit it; once inside, the host's procfs is out of reach.
+    ...labelSteps(more.labels),
     ['joinContainer', flags],
     process.terminal ? (['terminal', 0, ...windowSize(process)] satisfies Step) : (['session'] satisfies Step),
     ...(more.keyring ? [['keyring', more.keyring] satisfies Step] : []),
     ...filesSteps(more.files),
-    ...credentialSteps(process, { seccomp, labels: more.labels ?? [], waiting: [] }),
+    ...credentialSteps(process, { seccomp, labels: [], settled: [], waiting: [] }),
     execStep(process),
   ];
 }

@@ -50,7 +50,6 @@ export function changeRootSteps(spec: RuntimeSpec, mayPivot: boolean): Step[] {
   return [
     [isOwn ? (mayPivot ? 'pivot' : 'moveRoot') : 'chroot'],
     ...(spread === undefined ? [] : [['propagation', '/', { u64: spread }] satisfies Step]),
-    ...(spec.root?.readonly ? [['readonlyRoot'] satisfies Step] : []),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** linux.seccomp of a config.json becomes a classic BPF program. Source: runtime-spec config-linux.md "Seccomp", seccomp(2). */
 import { StackError } from '../../../schemas/errors.ts';
 import type { Seccomp, SeccompAction, SeccompArgument, SeccompRule } from '../../../schemas/oci-runtime.ts';
-import { architectures, nativeArchitectures, numbers, x32Bit } from './architectures.ts';
+import { architectures, nativeArchitectures, numbers, privateBase, x32Bit } from './architectures.ts';
 import {
   conditional,
   encode,
@@ -14,6 +14,8 @@ import {
   offsetOfNumber,
   RETURN,
 } from './bpf.ts';
+import { multiplexer } from './multiplexed.ts';
+import { actions, carriesErrno, filterFlags } from './names.ts';
 import { type Piece, search } from './search.ts';
 
 export interface SeccompProgram {
@@ -21,26 +23,10 @@ export interface SeccompProgram {
   filter: Uint8Array;
   /** SECCOMP_FILTER_FLAG_* for seccomp(2). */
   flags: number;
+  /** SCMP_ACT_NOTIFY is in it: seccomp(2) returns the descriptor of a listener. */
+  isNotifying: boolean;
 }
 
-/** SECCOMP_RET_* of linux/seccomp.h. */
-const actions: Record<SeccompAction, number> = {
-  SCMP_ACT_KILL: 0x0000_0000,
-  SCMP_ACT_KILL_THREAD: 0x0000_0000,
-  SCMP_ACT_KILL_PROCESS: 0x8000_0000,
-  SCMP_ACT_TRAP: 0x0003_0000,
-  SCMP_ACT_ERRNO: 0x0005_0000,
-  SCMP_ACT_NOTIFY: 0x7fc0_0000,
-  SCMP_ACT_TRACE: 0x7ff0_0000,
-  SCMP_ACT_LOG: 0x7ffc_0000,
-  SCMP_ACT_ALLOW: 0x7fff_0000,
-};
-const flagBits = {
-  SECCOMP_FILTER_FLAG_TSYNC: 1,
-  SECCOMP_FILTER_FLAG_LOG: 2,
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
-};
 const EPERM = 1;
 const ENOSYS = 38;
 
@@ -54,20 +40,23 @@ interface Cut {
 interface Outcome {
   value: number;
   conditions: { arguments: SeccompArgument[]; value: number }[];
+  /** Named, but to no effect: later rules count as the first. */
+  isDefault: boolean;
 }
 
 /**
  * The rules of the profile: for one system call, a rule without conditions wins over those with; of these the first
- * that holds. Calls newer than the newest one named get ENOSYS where the default refuses, so that C libraries fall
- * back to older calls instead of failing. Names that the architecture has not are passed over, and foreign
- * architectures are killed.
+ * that holds. Rules that do what happens by default are passed over, as every runtime does. Calls newer than the newest
+ * one named get ENOSYS where the default refuses, so that C libraries fall back to older calls instead of failing. Names
+ * that the architecture has not are passed over, and foreign architectures are killed.
  * @param machine Node's name of the architecture.
- * @throws host.kernel-feature where the profile needs more instructions than the kernel takes.
+ * @throws host.kernel-feature where the profile needs more instructions than the kernel takes, or the machine is not known.
  */
 export function compile(profile: Seccomp, machine: string = process.arch): SeccompProgram {
   const [native, ...others] = nativeArchitectures(machine);
+  if (native === undefined) throw unknown(machine);
   const asked = profile.architectures ?? [];
-  const wanted = [native, ...others.filter((name) => asked.includes(name))].filter((name) => name !== undefined);
+  const wanted = [native, ...others.filter((name) => asked.includes(name))];
   const killed: Instruction = [RETURN, 0, 0, actions.SCMP_ACT_KILL_PROCESS];
 
   const program: Instruction[] = [[LOAD, 0, 0, offsetOfArchitecture]];
@@ -90,55 +79,89 @@ export function compile(profile: Seccomp, machine: string = process.arch): Secco
       operation: 'seccomp',
     });
   }
-  const flags = (profile.flags ?? []).reduce((bits, flag) => bits | flagBits[flag], 0);
-  return { filter: encode(program), flags };
+  const isNotifying = profile.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY') ?? false;
+  return { filter: encode(program), flags: filterFlags(profile.flags ?? [], isNotifying), isNotifying };
+}
+
+function unknown(machine: string): StackError {
+  return new StackError('host.kernel-feature', {
+    message: `seccomp: the system calls of ${machine} are not known to Stack`,
+    hint: 'Run the container without a profile: security_opt seccomp=unconfined, or no linux.seccomp in config.json.',
+    operation: 'seccomp',
+  });
 }
 
 function returned(action: SeccompAction, errno: number | undefined): number {
-  const carries = action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE';
-  return (actions[action] | (carries ? (errno ?? EPERM) & 0xffff : 0)) >>> 0;
+  return (actions[action] | (carriesErrno(action) ? (errno ?? EPERM) & 0xffff : 0)) >>> 0;
+}
+
+/** What happens to the calls of one architecture, by number without `base`; conditions are to be met in order. */
+function outcomesOf(profile: Seccomp, name: string, fallback: number): Map<number, Outcome> {
+  const table = numbers(name);
+  const outcomes = new Map<number, Outcome>();
+  const add = (at: number | undefined, alternatives: SeccompArgument[][], value: number) => {
+    if (at === undefined) return;
+    const present = outcomes.get(at);
+    if (value === fallback) {
+      if (!present) outcomes.set(at, { value, conditions: [], isDefault: true });
+    } else if (alternatives.length > 0) {
+      const conditions = alternatives.map((list) => ({ arguments: list, value }));
+      if (!present || present.isDefault) outcomes.set(at, { value: fallback, conditions, isDefault: false });
+      else if (present.conditions.length > 0) present.conditions.push(...conditions);
+    } else if (!present || present.isDefault || present.conditions.length > 0) {
+      outcomes.set(at, { value, conditions: [], isDefault: false });
+    }
+  };
+  for (const rule of profile.syscalls ?? []) {
+    const value = returned(rule.action, rule.errnoRet);
+    const alternatives = conditionsOf(rule);
+    for (const syscall of rule.names) {
+      add(table.get(syscall), alternatives, value);
+      const other = name === 'SCMP_ARCH_X86' ? multiplexer(syscall) : undefined;
+      if (!other) continue;
+      const rest = alternatives.map((list) => list.filter(({ index }) => index !== 0));
+      const selected = rest.length > 0 ? rest.map((list) => [other.selector, ...list]) : [[other.selector]];
+      add(table.get(other.name), selected, value);
+    }
+  }
+  return outcomes;
 }
 
 /** The line of numbers cut where what happens changes, ascending. */
 function intervals(profile: Seccomp, name: string): Cut[] {
   const { base, isWide } = architectures[name]!;
-  const table = numbers(name);
   const fallback = returned(profile.defaultAction, profile.defaultErrnoRet);
-  const outcomes: Outcome[] = [];
-  for (const rule of profile.syscalls ?? []) {
-    const value = returned(rule.action, rule.errnoRet);
-    const alternatives = conditionsOf(rule);
-    for (const syscall of rule.names) {
-      const at = table.get(syscall);
-      if (at === undefined) continue;
-      const present = outcomes[at];
-      if (alternatives.length > 0) {
-        const conditions = alternatives.map((list) => ({ arguments: list, value }));
-        if (!present) outcomes[at] = { value: fallback, conditions };
-        else if (present.conditions.length > 0) present.conditions.push(...conditions);
-      } else if (!present || present.conditions.length > 0) {
-        outcomes[at] = { value, conditions: [] };
-      }
-    }
-  }
-
-  const isRefusing = profile.defaultAction !== 'SCMP_ACT_ALLOW' && profile.defaultAction !== 'SCMP_ACT_LOG';
+  const outcomes = outcomesOf(profile, name, fallback);
+  // A tracer is trusted to know new calls, and those who are let through need no help.
+  const isRefusing = !['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_TRACE'].includes(profile.defaultAction);
   const beyond = isRefusing ? (actions.SCMP_ACT_ERRNO | ENOSYS) >>> 0 : fallback;
   const cuts: Cut[] = [];
   let previous: number | undefined;
-  for (let at = 0; at <= outcomes.length; at++) {
-    const outcome = outcomes[at];
-    const value = outcome?.value ?? (at === outcomes.length ? beyond : fallback);
-    if (outcome && outcome.conditions.length > 0) {
-      const parts = outcome.conditions.flatMap((one) => conditional(one.arguments, isWide, one.value));
+  const cut = (at: number, value: number) => {
+    if (value !== previous) cuts.push({ first: base + at, piece: value });
+    previous = value;
+  };
+  cut(0, fallback);
+  const named = [...outcomes.keys()].sort((a, b) => a - b);
+  const newest = named.findLast((at) => at < privateBase) ?? -1;
+  let next = 0;
+  for (const at of named) {
+    if (at >= privateBase && next < privateBase) {
+      cut(newest + 1, beyond);
+      next = privateBase;
+      cut(next, fallback);
+    }
+    if (at > next) cut(next, fallback);
+    const { value, conditions } = outcomes.get(at)!;
+    if (conditions.length > 0) {
+      const parts = conditions.flatMap((one) => conditional(one.arguments, isWide, one.value));
       cuts.push({ first: base + at, piece: [...parts, [RETURN, 0, 0, value]] });
       previous = undefined;
-    } else if (value !== previous) {
-      cuts.push({ first: base + at, piece: value });
-      previous = value;
-    }
+    } else cut(at, value);
+    next = at + 1;
   }
-  return cuts;
+  cut(next, beyond);
+  return cuts[1]?.first === cuts[0]!.first ? cuts.slice(1) : cuts;
 }
 
 /** Alternatives of one rule: conditions that repeat an argument stand for a rule each. Empty where there is none. */

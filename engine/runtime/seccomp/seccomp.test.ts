@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 import type { Seccomp, SeccompAction, SeccompArgument, SeccompRule } from '../../../schemas/oci-runtime.ts';
 import { architectures, nativeArchitectures, numbers } from './architectures.ts';
 import { compile } from './compile.ts';
+import { multiplexer } from './multiplexed.ts';
+import { filterFlags, supportedFlags } from './names.ts';
 import { defaultPolicy } from './policy.ts';
 import { precompiled, precompiledFor } from './precompiled.ts';
 import { compileSeccomp, defaultSeccomp } from './seccomp.ts';
@@ -14,6 +16,7 @@ const errno = (number: number) => 0x50000 | number;
 const X86_64 = 0xc000003e;
 const I386 = 0x40000003;
 const AARCH64 = 0xc00000b7;
+const ARM = 0x40000028;
 const x64 = nativeArchitectures('x64');
 
 /** Runs a filter as the kernel's interpreter does (net/core/filter.c) over one `struct seccomp_data`. */
@@ -59,6 +62,13 @@ test('numbers are those of the kernel headers', () => {
     ['SCMP_ARCH_AARCH64', 'openat', 56],
     ['SCMP_ARCH_AARCH64', 'clone', 220],
     ['SCMP_ARCH_AARCH64', 'faccessat2', 439],
+    ['SCMP_ARCH_ARM', 'exit', 1],
+    ['SCMP_ARCH_ARM', 'recvmmsg', 365],
+    ['SCMP_ARCH_ARM', 'sync_file_range2', 341],
+    ['SCMP_ARCH_ARM', 'arm_sync_file_range', 341],
+    ['SCMP_ARCH_ARM', 'tee', 342],
+    ['SCMP_ARCH_ARM', 'mseal', 462],
+    ['SCMP_ARCH_ARM', 'set_tls', 0xf0005],
   ];
   for (const [arch, name, number] of cases) expect(numbers(arch).get(name), `${arch} ${name}`).toBe(number);
 });
@@ -263,7 +273,104 @@ test('every action and flag of the specification', () => {
     },
     'x64',
   );
-  expect(flags).toBe(2 | 4 | 32);
+  expect(flags, 'WAIT_KILLABLE_RECV means nothing without a listener').toBe(2 | 4);
+});
+
+test('SCMP_ACT_NOTIFY asks seccomp(2) for a listener', () => {
+  const notifying = (flags: Seccomp['flags'] = []) =>
+    compile(
+      { defaultAction: 'SCMP_ACT_ALLOW', flags, syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }] },
+      'x64',
+    );
+  expect(notifying()).toMatchObject({ flags: 8, isNotifying: true });
+  expect(notifying(['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV']).flags).toBe(8 | 32);
+  expect(notifying(['SECCOMP_FILTER_FLAG_TSYNC']).flags, 'with TSYNC_ESRCH, or the kernel refuses').toBe(8 | 1 | 16);
+  expect(compile({ defaultAction: 'SCMP_ACT_ALLOW' }, 'x64')).toMatchObject({ flags: 0, isNotifying: false });
+});
+
+test('a flag the kernel has not is refused by name, and one that nobody has', () => {
+  const flag = 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV';
+  expect(() => filterFlags([flag], true, '5.18.3-generic')).toThrow(
+    /WAIT_KILLABLE_RECV needs Linux 5\.19; this is 5\.18/,
+  );
+  expect(filterFlags([flag], true, '5.19.0')).toBe(8 | 32);
+  expect(filterFlags([flag], true, '6.1.0-9-cloud-amd64')).toBe(8 | 32);
+  expect(supportedFlags('4.14.0')).toEqual(['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_LOG']);
+  expect(() => filterFlags(['toString' as 'SECCOMP_FILTER_FLAG_LOG'], false)).toThrow(
+    /"toString" is not a seccomp flag/,
+  );
+});
+
+test('a rule that does what happens by default takes nothing from the others', () => {
+  const profile: Seccomp = {
+    defaultAction: 'SCMP_ACT_ERRNO',
+    syscalls: [
+      { names: ['fcntl', 'mseal'], action: 'SCMP_ACT_ERRNO' },
+      { names: ['fcntl'], action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value: 3, op: 'SCMP_CMP_EQ' }] },
+    ],
+  };
+  const { filter } = compile(profile, 'x64');
+  expect([3, 4].map((value) => run(filter, X86_64, nr('fcntl'), [value]))).toEqual([ALLOW, errno(1)]);
+  expect(run(filter, X86_64, nr('mseal')), 'but it counts for what is new').toBe(errno(1));
+  expect(run(filter, X86_64, nr('mseal') + 1)).toBe(errno(38));
+});
+
+test('under a tracer new calls are the tracer’s', () => {
+  const { filter } = compile({ defaultAction: 'SCMP_ACT_TRACE', defaultErrnoRet: 7 }, 'x64');
+  expect(run(filter, X86_64, 5000)).toBe(0x7ff00007);
+});
+
+test('32-bit x86: a rule about a call is about socketcall and ipc, too', () => {
+  const { filter } = compile(
+    {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      architectures: ['SCMP_ARCH_X86'],
+      syscalls: [
+        { names: ['socket'], action: 'SCMP_ACT_ERRNO', errnoRet: 5 },
+        { names: ['shmat'], action: 'SCMP_ACT_ERRNO', errnoRet: 6 },
+        {
+          names: ['listen'],
+          action: 'SCMP_ACT_ERRNO',
+          errnoRet: 7,
+          args: [{ index: 0, value: 3, op: 'SCMP_CMP_EQ' }],
+        },
+      ],
+    },
+    'x64',
+  );
+  const on = (name: string, args: number[]) => run(filter, I386, nr(name, 'SCMP_ARCH_X86'), args);
+  expect([on('socket', []), on('socketcall', [1]), on('socketcall', [2])]).toEqual([errno(5), errno(5), ALLOW]);
+  expect([on('ipc', [21]), on('ipc', [0x10015]), on('ipc', [22])]).toEqual([errno(6), errno(6), ALLOW]);
+  expect([on('listen', [3]), on('listen', [4]), on('socketcall', [4])]).toEqual([errno(7), ALLOW, errno(7)]);
+  expect(run(filter, X86_64, nr('shmat'))).toBe(errno(6));
+  expect([multiplexer('sendmmsg')?.selector.value, multiplexer('shmctl')?.selector.valueTwo]).toEqual([20, 24]);
+  expect([multiplexer('read'), multiplexer('toString')]).toEqual([undefined, undefined]);
+});
+
+test('32-bit ARM on arm64: its own numbers, those far above them too', () => {
+  const { filter } = compile(
+    {
+      defaultAction: 'SCMP_ACT_ERRNO',
+      architectures: ['SCMP_ARCH_ARM'],
+      syscalls: [{ names: ['read', 'openat', 'set_tls', 'arm_sync_file_range'], action: 'SCMP_ACT_ALLOW' }],
+    },
+    'arm64',
+  );
+  const on = (number: number) => run(filter, ARM, number);
+  expect([on(3), on(322), on(341), on(0xf0005)]).toEqual(Array(4).fill(ALLOW));
+  expect([on(0), on(340), on(0xf0000), on(0xf0002)]).toEqual(Array(4).fill(errno(1)));
+  expect([on(342), on(0xeffff), on(0xf0006)]).toEqual(Array(3).fill(errno(38)));
+  expect([run(filter, AARCH64, 63), run(filter, AARCH64, 3)]).toEqual([ALLOW, errno(1)]);
+  expect(run(compile({ defaultAction: 'SCMP_ACT_ALLOW' }, 'arm64').filter, ARM, 3), 'not asked for').toBe(KILL_PROCESS);
+});
+
+test('foreign architectures are passed over, a machine whose calls are unknown is refused', () => {
+  const of = (...architectures: string[]) =>
+    Buffer.from(compile({ defaultAction: 'SCMP_ACT_ERRNO', architectures }, 'x64').filter);
+  expect(of('SCMP_ARCH_S390X', 'SCMP_ARCH_AARCH64')).toEqual(of());
+  expect(() => compile({ defaultAction: 'SCMP_ACT_ALLOW' }, 'riscv64')).toThrow(
+    /system calls of riscv64 are not known/,
+  );
 });
 
 test('far jumps: hundreds of conditions on one call, every call with its own error', () => {
@@ -397,7 +504,8 @@ function decision(profile: Seccomp, name: string, args: bigint[]): number {
     action === 'SCMP_ACT_ERRNO'
       ? 0x50000 | errnoRet
       : { SCMP_ACT_ALLOW: ALLOW, SCMP_ACT_LOG: 0x7ffc0000, SCMP_ACT_KILL_PROCESS: KILL_PROCESS }[action as string]!;
-  const rules = profile.syscalls!.filter((one) => one.names.includes(name));
+  const byDefault = value({ action: profile.defaultAction });
+  const rules = profile.syscalls!.filter((one) => one.names.includes(name) && value(one) !== byDefault);
   const plain = rules.find((one) => one.args!.length === 0);
   if (plain) return value(plain);
   const holds = (one: SeccompArgument) =>
@@ -406,7 +514,7 @@ function decision(profile: Seccomp, name: string, args: bigint[]): number {
     const isRepeating = new Set(one.args!.map(({ index }) => index)).size < one.args!.length;
     if (isRepeating ? one.args!.some(holds) : one.args!.every(holds)) return value(one);
   }
-  return value({ action: profile.defaultAction });
+  return byDefault;
 }
 
 test('any profile decides as its rules say', () => {

@@ -36,7 +36,7 @@ function usual(profile: Seccomp): SeccompProgram | undefined {
   const filter = precompiled[process.arch];
   const policy = defaultSeccomp(precompiledFor);
   const isUsual = profile === policy || JSON.stringify(profile, plain) === JSON.stringify(policy);
-  return filter && isUsual ? { filter: Buffer.from(filter, 'base64'), flags: 0 } : undefined;
+  return filter && isUsual ? { filter: Buffer.from(filter, 'base64'), flags: 0, isNotifying: false } : undefined;
 }
 
 /** A profile with integers beyond the exact ones is not the usual one. */
