@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -96,6 +97,22 @@ export class Bundle {
 
   has = (name: string) => existsSync(this.file(name));
   proc = (pid: number, name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  /** '' where there is no such file. */
+  text = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8').trim() : '');
+
+  /** Cgroups above the container's own, which are not its to remove. */
+  clear(tops: string[]): void {
+    for (const top of tops) for (const path of [`${top}/deep`, top]) rmdirSync(path);
+  }
+
+  /** Once the call of this number, or what it left running, has said so. */
+  said(call: number, word: string): Promise<{ stdout: string; stderr: string }> {
+    return until(word, () => {
+      const [stdout, stderr] = [this.read(`call-${call}.out`), this.read(`call-${call}.err`)];
+      return (stdout + stderr).includes(word) && { stdout, stderr };
+    });
+  }
+
   read = (name: string) => readFileSync(this.file(name), 'utf8');
 
   /** Its streams are files: what it leaves running may hold them. */

@@ -24,11 +24,11 @@ bool set_user(Process& process, Reader& body) {
   uint32_t mask = body.u32();
   auto groups = body.numbers();
   if (body.bad()) return errno = EPROTO, failed(process, "user");
-  // So that the process may reopen /dev/stdout under its own user.
+  // So that the process may reopen /dev/stdout under its own user. In a user namespace the streams are somebody else's.
   for (int fd = 0; fd < 3; fd++) {
     struct stat info{};
     if (fstat(fd, &info) == 0 && info.st_uid != uid && (S_ISFIFO(info.st_mode) || isatty(fd))) {
-      if (fchown(fd, uid, isatty(fd) ? info.st_gid : gid) != 0) warn(process, "chown", "stdio");
+      if (fchown(fd, uid, isatty(fd) ? info.st_gid : gid) != 0 && errno != EPERM) warn(process, "chown", "stdio");
     }
   }
   umask(mask);

@@ -50,9 +50,10 @@ bool make_device(Process& process, Reader& body) {
     if (errno == EPERM && !S_ISFIFO(mode)) return bind_device(process, path, number);
     // A root that was used before, or an image that brings the node: good where it is the very one.
     struct stat info{};
-    bool is_there = errno == EEXIST && fstatat(parent.get(), name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    int refusal = errno;
+    bool is_there = refusal == EEXIST && fstatat(parent.get(), name, &info, AT_SYMLINK_NOFOLLOW) == 0;
     if (!is_there || (info.st_mode & S_IFMT) != (mode & S_IFMT) || (!S_ISFIFO(mode) && info.st_rdev != number)) {
-      return errno = EEXIST, failed(process, "mknod", path);
+      return errno = refusal, failed(process, "mknod", path);
     }
   }
   return fchownat(parent.get(), name, uid, gid, AT_SYMLINK_NOFOLLOW) == 0 || failed(process, "chown", path);
@@ -132,9 +133,12 @@ bool open_new_root(Process& process) {
 }  // namespace
 
 bool pivot(Process& process) {
-  if (fchdir(process.root) != 0) return failed(process, "chdir", "rootfs");
+  Fd old(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!old || fchdir(process.root) != 0) return failed(process, "chdir", "rootfs");
   if (syscall(SYS_pivot_root, ".", ".") != 0) return failed(process, "pivot_root");
-  // What of the old root is detached must not be unmounted on the host with it.
+  // What of the old root is detached must not be unmounted on the host with it. Named by a descriptor: "." would be the
+  // new root, which the old one lies on, and mounts that are to be shared would no longer be.
+  if (fchdir(old.get()) != 0) return failed(process, "chdir", "old root");
   if (mount(nullptr, ".", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) return failed(process, "propagation", "old root");
   if (umount2(".", MNT_DETACH) != 0) return failed(process, "umount", "old root");
   return open_new_root(process);
