@@ -114,6 +114,8 @@ export interface ProcessVerbs {
   pidfdSignal(pidfd: Fd, signal: number): void;
   /** Resolves when the process has ended. On a worker thread. */
   pidfdWait(pidfd: Fd): Promise<void>;
+  /** FD_CLOEXEC on every open descriptor from this one on (close_range(2), CLOSE_RANGE_CLOEXEC). */
+  closeOnExec(from: Fd): void;
   pipe(): [read: Fd, write: Fd];
   /** An eBPF program that decides over the devices of a cgroup v2; `instructions` are `struct bpf_insn`. */
   loadDeviceFilter(instructions: Uint8Array): Fd;

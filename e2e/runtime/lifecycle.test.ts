@@ -135,20 +135,18 @@ test('create without a config.json, or in a place that is none', () =>
     expect(await bundle.refused(['create', '--bundle', '/none', bundle.id])).toContain('/none');
   }));
 
-test('a program that is not there, or is none: create succeeds, start tells, delete clears', () =>
+test('a program that is not there, or is none, is refused by create, as runc’s callers expect', () =>
   inBundle(async (bundle) => {
     for (const [args, code] of [
-      [['none'], 'not found'],
+      [['none'], 'executable file not found in $PATH'],
       [['/etc'], 'permission denied'],
-      [['/none'], 'no such file'],
+      [['/none'], 'no such file or directory'],
     ] as const) {
       bundle.write((spec) => {
         spec.process.args = [...args];
       });
-      await bundle.create();
-      expect(await bundle.refused(['start', bundle.id])).toContain(code);
-      await bundle.status('stopped');
-      await bundle.must(['delete', bundle.id]);
+      expect(await bundle.refused(['create', bundle.id])).toContain(code);
+      expect(await bundle.remains()).toEqual([]);
       expect(await bundle.refused(['run', bundle.id])).toContain(code);
       expect(await bundle.remains()).toEqual([]);
     }

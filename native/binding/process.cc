@@ -49,6 +49,7 @@ void add_process(Napi::Env env, Napi::Object group) {
   add("send", [](const Napi::CallbackInfo& info) {
     return answer(info.Env(), send_frame(as_int(info, 0), as_bytes(info[1]), as_fds(info[2])));
   });
+  add("closeOnExec", [](const Napi::CallbackInfo& info) { return answer(info.Env(), close_on_exec(as_int(info, 0))); });
   add("pidfdOpen", [](const Napi::CallbackInfo& info) { return answer(info.Env(), stack::pidfd_open(as_int(info, 0))); });
   add("pidfdSignal", [](const Napi::CallbackInfo& info) {
     return answer(info.Env(), pidfd_signal(as_int(info, 0), as_int(info, 1)));

@@ -184,6 +184,11 @@ Result<Received> receive_frame(int socket) {
   return received;
 }
 
+Result<Nothing> close_on_exec(int from) {
+  if (syscall(SYS_close_range, from, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) != 0) return fail("close_range");
+  return Nothing{};
+}
+
 Result<int> pidfd_open(int pid) {
   auto fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   return fd >= 0 ? Result<int>(fd) : fail("pidfd_open", std::to_string(pid));

@@ -29,6 +29,8 @@ struct Received {
 };
 Result<Received> receive_frame(int socket);
 
+Result<Nothing> close_on_exec(int from);
+
 // Processes by descriptors that no other process can come to stand for (pidfd_open(2)).
 Result<int> pidfd_open(int pid);
 Result<Nothing> pidfd_signal(int fd, int signal);

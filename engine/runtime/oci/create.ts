@@ -223,8 +223,8 @@ async function follow(
     switch (event?.kind) {
       case 'sync':
         await moveNetDevices(runtime.kernel, state.pid, spec.linux?.netDevices);
-        await runHooks('prestart', state.hooks.prestart, document(state, 'created'));
-        await runHooks('createRuntime', state.hooks.createRuntime, document(state, 'created'));
+        await runHooks(runtime.kernel.process, 'prestart', state.hooks.prestart, document(state, 'created'));
+        await runHooks(runtime.kernel.process, 'createRuntime', state.hooks.createRuntime, document(state, 'created'));
         launched.proceed();
         break;
       case 'created':
@@ -278,7 +278,7 @@ function unmountRoot({ kernel }: Runtime, { rootfs }: ContainerState): void {
 export async function poststop(runtime: Runtime, hooks: Hooks, state: ContainerState): Promise<void> {
   for (const hook of hooks.poststop ?? []) {
     try {
-      await runHooks('poststop', [hook], document(state, 'stopped'));
+      await runHooks(runtime.kernel.process, 'poststop', [hook], document(state, 'stopped'));
     } catch (error) {
       runtime.warn((error as Error).message);
     }

@@ -21,9 +21,11 @@ export function givenFiles(process: Process, preserved: number, environment: Nod
   const at = (fd: Fd) => fds.indexOf(fd);
   const stdio: [number, number, number] = [at(0), at(1), at(2)];
   const files: number[] = [];
+  const known = inherited(environment.STACK_RUNTIME_FDS);
   for (let fd = 3; fd < 3 + count; fd++) {
-    files.push(isInherited(fd) ? fds.length : none);
-    if (isInherited(fd)) fds.push(fd);
+    const isGiven = isOpen(fd) && (known ? known.has(fd) : isKept(fd));
+    files.push(isGiven ? fds.length : none);
+    if (isGiven) fds.push(fd);
   }
   const names = environment.LISTEN_FDNAMES;
   const told = listening > 0 ? [`LISTEN_FDS=${listening}`, 'LISTEN_PID=1'] : [];
@@ -34,14 +36,15 @@ export function givenFiles(process: Process, preserved: number, environment: Nod
 /** No descriptor: its number stays free in the container. */
 const none = 0xffff_ffff;
 
-/** Handed over by the caller: whatever this process opened itself is closed by an exec (O_CLOEXEC). */
-function isInherited(fd: Fd): boolean {
-  try {
-    const [, flags = '0'] = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
-    return (Number.parseInt(flags, 8) & 0o2000000) === 0;
-  } catch {
-    return false;
-  }
+/** What bin/stack-runtime found open before Node opened descriptors of its own; undefined where it was not asked. */
+function inherited(list: string | undefined): Set<Fd> | undefined {
+  return list === undefined ? undefined : new Set(list.split(' ').filter(Boolean).map(Number));
+}
+
+/** Without that list: whatever this process opened itself is closed by an exec (O_CLOEXEC). */
+function isKept(fd: Fd): boolean {
+  const [, flags = '0'] = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
+  return (Number.parseInt(flags, 8) & 0o2000000) === 0;
 }
 
 function isOpen(fd: Fd): boolean {

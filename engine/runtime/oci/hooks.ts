@@ -1,6 +1,7 @@
 /** Hooks in the runtime's own namespaces. Source: runtime-spec config.md "POSIX-platform Hooks". */
 import { spawn } from 'node:child_process';
 import { StackError } from '../../../schemas/errors.ts';
+import type { ProcessVerbs } from '../../../schemas/kernel.ts';
 import type { Hook } from '../../../schemas/oci-runtime.ts';
 import type { HookStep, StateText } from '../program/process.ts';
 import type { StateDocument } from './state.ts';
@@ -8,7 +9,14 @@ import type { StateDocument } from './state.ts';
 const longestOutput = 4096;
 
 /** One after the other, in their order; the first that fails ends it. @throws runtime.hook */
-export async function runHooks(kind: string, hooks: Hook[] = [], state: StateDocument): Promise<void> {
+export async function runHooks(
+  verbs: ProcessVerbs,
+  kind: string,
+  hooks: Hook[] = [],
+  state: StateDocument,
+): Promise<void> {
+  // What the caller left open is not for hooks: Node marks the first of them alone.
+  if (hooks.length > 0) verbs.closeOnExec(3);
   for (const hook of hooks) await runHook(kind, hook, state);
 }
 

@@ -65,7 +65,7 @@ async function order(runtime: Runtime, state: ContainerState, fd: Fd): Promise<v
 /** poststart hooks; where one fails, the container is stopped and destroyed. */
 export async function afterStart(runtime: Runtime, state: ContainerState): Promise<void> {
   try {
-    await runHooks('poststart', state.hooks.poststart, document(state, 'running'));
+    await runHooks(runtime.kernel.process, 'poststart', state.hooks.poststart, document(state, 'running'));
   } catch (error) {
     await killProcess(runtime, state);
     await undo(runtime, state);
