@@ -115,9 +115,8 @@ export class States {
     }
   }
 
-  /** config.json as it was when the container was created. @throws as {@link read} */
+  /** config.json as it was when the container was created. */
   config(id: string): string {
-    this.read(id);
     return readFileSync(join(this.directory(id), files.config), 'utf8');
   }
 
