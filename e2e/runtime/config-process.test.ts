@@ -16,7 +16,7 @@ test('user, groups, umask, directory, environment', () =>
       cwd: '/made/new',
       env: ['PATH=/bin', 'A=b=c', 'EMPTY='],
     });
-    expect(seen).toBe('5\n6\n6 8 9\n0027\n/made/new\nA=b=c\nEMPTY=\nPATH=/bin');
+    expect(seen).toBe('5\n6\n6 8 9\n0027\n/made/new\nA=b=c\nEMPTY=\nHOME=/\nPATH=/bin');
   }));
 
 test('rlimits are lowered, of the container and of what enters it', () =>

@@ -135,23 +135,31 @@ test('create without a config.json, or in a place that is none', () =>
     expect(await bundle.refused(['create', '--bundle', '/none', bundle.id])).toContain('/none');
   }));
 
-test('a program that is not there, or is none: create succeeds, start tells, delete clears', () =>
+test.each([
+  ['none', 'not found'],
+  ['/none', 'no such file'],
+])('the program %s is not there: create says so, and leaves nothing', (program, words) =>
   inBundle(async (bundle) => {
-    for (const [args, code] of [
-      [['none'], 'not found'],
-      [['/etc'], 'permission denied'],
-      [['/none'], 'no such file'],
-    ] as const) {
-      bundle.write((spec) => {
-        spec.process.args = [...args];
-      });
-      await bundle.create();
-      expect(await bundle.refused(['start', bundle.id])).toContain(code);
-      await bundle.status('stopped');
-      await bundle.must(['delete', bundle.id]);
-      expect(await bundle.refused(['run', bundle.id])).toContain(code);
+    bundle.write((spec) => {
+      spec.process.args = [program];
+    });
+    for (const command of ['create', 'run']) {
+      expect(await bundle.refused([command, bundle.id])).toContain(words);
       expect(await bundle.remains()).toEqual([]);
     }
+  }),
+);
+
+test('a program whose interpreter is not there: start says so, delete clears', () =>
+  inBundle(async (bundle) => {
+    bundle.file('bundle/rootfs/bin/script', '#!/none/sh\n');
+    bundle.write((spec) => {
+      spec.process.args = ['/bin/script'];
+    });
+    await bundle.create();
+    expect(await bundle.refused(['start', bundle.id])).toContain('no such file');
+    await bundle.status('stopped');
+    await bundle.must(['delete', bundle.id]);
   }));
 
 test('without a process it can be created, and not started', () =>

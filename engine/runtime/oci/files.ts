@@ -1,5 +1,5 @@
 /** Descriptors of the caller that a container is given: its streams, and those it keeps from 3 on. */
-import { fstatSync, readFileSync } from 'node:fs';
+import { fstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Fd } from '../../../schemas/kernel.ts';
 import type { Process } from '../../../schemas/oci-runtime.ts';
 
@@ -34,13 +34,30 @@ export function givenFiles(process: Process, preserved: number, environment: Nod
 /** No descriptor: its number stays free in the container. */
 const none = 0xffff_ffff;
 
-/** Handed over by the caller: whatever this process opened itself is closed by an exec (O_CLOEXEC). */
+/**
+ * Handed over by the caller. What this process opened itself is closed by an exec (O_CLOEXEC); so is what it inherited on
+ * the low numbers, which Node marks when it starts (uv_disable_stdio_inheritance): there what it is tells it from Node's own.
+ */
 function isInherited(fd: Fd): boolean {
   try {
     const [, flags = '0'] = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
-    return (Number.parseInt(flags, 8) & 0o2000000) === 0;
+    return (Number.parseInt(flags, 8) & 0o2000000) === 0 || !isOfNode(readlinkSync(`/proc/self/fd/${fd}`));
   } catch {
     return false;
+  }
+}
+
+/** Event loops, and pipes of which it has both ends. */
+function isOfNode(link: string): boolean {
+  if (/^anon_inode:\[(eventpoll|eventfd|io_uring)\]$/.test(link)) return true;
+  return link.startsWith('pipe:') && readdirSync('/proc/self/fd').filter((fd) => linkOf(fd) === link).length > 1;
+}
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
   }
 }
 
