@@ -106,7 +106,7 @@ export async function remove(runtime: Runtime, id: string, isForced: boolean): P
 async function removeUnreadable({ states, cgroupManager }: Runtime, id: string): Promise<void> {
   let path = '';
   try {
-    const { linux } = readSpec(states.config(id), id);
+    const { linux } = readSpec(states.rawConfig(id), id);
     if (cgroupManager !== 'disabled') path = resolveCgroupsPath(linux?.cgroupsPath, id, cgroupManager);
   } catch {
     // There is none: nothing was made, either.

@@ -118,6 +118,11 @@ export class States {
   /** config.json as it was when the container was created. @throws as {@link read} */
   config(id: string): string {
     this.read(id);
+    return this.rawConfig(id);
+  }
+
+  /** The same, whatever the state is. @throws where there is none. */
+  rawConfig(id: string): string {
     return readFileSync(join(this.directory(id), files.config), 'utf8');
   }
 
