@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { frame, readFailure } from '../../engine/runtime/control.ts';
+import { type Frame, frame, readFailure } from '../../engine/runtime/control.ts';
 import { Launched } from '../../engine/runtime/launcher.ts';
 import { code, encodeProgram, encodeSteps, type Step } from '../../engine/runtime/program/encoder.ts';
 import { containerSteps } from '../../engine/runtime/program/process.ts';
@@ -87,10 +87,14 @@ async function launch(program: Uint8Array): Promise<string> {
   return said.join(', ') || 'silence';
 }
 
+/** Frames that came before anybody waited for them. */
+const early: Frame[] = [];
+
 /** What the monitor of a running container answers; its connection is one for all. */
 async function exec(program: Uint8Array): Promise<string> {
   let { type, body } = await box.connection!.ask(frame.exec, program);
-  if (type === frame.started) ({ type, body } = await box.connection!.next());
+  // The end of a short process may have come along with its start.
+  if (type === frame.started) ({ type, body } = early.shift() ?? (await box.connection!.next()));
   if (type === frame.error) return `failed: ${readFailure(body).step}`;
   return type === frame.exit ? `exit ${body.readUInt32LE()}` : `frame ${type}`;
 }
@@ -126,6 +130,10 @@ const after = remains();
 
 await box.create(['sleep', '1000']);
 await box.start();
+box.connection!.listen(
+  (one) => early.push(one),
+  () => {},
+);
 const execProgram = encodeExec({ process: spec.process!, membership: { tasks: [] }, namespaces, seccomp: undefined });
 const soundExec = await exec(execProgram);
 const beforeExec = remains();
