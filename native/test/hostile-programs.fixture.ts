@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Frame, frame, readFailure } from '../../engine/runtime/control.ts';
 import { Launched } from '../../engine/runtime/launcher.ts';
 import { code, encodeProgram, encodeSteps, type Step } from '../../engine/runtime/program/encoder.ts';
@@ -108,6 +109,12 @@ function remains(): Remains {
   };
 }
 
+/** What remains once no more than these processes are left: the last shim may still be on its way out. Five seconds at most. */
+async function settled(processes: number): Promise<Remains> {
+  for (let tries = 0; tries < 250 && remains().processes > processes; tries++) await delay(20);
+  return remains();
+}
+
 /** Well-formed, with descriptors it was not given, or steps in an order no container has. */
 const wrong: Broken[] = [
   { what: 'no steps', bytes: launchProgram([], none, none) },
@@ -121,12 +128,12 @@ const wrong: Broken[] = [
 execFileSync('hostname', ['outside']);
 const whole = launchProgram(steps, none, none);
 const sound = await launch(whole);
-const before = remains();
+const before = await settled(2);
 const launches: Told[] = [];
 for (const { what, bytes } of [...brokenPrograms(whole, code.process), ...wrong]) {
   launches.push({ what, outcome: await launch(bytes) });
 }
-const after = remains();
+const after = await settled(2);
 
 await box.create(['sleep', '1000']);
 await box.start();
@@ -136,10 +143,10 @@ box.connection!.listen(
 );
 const execProgram = encodeExec({ process: spec.process!, membership: { tasks: [] }, namespaces, seccomp: undefined });
 const soundExec = await exec(execProgram);
-const beforeExec = remains();
+const beforeExec = await settled(4);
 const execs: Told[] = [];
 for (const { what, bytes } of brokenPrograms(execProgram, -1)) execs.push({ what, outcome: await exec(bytes) });
-const afterExec = remains();
+const afterExec = await settled(4);
 const isAlive = box.isAlive();
 const hostname = execFileSync('hostname', { encoding: 'utf8' }).trim();
 closeSync(0);
