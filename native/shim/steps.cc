@@ -227,11 +227,13 @@ bool look_up(Process& process, Reader& body) {
   const char* command = body.string();
   auto environment = body.strings();
   if (body.bad()) return errno = EPROTO, failed(process, "exec");
-  errno = search_path(command, path_of(environment), [](const char* candidate) {
+  // A system call filter that is in force already may refuse to look: the exec itself tells then.
+  auto known = [](int number) { return number == ENOENT || number == ENOTDIR || number == EACCES ? number : 0; };
+  errno = search_path(command, path_of(environment), [&](const char* candidate) {
     struct stat info{};
-    if (stat(candidate, &info) != 0) return errno;
+    if (stat(candidate, &info) != 0) return known(errno);
     if (S_ISDIR(info.st_mode)) return EACCES;
-    return faccessat(AT_FDCWD, candidate, X_OK, AT_EACCESS) == 0 ? 0 : errno;
+    return faccessat(AT_FDCWD, candidate, X_OK, AT_EACCESS) == 0 ? 0 : known(errno);
   });
   return errno == 0 || failed(process, "exec", command);
 }
