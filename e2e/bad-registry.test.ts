@@ -2,8 +2,8 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { repository } from './harness/harness.ts';
-import { expectError, idle, list, scenario } from './harness/scenario.ts';
+import { repository, until } from './harness/harness.ts';
+import { expectError, idle, type Listed, list, scenario } from './harness/scenario.ts';
 
 const world = scenario();
 const escaped = '/var/tmp/stack-escaped';
@@ -50,6 +50,24 @@ describe('a registry that lies', () => {
     expect(await layers()).toBe(before);
     expect((await world.host.stack(['image', 'ls'])).stdout).not.toContain(kind);
   });
+});
+
+test('while an image is on its way others start, and what exists waits; where it never comes, nothing has changed', async () => {
+  const { host } = world;
+  const stack = world.project('late', { services: { old: idle } });
+  await stack.ok(['up', '-d']);
+  const before = await list(stack);
+  const identities = (containers: Listed[]) => containers.map(({ ID, State }) => `${ID} ${State}`);
+  stack.define({ services: { old: { ...idle, user: 'nobody' }, quick: idle, late: { image: 'late:1' } } });
+  const up = stack.stack(['up', '-d'], { env: lies });
+  await until(
+    'quick runs',
+    async () => (await list(stack)).find((one) => one.Service === 'quick')?.State === 'running',
+  );
+  expect(identities(await list(stack))).toEqual(expect.arrayContaining(identities(before)));
+  await host.read(`${process.execPath} -e "fetch('http://127.0.0.1:5001/release')"`);
+  expectError(await up, 1, /has no blob .* of late:1/);
+  expect(identities(await list(stack))).toEqual(identities(before));
 });
 
 describe('a layer that leaves its root', () => {

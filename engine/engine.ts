@@ -68,7 +68,10 @@ export function createEngine(host: Host): Engine {
     return observe({ host, stack, project, withStrays, ...(images ? { findImage: images.find } : {}) });
   }
 
-  /** Plans under the lock, carries it out. Images whose policy is `always` come first: what they are decides the rest. */
+  /**
+   * Plans under the lock, carries it out. Where the image of a container that exists is asked for anew, images come
+   * first: what they are decides what becomes of it.
+   */
   async function carryOut(
     project: Project,
     run: Run,
@@ -82,13 +85,15 @@ export function createEngine(host: Host): Engine {
     const effects = () => createEffects(host, rooms);
     let snapshot = await look(project.name, project, true);
     let plan = await make(snapshot, []);
-    const asked = plan.operations.filter((one) => one.kind === 'image.pull' && one.policy === 'always');
-    if (asked.length > 0) {
-      const pulls = { ...plan, operations: asked, warnings: [] };
-      await execute({ plan: pulls, project, snapshot, effects, emit, signal });
+    const pulls = plan.operations.filter((one) => one.kind === 'image.pull');
+    const inUse = new Set(snapshot.containers.map(({ record }) => record.image.name));
+    if (pulls.some(({ policy, image }) => policy === 'always' && inUse.has(image))) {
+      await execute({ plan: { ...plan, operations: pulls, warnings: [] }, project, snapshot, effects, emit, signal });
       snapshot = await look(project.name, project, true);
-      const pulled = asked.flatMap((one) => (one.kind === 'image.pull' ? [one.image] : []));
-      plan = await make(snapshot, pulled);
+      plan = await make(
+        snapshot,
+        pulls.map(({ image }) => image),
+      );
     }
     const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs });
     // A command that was killed between a container's last file and its stack's directory left that to this one.

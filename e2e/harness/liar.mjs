@@ -4,6 +4,7 @@
 //   hang-up     the connection is cut in the middle of the layer
 //   html        the manifest is a web page
 //   config      the configuration names another layer than the manifest
+//   late        the layer is kept back until /release is asked for, and then there is none
 //   escape-*    the layer leaves its root: dots, absolute, symlink, hardlink
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -14,6 +15,7 @@ const sha256 = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('h
 const noise = Buffer.from(Array.from({ length: 200_000 }, (_, index) => (index * 7919 + (index >> 3)) % 251));
 
 const entries = {
+  late: [[{ name: 'late' }, noise]],
   'escape-dots': [[{ name: '../../../../../../../var/tmp/stack-escaped' }, 'escaped']],
   'escape-absolute': [[{ name: '/var/tmp/stack-escaped' }, 'escaped']],
   'escape-symlink': [
@@ -69,7 +71,16 @@ async function image(kind) {
   };
 }
 
+let isReleased = false;
+const kept = [];
+const refuse = (response) => void response.writeHead(404).end('{}');
+
 createServer(async (request, response) => {
+  if (request.url === '/release') {
+    isReleased = true;
+    kept.forEach(refuse);
+    return void response.end();
+  }
   const [, repository, kind, reference] =
     /^\/v2\/(?:library\/)?([^/]+)\/(manifests|blobs)\/(.+)$/.exec(request.url) ?? [];
   if (!repository) return void response.writeHead(request.url === '/v2/' ? 200 : 404).end('{}');
@@ -90,6 +101,7 @@ createServer(async (request, response) => {
     other[other.length >> 1] ^= 1;
     return void response.setHeader('content-length', other.length).end(other);
   }
+  if (repository === 'late') return void (isReleased ? refuse(response) : kept.push(response));
   if (repository === 'truncated') return void response.end(blob.subarray(0, blob.length >> 1));
   if (repository === 'hang-up') {
     response.setHeader('content-length', blob.length);

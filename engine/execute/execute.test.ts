@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { ReconcileOptions } from '../../planner/reconcile/options.ts';
 import { reconcile } from '../../planner/reconcile/reconcile.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -133,6 +133,48 @@ test('an image that cannot be had changes nothing', async () => {
   const { error } = await run(memory, project);
   expect(error?.code).toBe('image.not-found');
   expect([states(memory), memory.networks.size]).toEqual([[], 0]);
+});
+
+/** Pulls of the image `slow` end when the test says so. */
+function slowPull(memory: Memory) {
+  const { promise, resolve: arrive, reject: fail } = Promise.withResolvers<void>();
+  const { pull } = memory.effects.images;
+  memory.effects.images.pull = async (name, options) => {
+    if (name === 'slow') await promise;
+    await pull(name, options);
+  };
+  return { arrive, fail };
+}
+
+const logged = (memory: Memory, line: string) => vi.waitFor(() => expect(memory.log).toContain(line));
+
+test('a service starts as soon as its own image is there, networks and volumes are made meanwhile', async () => {
+  const project = demo({ quick: {}, slow: { image: 'slow', volumes: chain.services.db!.volumes! } });
+  const memory = new Memory(project);
+  const { arrive } = slowPull(memory);
+  const running = run(memory, project);
+  await logged(memory, 'start demo-quick-1');
+  expect(memory.log).toEqual(expect.arrayContaining(['create network demo_default', 'create volume demo_data']));
+  expect(memory.log).not.toContain('create demo-slow-1');
+  arrive();
+  expect((await running).error).toBeUndefined();
+  expect(states(memory)).toEqual(['demo-quick-1 running', 'demo-slow-1 running']);
+});
+
+test('what exists is not touched before every image is there; where one cannot be had, all that was made goes', async () => {
+  const before = demo({ old: {} });
+  const memory = new Memory(before);
+  await run(memory, before);
+  const project = demo({ old: { user: 'nobody' }, quick: {}, slow: { image: 'slow' } });
+  const { fail } = slowPull(memory);
+  const running = run(memory, project);
+  await logged(memory, 'start demo-quick-1');
+  expect(memory.log).not.toContain('stop demo-old-1');
+  fail(new StackError('image.not-found', { message: 'There is no image slow.' }));
+  const { error } = await running;
+  expect([error?.code, error?.hint]).toEqual(['image.not-found', '']);
+  expect(states(memory)).toEqual(['demo-old-1 running']);
+  expect(memory.log).not.toContain('stop demo-old-1');
 });
 
 test('waiting ends after its time', async () => {

@@ -2,13 +2,13 @@
 import type { ContainerRecord, NetworkRecord } from '../../schemas/container.ts';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Emit } from '../../schemas/events.ts';
-import type { Operation, Plan } from '../../schemas/plan.ts';
+import type { Operation, OperationKind, Plan } from '../../schemas/plan.ts';
 import type { Project } from '../../schemas/project.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import type { Effects } from './effects.ts';
 import { explainFailures, runError } from './failure.ts';
 import { type Performing, perform } from './perform.ts';
-import { type Course, schedule } from './schedule.ts';
+import { type Course, type Gate, schedule } from './schedule.ts';
 import { undo } from './undo.ts';
 import { emptyJournal, World } from './world.ts';
 
@@ -30,7 +30,8 @@ export interface Outcome {
 }
 
 /**
- * Images are pulled before anything else is touched: one that cannot be had changes nothing. In `up`, `start` and
+ * Pulls begin at once and beside everything that is only made; a service starts as soon as its own image is there.
+ * What exists is not touched before every image is: one that cannot be had changes nothing. In `up`, `start` and
  * `restart` the first failure ends the run: nothing new begins, what was half made is taken back. In `down` and `stop`
  * everything that can still be done is done. Throws one StackError, the other problems in its `also`.
  */
@@ -60,17 +61,8 @@ export async function execute(execution: Execution): Promise<Outcome> {
     const onFailure = () => {
       if (!isTakingDown) end.abort(new StackError('plan.interrupted', { message: 'Another step failed.' }));
     };
-    const work = (operations: Operation[]) =>
-      schedule(operations, (one) => step(run, one), { signal: end.signal, onFailure });
-    const pulls = plan.operations.filter(({ kind }) => kind === 'image.pull');
-    let course: Course = { done: new Set(), failures: [], skipped: [] };
-    if (pulls.length > 0) course = await work(pulls);
-    const rest = plan.operations.filter(({ kind }) => kind !== 'image.pull');
-    if (course.failures.length > 0) course.skipped.push(...rest);
-    else {
-      const main = await work(rest);
-      course = { ...main, skipped: [...course.skipped, ...main.skipped] };
-    }
+    const scheduling = { signal: end.signal, onFailure, gate: imagesFirst };
+    const course = await schedule(plan.operations, (one) => step(run, one), scheduling);
     const isInterrupted = execution.signal?.aborted === true;
     if (course.failures.length === 0 && course.skipped.length === 0) {
       return outcomeOf(world);
@@ -79,11 +71,20 @@ export async function execute(execution: Execution): Promise<Outcome> {
       emit({ type: 'skipped', id, kind, resource, because: isInterrupted ? 'interrupted' : 'an earlier step failed' });
     }
     const explained = explainFailures(run, course);
-    throw runError(run, course, { explained, undone: await undo(run), isInterrupted });
+    throw runError(run, course, { explained, undone: await undo(run, isImageMissing(course)), isInterrupted });
   } finally {
     execution.signal?.removeEventListener('abort', onSignal);
   }
 }
+
+/** What ends or replaces something that exists. Left-overs of an interrupted command are nobody's loss. */
+const takesAway = new Set<OperationKind>(['container.stop', 'container.remove', 'network.remove', 'volume.remove']);
+const imagesFirst: Gate = {
+  isAwaited: ({ kind }) => kind === 'image.pull',
+  isHeld: ({ kind }) => takesAway.has(kind),
+};
+
+const isImageMissing = ({ failures: [first] }: Course) => first?.operation.kind === 'image.pull';
 
 const outcomeOf = (world: World): Outcome => ({
   containers: world.sortedContainers(),

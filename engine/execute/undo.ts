@@ -1,14 +1,14 @@
-/** Takes back what a failed run made and did not finish. What runs keeps running. */
+/** Takes back what a failed run made and did not finish. What runs keeps running, unless an image could not be had. */
 import type { ContainerRecord } from '../../schemas/container.ts';
 import { asStackError, type StackError } from '../../schemas/errors.ts';
 import type { OperationKind } from '../../schemas/plan.ts';
 import type { Performing } from './perform.ts';
 
 /**
- * Containers made and never started are removed, those stopped only to be replaced or restarted are started again;
+ * Containers made and never started are removed (all that were made, where `isWhole`: then the run changes nothing), those stopped only to be replaced or restarted are started again;
  * then networks and volumes made in this run that nothing uses. Answers what went wrong: it never hides the failure.
  */
-export async function undo(run: Performing): Promise<StackError[]> {
+export async function undo(run: Performing, isWhole: boolean): Promise<StackError[]> {
   const { journal, effects, world } = run;
   const errors: StackError[] = [];
   const attempt = async (kind: OperationKind, resource: string, work: () => Promise<unknown>) => {
@@ -20,7 +20,7 @@ export async function undo(run: Performing): Promise<StackError[]> {
     }
   };
   await Promise.all(
-    unfinished(run).map(({ record, operation }) =>
+    unfinished(run, isWhole).map(({ record, operation }) =>
       attempt('container.create', `container ${record.name}`, async () => {
         // Volumes handed on belong to the container it was to replace.
         await effects.containers.remove(record, { removeAnonymousVolumes: operation.replaces === undefined });
@@ -56,7 +56,8 @@ const mounts = (record: ContainerRecord, name: string) =>
   record.mounts.some((mount) => mount.type === 'volume' && mount.name === name);
 
 /** Made to be started, and not started. One whose predecessor is gone already stays: it is all there is. */
-function unfinished({ journal, plan }: Performing): Performing['journal']['created'] {
+function unfinished({ journal, plan }: Performing, isWhole: boolean): Performing['journal']['created'] {
+  if (isWhole) return journal.created;
   const toStart = new Set(plan.operations.flatMap((one) => (one.kind === 'container.start' ? [one.name] : [])));
   return journal.created.filter(
     ({ record, operation }) =>
