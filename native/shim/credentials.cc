@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/fd.h"
+#include "shim/rights.h"
 #include "shim/steps.h"
 
 namespace stack::shim {
@@ -103,14 +104,7 @@ bool hand_over(Process& process, int fd, const char* before, const char* between
   const char* texts[] = {before, pid, between, pid, after};
   iovec parts[5];
   for (int i = 0; i < 5; i++) parts[i] = {const_cast<char*>(texts[i]), strlen(texts[i])};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{.msg_iov = parts, .msg_iovlen = 5, .msg_control = control, .msg_controllen = sizeof control};
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  return sendmsg(process.seccomp_socket, &message, MSG_NOSIGNAL) > 0 || failed(process, "send", "seccomp listener");
+  return send_with(process.seccomp_socket, parts, 5, fd) > 0 || failed(process, "send", "seccomp listener");
 }
 
 }  // namespace

@@ -45,9 +45,10 @@ pid_t clone_process(Reader& steps, int& pidfd);
 // would keep its other end from seeing the end.
 void close_all_except(std::vector<int> keep);
 
-// Records a failure with the present errno; always false.
+// report.cc. Records a failure with the present errno; always false.
 bool failed(Process& process, const char* step, const char* subject = "");
 void warn(Process& process, const char* step, const char* subject);
+void send_report(Process& process, Report::Kind kind, int number, const char* step, const char* subject, int fd = -1);
 
 // Applies every step; returns only on failure, which it has reported.
 void run(Process& process, Reader steps);
@@ -57,8 +58,6 @@ void run(Process& process, Reader steps);
 // step to the host's root.
 void leave_host_proc(Process& process);
 bool write_host_proc(Process& process, const char* step, const char* path, const char* text);
-void send_report(Process& process, Report::Kind kind, int number, const char* step, const char* subject, int fd = -1);
-
 // paths.cc. Paths are resolved inside process.root by openat2(2); a missing target is made.
 enum class Make { kNothing, kDirectory, kFile };
 int open_in_root(Process& process, const char* path, Make make, uint64_t resolve = 0);
@@ -113,6 +112,13 @@ bool set_capabilities(Process& process, Reader& body);
 bool load_seccomp(Process& process, Reader& body);
 bool connect_listener(Process& process, const char* path);
 bool set_rlimit(Process& process, Reader& body);
+
+// execute.cc
+bool await_start(Process& process);
+bool become_init(Process& process);
+bool choose_files(Process& process, Reader& body);
+bool look_up(Process& process, Reader& body);
+bool execute(Process& process, Reader& body);
 
 // scheduling.cc
 bool set_scheduler(Process& process, Reader& body);
