@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -76,23 +77,27 @@ bool choose_files(Process& process, Reader& body) {
   return true;
 }
 
-namespace {
-
 // The descriptors the command is given, from 3 on; every other one closes with the exec.
-bool place_files(Process& process) {
+bool settle_files(Process& process) {
+  if (std::exchange(process.is_settled, true)) return true;
   auto count = static_cast<int>(process.files.size());
+  // Out of the way: the report of a failed exec, and what takes the descriptor of the filter.
+  for (int* own : {&process.report, &process.seccomp_socket}) {
+    if (*own >= 0 && *own < 3 + count) *own = fcntl(*own, F_DUPFD_CLOEXEC, 3 + count);
+  }
   std::vector<int> moved;
   for (int fd : process.files) moved.push_back(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3 + count));
-  if (count > 0 && process.report < 3 + count) {
-    process.report = fcntl(process.report, F_DUPFD_CLOEXEC, 3 + count);  // the report of a failed exec
-  }
   for (int i = 0; i < count; i++) {
     if (process.files[i] < 0) close(3 + i);
     else if (moved[i] < 0 || dup2(moved[i], 3 + i) < 0) return failed(process, "dup2", "preserved descriptors");
   }
   syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC);
-  return true;
+  rlimit64 limit{.rlim_cur = process.file_limit.first, .rlim_max = process.file_limit.second};
+  return !process.has_file_limit || prlimit64(0, RLIMIT_NOFILE, &limit, nullptr) == 0 ||
+         failed(process, "setrlimit", "RLIMIT_NOFILE");
 }
+
+namespace {
 
 const char* path_of(const std::vector<const char*>& environment) {
   for (const char* entry : environment) {
@@ -144,7 +149,7 @@ bool execute(Process& process, Reader& body) {
   auto argv = body.strings();
   auto envp = body.strings();
   if (body.bad() || !argv[0]) return errno = EPROTO, failed(process, "exec");
-  if (!place_files(process)) return false;
+  if (!settle_files(process)) return false;
   if (process.has_monitor) prctl(PR_SET_PDEATHSIG, SIGKILL);  // of who came by `exec`, or is the child of our init
   errno = search_path(argv[0], path_of(envp), [&](const char* candidate) {
     execve(candidate, const_cast<char**>(argv.data()), const_cast<char**>(envp.data()));

@@ -179,7 +179,7 @@ bool apply(Process& process, Step& step) {
       return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 || failed(process, "no_new_privs");
     case Code::kSeccomp: return load_seccomp(process, body);
     case Code::kAwait: return await_start(process);
-    case Code::kSession: return setsid() >= 0 || errno == EPERM || failed(process, "setsid");
+    case Code::kSession: return start_session(process);
     case Code::kInit: return become_init(process);
     case Code::kExec: return execute(process, body);
     case Code::kJoinContainer: return join_container(process, body.u32());
@@ -202,6 +202,7 @@ void run(Process& process, Reader steps) {
   char self[16] = "";
   // The link says the pid as this procfs has it, which is not that of a new pid namespace.
   if (process.host_proc >= 0 && readlinkat(process.host_proc, "self", self, sizeof self - 1) > 0) process.host_pid = atoi(self);
+  drop_groups(process);
   prctl(PR_SET_DUMPABLE, 0);  // nobody in a joined namespace may ptrace or look into this process
   for (int fd = 0; fd < 3; fd++) {
     int from = process.stdio[fd] >= 0 ? process.stdio[fd] : open("/dev/null", O_RDWR | O_CLOEXEC);
