@@ -124,6 +124,7 @@ void Monitor::on_report(uint32_t index) {
         child.terminal = std::move(terminal);
         break;
       case Report::kChild: {
+        if (!child.forks) break;  // told once, before anybody in the container could have got hold of the socket
         child.pid = report.number;
         child.pidfd = Fd(static_cast<int>(syscall(SYS_pidfd_open, child.pid, 0)));
         child.forks = false;

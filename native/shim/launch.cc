@@ -89,7 +89,8 @@ class Launch {
       return true;
     }
     if (report.kind == Report::kChild) {
-      pid_ = report.number;
+      // Told once, before anybody in the container could have got hold of the socket.
+      if (!std::exchange(is_told_, true)) pid_ = report.number;
       return true;
     }
     if (report.kind == Report::kFailed) has_failed_ = true;
@@ -128,6 +129,7 @@ class Launch {
   Fd report_;
   pid_t pid_;
   bool has_failed_ = false;
+  bool is_told_ = false;
 };
 
 int refuse(int caller, const char* step, const char* subject) {
