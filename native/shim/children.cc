@@ -116,7 +116,9 @@ void Monitor::on_report(uint32_t index) {
     }
     report.step[sizeof report.step - 1] = report.subject[sizeof report.subject - 1] = '\0';
     switch (report.kind) {
-      case Report::kCreated: on_created(); break;
+      case Report::kCreated:
+        if (child.kind == Child::kContainer) on_created();
+        break;
       case Report::kWarning:
         if (warnings_.size() < 16) warnings_.push_back(report);
         break;
