@@ -1,6 +1,6 @@
 /** Mounts, devices and covered paths of config.json, seen from inside. Source: runtime-spec config.md "Mounts", config-linux.md. */
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Mount } from '../../schemas/oci-runtime.ts';
@@ -30,78 +30,6 @@ test('binds: a directory, a file, and a target that is made', () =>
       );
     });
     expect(seen).toBe('texttexttextmore');
-  }));
-
-test('a target that is a link to nothing: what it leads to is made, inside of the root', () =>
-  inBundle(async (bundle) => {
-    const source = folder(bundle, 'source');
-    const outside = bundle.file('outside');
-    mkdirSync(outside);
-    const links = {
-      file: '/run/made/file',
-      up: `../../../../../../../..${outside}/up`,
-      one: 'two',
-      two: 'run/three/',
-      below: '/run/below',
-      round: 'round',
-    };
-    for (const [name, target] of Object.entries(links)) symlinkSync(target, join(bundle.rootfs, name));
-    const bind = (destination: string, from = source) => ({
-      destination,
-      type: 'bind',
-      source: from,
-      options: ['bind'],
-    });
-    const seen = await bundle.sees(
-      `cat /run/made/file ${outside}/up /run/three/file /run/below/deep/file; ls -d /tmpfs/on`,
-      ({ mounts }) => {
-        mounts.push(bind('/file', join(source, 'file')), bind('/up', join(source, 'file')));
-        mounts.push(bind('/one'), bind('/below/deep'), { destination: '/tmpfs/on', type: 'tmpfs', source: 'tmpfs' });
-      },
-    );
-    expect(seen).toBe('texttexttexttext/tmpfs/on');
-    expect(readdirSync(outside)).toEqual([]);
-    expect(readlinkSync(join(bundle.rootfs, 'one'))).toBe('two');
-    bundle.write(({ mounts }) => void mounts.push(bind('/round')));
-    expect(await bundle.refused(['create', bundle.id])).toMatch(/round.*symbolic link|symbolic link.*round|ELOOP/s);
-  }));
-
-test('a remount is of what was mounted there, wherever a link of the image leads meanwhile', () =>
-  inBundle(async (bundle) => {
-    symlinkSync('proc', join(bundle.rootfs, 'data'));
-    const remount = { destination: '/data', source: bundle.rootfs, options: ['remount', 'bind', 'noexec'] };
-    bundle.write(({ mounts }) => void mounts.push(remount));
-    expect(await bundle.refused(['create', bundle.id])).toMatch(/symbolic link/);
-    symlinkSync('tmp', join(bundle.rootfs, 'through'));
-    const info = await mountinfo(bundle, [
-      { destination: '/through', type: 'tmpfs', source: 't', options: ['size=64k'] },
-      { destination: '/through', type: 'tmpfs', options: ['remount', 'size=128k', 'noexec'] },
-    ]);
-    expect(options(info, '/tmp')).toContain('noexec');
-    expect(point(info, '/tmp')).toContain('size=128k');
-  }));
-
-test('without a mount namespace of its own, what the caller mounted at the root stays', () =>
-  inBundle(async (bundle) => {
-    bundle.write((spec) => {
-      spec.linux.namespaces = [{ type: 'pid' }];
-      spec.mounts = [];
-      delete spec.hostname;
-      spec.process.args = ['true'];
-      spec.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', listenerPath: bundle.file('nobody') };
-      spec.linux.seccomp.syscalls = [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }];
-    });
-    const count = `grep -c " ${bundle.rootfs} " /proc/self/mountinfo`;
-    const script = `mount --bind ${bundle.rootfs} ${bundle.rootfs}; "$@"; ${count}`;
-    const entry = ['unshare', '-m', 'sh', '-c', script, 'sh'];
-    expect((await bundle.call(['run', bundle.id], { entry })).stdout).toBe('1\n');
-    bundle.write((spec) => {
-      spec.linux.namespaces = [{ type: 'pid' }];
-      spec.mounts = [];
-      delete spec.hostname;
-      spec.process.args = ['true'];
-    });
-    expect((await bundle.call(['run', bundle.id], { entry })).stdout).toBe('1\n');
   }));
 
 test('ro of a bind is its own mount’s, rro reaches those below; both hold', () =>
