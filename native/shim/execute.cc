@@ -48,6 +48,7 @@ volatile sig_atomic_t forward_to = 0;
 
 // pid 1 for `init: true`: reaps orphans, forwards signals, ends as its child does.
 bool become_init(Process& process) {
+  if (!settle_files(process)) return false;  // the limit is the init's, too
   pid_t child = fork();  // a filter may already refuse clone3
   if (child < 0) return failed(process, "fork", "init");
   if (child == 0) return true;
@@ -134,7 +135,7 @@ bool look_up(Process& process, Reader& body) {
   const char* command = body.string();
   auto environment = body.strings();
   if (body.bad()) return errno = EPROTO, failed(process, "exec");
-  // A system call filter that is in force already may refuse to look: the exec itself tells then.
+  // A filter that this runtime itself runs under may refuse to look: the exec itself tells then.
   auto known = [](int number) { return number == ENOENT || number == ENOTDIR || number == EACCES ? number : 0; };
   errno = search_path(command, path_of(environment), [&](const char* candidate) {
     struct stat info{};
