@@ -142,12 +142,15 @@ bool fork_again(Process& process) {
   return true;
 }
 
-// Enters the namespaces of the container's first process, but for the pid namespace, which takes the child of a later fork:
-// who looks into the processes of the container sees this one then, and not before it has given up its rights
-// (CVE-2016-9962; with CAP_SYS_PTRACE it may take it over, whatever it says of its being dumpable).
-bool join_container(Process& process, uint32_t flags) {
+// Enters the namespaces of the container's first process, and its root where no mount namespace brings that along. The pid
+// namespace takes the child of a later fork: who looks into the processes of the container sees this one then, and not
+// before it has given up its rights (CVE-2016-9962; with CAP_SYS_PTRACE it may take it over, dumpable or not).
+bool join_container(Process& process, Reader& body) {
+  uint32_t flags = body.u32(), root = body.u32();
+  if (body.bad() || (root != ~0U && root >= process.fds->size())) return errno = EPROTO, failed(process, "setns", "container");
   leave_host_proc(process);
   if (flags && syscall(SYS_setns, process.container, flags) != 0) return failed(process, "setns", "container");
+  if (root != ~0U && (fchdir((*process.fds)[root]) != 0 || chroot(".") != 0)) return failed(process, "chroot", "container");
   process.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (process.root < 0) return failed(process, "open", "/");
   if (!(flags & CLONE_NEWPID)) send_report(process, Report::kChild, process.host_pid, "", "");

@@ -182,7 +182,7 @@ bool apply(Process& process, Step& step) {
     case Code::kSession: return start_session(process);
     case Code::kInit: return become_init(process);
     case Code::kExec: return execute(process, body);
-    case Code::kJoinContainer: return join_container(process, body.u32());
+    case Code::kJoinContainer: return join_container(process, body);
     default: return errno = EPROTO, failed(process, "program");
   }
 }

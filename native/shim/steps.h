@@ -111,7 +111,7 @@ bool copy_tree(int from, int to);
 bool enter_user_namespace(Process& process, Reader& body);
 bool join_namespace(Process& process, Reader& body);
 bool fork_again(Process& process);
-bool join_container(Process& process, uint32_t flags);
+bool join_container(Process& process, Reader& body);
 // A descriptor of a user namespace with these maps that holds no process.
 int make_user_namespace(Process& process, const char* uid_map, const char* gid_map);
 

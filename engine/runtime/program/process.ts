@@ -195,11 +195,15 @@ export interface ExecProcess {
   membership: Membership;
   /** Types of the namespaces the container does not share with the host. */
   namespaces: string[];
+  /** Index of the container's root among the shim's descriptors, where no mount namespace of its own brings it along. */
+  root?: number | undefined;
   seccomp: SeccompFilter | undefined;
   labels?: ExecLabel[];
   keyring?: string;
   files?: number[];
 }
+
+const noDescriptor = 0xffff_ffff;
 
 /**
  * A process that enters a running container: its cgroups, namespaces and limits, then credentials and exec. The fork into the
@@ -221,7 +225,7 @@ export function execSteps({ process, membership, namespaces, seccomp, ...more }:
     ...rlimitSteps(process),
     // Forked processes inherit it; once inside, the host's procfs is out of reach.
     ...labelSteps(more.labels),
-    ['joinContainer', flags],
+    ['joinContainer', flags, more.root ?? noDescriptor],
     ...terminalSteps(process, 0),
     ...(more.keyring ? [['keyring', more.keyring] satisfies Step] : []),
     ...filesSteps(more.files),
