@@ -76,6 +76,7 @@ export const run: Definition = {
     });
     writePid(flags.pidFile, state.pid);
     try {
+      foreground.listen();
       launched.proceed();
       await foreground.started(id, launched);
       await afterStart(runtime, state);

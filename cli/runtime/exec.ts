@@ -59,6 +59,7 @@ export const exec: Definition = {
     const process = processOf(readSpec(runtime.states.config(id), id).process, args, flags);
     const foreground = new Foreground(runtime);
     const isDetached = flags.detach ?? false;
+    if (!isDetached) foreground.listen();
     const launched = await execProcess(runtime, id, process, {
       isDetached,
       consoleSocket: flags.consoleSocket,
