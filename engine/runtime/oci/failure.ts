@@ -44,6 +44,9 @@ function execError(command: string, errno: string, fields: object): StackError {
   });
 }
 
+/** A step that failed, and was not needed. */
+export const warningText = ({ step, errno, subject }: ShimFailure): string => `${step} ${subject}: ${errno}`;
+
 const words: Record<string, string> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',

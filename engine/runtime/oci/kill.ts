@@ -4,7 +4,8 @@ import { constants } from 'node:os';
 import { StackError } from '../../../schemas/errors.ts';
 import { cgroupProcesses, freezeCgroups, killCgroup, removeCgroups, resolveCgroupsPath } from '../cgroup/cgroup.ts';
 import { readSpec } from '../spec-json.ts';
-import { type Runtime, undo } from './create.ts';
+import type { Runtime } from './create.ts';
+import { killProcess, undo } from './destroy.ts';
 import { wrongStatus } from './start.ts';
 import { type ContainerState, isAlive } from './state.ts';
 
@@ -61,25 +62,6 @@ export async function kill(runtime: Runtime, id: string, { signal, all }: KillOp
   if (!signalProcess(runtime, state, signal)) throw wrongStatus(id, 'stopped', 'killed', 'created or running');
   // Frozen, it would die only once it is thawed.
   if (signal === constants.signals.SIGKILL && status === 'paused') await freezeCgroups(state.cgroupsPath, false);
-}
-
-/** Kills the first process, and waits for its end. */
-export async function killProcess(runtime: Runtime, state: ContainerState): Promise<void> {
-  const verbs = runtime.kernel.process;
-  let pidfd: number;
-  try {
-    pidfd = verbs.pidfdOpen(state.pid);
-  } catch {
-    return;
-  }
-  try {
-    if (!isAlive(state)) return;
-    verbs.pidfdSignal(pidfd, constants.signals.SIGKILL);
-    if (runtime.states.status(state) === 'paused') await freezeCgroups(state.cgroupsPath, false);
-    await verbs.pidfdWait(pidfd);
-  } finally {
-    closeSync(pidfd);
-  }
 }
 
 /** @throws state.status where it is not stopped and not forced. */

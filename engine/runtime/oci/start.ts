@@ -6,10 +6,10 @@ import { StackError } from '../../../schemas/errors.ts';
 import type { Fd } from '../../../schemas/kernel.ts';
 import { isFailure, readReport, reportSize } from '../launcher.ts';
 import { readSpec } from '../spec-json.ts';
-import { type Runtime, undo, warningText } from './create.ts';
-import { setUpError } from './failure.ts';
+import type { Runtime } from './create.ts';
+import { killProcess, undo } from './destroy.ts';
+import { setUpError, warningText } from './failure.ts';
 import { runHooks } from './hooks.ts';
-import { killProcess } from './kill.ts';
 import { type ContainerState, document } from './state.ts';
 
 /** @throws state.status where it is not created; what kept the program from running. */
