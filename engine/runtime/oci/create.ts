@@ -5,12 +5,13 @@ import { resolve } from 'node:path';
 import { StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../../schemas/oci-runtime.ts';
+import { refuseOccupied } from '../cgroup/cgroup.ts';
 import { resolveCgroupsPath } from '../cgroup/path.ts';
 import type { Launched } from '../launcher.ts';
 import { hasMountNamespace } from '../program/root.ts';
 import { checkConfig, readConfig } from './config.ts';
 import { checkConsole, sendTerminal } from './console.ts';
-import { addFurther, undo } from './destroy.ts';
+import { destroyAfter } from './destroy.ts';
 import { setUpError, warningText } from './failure.ts';
 import { runHooks } from './hooks.ts';
 import { launch } from './launch.ts';
@@ -67,16 +68,20 @@ export async function create(runtime: Runtime, id: string, options: CreateOption
   try {
     // Before anything is made: killed half way, it leaves what `delete --force` finds and takes away.
     states.write(state);
+    if (state.cgroupsPath) refuseOccupied(state.cgroupsPath);
     if (state.cgroupManager === 'systemd') {
       release = await (await import('./unit.ts')).holdUnit(state, spec.linux?.resources ?? {});
+      states.write(state);
     }
+    states.ownCgroup(state);
     launched = await launch(runtime, state, spec, directory, options);
     await follow(runtime, state, spec, launched, options);
+    state.isCreated = true;
+    states.write(state);
     return { state, spec, launched };
   } catch (error) {
     launched?.close();
-    await undo(runtime, state).catch((further) => addFurther(error, further));
-    throw error;
+    throw await destroyAfter(error, runtime, state);
   } finally {
     release?.();
   }

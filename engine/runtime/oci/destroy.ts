@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { asStackError, StackError } from '../../../schemas/errors.ts';
 import type { Hooks } from '../../../schemas/oci-runtime.ts';
-import { freezeCgroups, removeCgroups, removeStackCgroups } from '../cgroup/cgroup.ts';
+import { freezeCgroups, isFrozen, removeCgroups, removeStackCgroups } from '../cgroup/cgroup.ts';
 import { runtimeParent } from '../cgroup/path.ts';
 import type { Runtime } from './create.ts';
 import { runHooks } from './hooks.ts';
@@ -11,30 +11,37 @@ import { holderOf } from './mount-point.ts';
 import { removeResctrl } from './resctrl.ts';
 import { type ContainerState, document, isAlive } from './state.ts';
 
-/** Kills the first process, and waits for its end. */
-export async function killProcess(runtime: Runtime, state: ContainerState): Promise<void> {
+/** Kills the first process, paused or not, and waits for its end. @throws runtime.timeout after `timeoutMs` */
+export async function killProcess(runtime: Runtime, state: ContainerState, timeoutMs = 10_000): Promise<void> {
   const verbs = runtime.kernel.process;
-  let pidfd: number;
+  if (state.pid === 0) return;
+  let pidfd: number | undefined;
   try {
     pidfd = verbs.pidfdOpen(state.pid);
-  } catch {
-    return;
-  }
-  try {
     if (!isAlive(state)) return;
     verbs.pidfdSignal(pidfd, constants.signals.SIGKILL);
-    if (runtime.states.status(state) === 'paused') await freezeCgroups(state.cgroupsPath, false);
-    await verbs.pidfdWait(pidfd);
+    if (state.cgroupsPath && isFrozen(state.cgroupsPath)) await freezeCgroups(state.cgroupsPath, false);
+    if (await verbs.pidfdWait(pidfd, timeoutMs)) return;
+    throw new StackError('runtime.timeout', {
+      message: `The process ${state.pid} of ${state.id} was killed, and has not ended within ${timeoutMs / 1000} s.`,
+      hint: `It waits in the kernel: see /proc/${state.pid}/stack and the state in /proc/${state.pid}/status; a cgroup above its own may be frozen. Then delete the container again.`,
+      resource: `container ${state.id}`,
+      operation: `kill ${state.pid}`,
+    });
+  } catch (thrown) {
+    // Ended by itself.
+    if ((thrown as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown;
   } finally {
-    closeSync(pidfd);
+    if (pidfd !== undefined) closeSync(pidfd);
   }
 }
 
 /** Step 12 and 13 of the lifecycle: nothing left, then the poststop hooks. */
 export async function undo(runtime: Runtime, state: ContainerState): Promise<void> {
   if (state.hasUnit) await (await import('./unit.ts')).removeUnit(state);
-  // '' is the top of the hierarchies, with everything of the machine in it.
-  if (state.cgroupsPath) await removeCgroups(state.cgroupsPath);
+  // Another's processes may be in a cgroup that was not made for this container.
+  const cgroup = runtime.states.ownedCgroup(state.id);
+  if (cgroup) await removeCgroups(cgroup);
   if (state.isMountedOutside) unmountRoot(runtime, state);
   removeStackCgroups(runtimeParent, '');
   removeResctrl(state.resctrl);
@@ -58,7 +65,17 @@ export async function poststop(runtime: Runtime, hooks: Hooks, state: ContainerS
   }
 }
 
-/** What fails in the cleaning up does not hide what failed first. */
-export function addFurther(error: unknown, further: unknown): void {
-  if (error instanceof StackError) error.also.push(asStackError(further));
+/** Destroys after a failure. What fails in that does not hide what failed first: it comes along with it. */
+export async function destroyAfter(error: unknown, runtime: Runtime, state: ContainerState): Promise<StackError> {
+  return cleanUpAfter(error, async () => {
+    await killProcess(runtime, state);
+    await undo(runtime, state);
+  });
+}
+
+/** Answers the error that was first, to be thrown. */
+export async function cleanUpAfter(error: unknown, cleanUp: () => Promise<void>): Promise<StackError> {
+  const first = asStackError(error);
+  await cleanUp().catch((further) => first.also.push(asStackError(further)));
+  return first;
 }

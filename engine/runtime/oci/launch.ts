@@ -56,7 +56,10 @@ export async function launch(
   });
   makeCgroups(plan, verbs);
   const resctrl = applyResctrl(state.id, spec.linux?.intelRdt);
-  if (resctrl) state.resctrl = resctrl;
+  if (resctrl) {
+    state.resctrl = resctrl;
+    runtime.states.write(state);
+  }
   return launchProcess(verbs, {
     steps,
     fds: given.fds,
