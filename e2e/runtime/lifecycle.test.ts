@@ -62,7 +62,9 @@ test('what a status does not allow is refused, and changes nothing', () =>
       if (name !== 'ps')
         expect([command, outcome.code, outcome.stderr]).toEqual([command, 1, expect.stringContaining('is stopped')]);
     }
-    expect(await bundle.refused(['exec', id, 'true'])).toContain('is stopped');
+    // The words that containerd and podman look for.
+    expect(await bundle.refused(['kill', id])).toContain('container not running');
+    expect(await bundle.refused(['exec', id, 'true'])).toContain('cannot exec in a stopped container');
     await bundle.must(['delete', id]);
   }));
 
@@ -71,7 +73,7 @@ test.each(['start', 'state', 'kill', 'delete', 'pause', 'resume', 'ps', 'update'
   (command) =>
     inBundle(async (bundle) => {
       const words = command === 'exec' ? [command, 'nobody', 'true'] : [command, 'nobody'];
-      expect(await bundle.refused(words)).toContain('nobody does not exist');
+      expect(await bundle.refused(words)).toMatch(/nobody: container does not exist/);
     }),
 );
 
@@ -149,6 +151,22 @@ test('a program that is not there, or is none, is refused by create, as runc’s
       expect(await bundle.remains()).toEqual([]);
       expect(await bundle.refused(['run', bundle.id])).toContain(code);
       expect(await bundle.remains()).toEqual([]);
+    }
+  }));
+
+test('of several starts at once exactly one starts it', () =>
+  inBundle(async (bundle) => {
+    bundle.write((spec) => {
+      spec.process.args = ['sh', '-c', 'echo on >> /starts; exec sleep 1000'];
+    });
+    for (let round = 0; round < 5; round++) {
+      await bundle.create();
+      const starts = await Promise.all([1, 2, 3].map(() => bundle.call(['start', bundle.id])));
+      expect(starts.map(({ code }) => code).sort()).toEqual([0, 1, 1]);
+      for (const { code, stderr } of starts)
+        if (code) expect(stderr).toMatch(/only one that is created can be started/);
+      await until('it runs', () => bundle.has('bundle/rootfs/starts'));
+      await bundle.destroy();
     }
   }));
 
