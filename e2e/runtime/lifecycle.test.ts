@@ -1,8 +1,10 @@
 /** create, start, state, kill, delete as runtime.md says them, every refusal, and nothing left after any of it. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { inBundle, until } from './bundle.ts';
+import { content, inBundle, until } from './bundle.ts';
 import { cgroupsNamed } from './remains.ts';
 
 test('a life: created, running, stopped, gone', () =>
@@ -168,6 +170,25 @@ test('of several starts at once exactly one starts it', () =>
       await until('it runs', () => bundle.has('bundle/rootfs/starts'));
       await bundle.destroy();
     }
+  }));
+
+test('an order that comes second is refused, also where both were on their way', () =>
+  inBundle(async (bundle) => {
+    bundle.write((spec) => {
+      spec.process.args = ['sh', '-c', 'echo on >> /starts; exec sleep 1000'];
+    });
+    await bundle.create();
+    const place = bundle.file(`root/${bundle.id}/start`);
+    const first = connect(place);
+    await once(first, 'connect');
+    const second = bundle.launch(['start', bundle.id]);
+    await until('it has connected, too', () => !existsSync(place));
+    first.end(Uint8Array.of(0));
+    await once(first, 'close');
+    const { code, stderr } = await second.ended;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('only one that is created can be started')]);
+    expect(await content(join(bundle.rootfs, 'starts'))).toBe('on\n');
+    await bundle.destroy();
   }));
 
 test('without a process it can be created, and not started', () =>
