@@ -10,7 +10,7 @@ import type { StateDocument } from './state.ts';
 
 const longestOutput = 4096;
 /** For the words of a hook that failed which come with its end: its own still unread, or those of a process it started. */
-const restMs = 100;
+const restMs = 1000;
 
 /** One after the other, in their order; the first that fails ends it. @throws runtime.hook */
 export async function runHooks(
