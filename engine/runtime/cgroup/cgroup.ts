@@ -17,6 +17,7 @@ export { cgroupProcesses } from './processes.ts';
 export { removeCgroups } from './remove.ts';
 export { cgroupStats } from './stats.ts';
 export { updateCgroups } from './update.ts';
+export { refuseOccupied } from './vacant.ts';
 
 /** `linux.cgroupsPath` of a container: the stack's and the container's identity in the kernel's own tree. */
 export function cgroupsPath(stack: string, id: string, parent: string): string {
