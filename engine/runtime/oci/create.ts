@@ -107,7 +107,7 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
     bundle,
     rootfs: realpathSync(resolve(bundle, spec.root?.path ?? 'rootfs')),
     created: new Date().toISOString(),
-    owner: userInfo().username,
+    owner: ownName(),
     annotations: spec.annotations ?? {},
     cgroupsPath:
       runtime.cgroupManager === 'disabled'
@@ -267,6 +267,15 @@ export async function undo(runtime: Runtime, state: ContainerState): Promise<voi
   removeResctrl(state.resctrl);
   runtime.states.remove(state.id);
   await poststop(runtime, state.hooks, state);
+}
+
+/** The number of a user that the machine has no name for. */
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? '');
+  }
 }
 
 function unmountRoot({ kernel }: Runtime, { rootfs }: ContainerState): void {

@@ -2,7 +2,14 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { StackError } from '../../../schemas/errors.ts';
-import { cgroupProcesses, freezeCgroups, killCgroup, removeCgroups, resolveCgroupsPath } from '../cgroup/cgroup.ts';
+import {
+  cgroupProcesses,
+  freezeCgroups,
+  killCgroup,
+  releaseToDie,
+  removeCgroups,
+  resolveCgroupsPath,
+} from '../cgroup/cgroup.ts';
 import { readSpec } from '../spec-json.ts';
 import { type Runtime, undo } from './create.ts';
 import { wrongStatus } from './start.ts';
@@ -76,6 +83,10 @@ export async function killProcess(runtime: Runtime, state: ContainerState): Prom
     if (!isAlive(state)) return;
     verbs.pidfdSignal(pidfd, constants.signals.SIGKILL);
     if (runtime.states.status(state) === 'paused') await freezeCgroups(state.cgroupsPath, false);
+    if (state.cgroupsPath) {
+      // The first process of a pid namespace ends after all others of it.
+      for (const pid of [state.pid, ...cgroupProcesses(state.cgroupsPath)]) releaseToDie(pid, state.cgroupsPath);
+    }
     await verbs.pidfdWait(pidfd);
   } finally {
     closeSync(pidfd);
