@@ -82,6 +82,9 @@ test('exec: exit codes, streams, directory, environment, user, groups', () =>
     expect(await exec(bundle, '--user', '5', id, 'sh', '-c', 'id -u; id -g')).toBe('5\n0\n');
     // Options behind the id are the command's.
     expect(await exec(bundle, id, 'echo', '-e', '--cwd', 'x')).toBe('--cwd x\n');
+    for (const outside of ['../x', 'x/..', '/../x']) {
+      expect(await bundle.refused(['exec', `--cgroup=${outside}`, id, 'true'])).toContain('not allowed');
+    }
     expect(await bundle.refused(['exec', '--cwd', '/none/x/y', '--user', '5', id, 'none'])).toMatch(/chdir|not found/);
     await bundle.destroy();
   }));

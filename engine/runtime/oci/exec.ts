@@ -115,6 +115,12 @@ export function foreignNamespaces(pid: number): NamespaceType[] {
  * may hold no processes (cgroups(7), "no internal processes").
  */
 function membershipOf(state: ContainerState, below = ''): Membership {
+  if (below.split('/').includes('..')) {
+    throw new StackError('usage', {
+      message: `--cgroup ${below}: \`..\` components are not allowed; it must lead to a cgroup below the container's own.`,
+      hint: "Name one that the container has made, relative to the container's own.",
+    });
+  }
   if (!state.cgroupsPath) return { tasks: [] };
   const path = state.cgroupsPath + (below && !below.startsWith('/') ? `/${below}` : below);
   const { tasks, unified } = cgroupPlan({}, hierarchies(), path);
