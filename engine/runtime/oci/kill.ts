@@ -8,8 +8,10 @@ import {
   killCgroup,
   releaseToDie,
   removeCgroups,
+  removeStackCgroups,
   resolveCgroupsPath,
 } from '../cgroup/cgroup.ts';
+import { runtimeParent } from '../cgroup/path.ts';
 import { readSpec } from '../spec-json.ts';
 import { type Runtime, undo } from './create.ts';
 import { wrongStatus } from './start.ts';
@@ -123,6 +125,7 @@ async function removeUnreadable({ states, cgroupManager }: Runtime, id: string):
     // There is none: nothing was made, either.
   }
   if (path) await removeCgroups(path);
+  removeStackCgroups(runtimeParent, '');
   states.remove(id);
 }
 
