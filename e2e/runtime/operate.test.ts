@@ -160,6 +160,16 @@ test('list, ps and state', () =>
     await bundle.must(['delete', '-f', `${id}-b`]);
   }));
 
+test('a machine that has no name for the caller', () =>
+  inBundle(async (bundle) => {
+    const nameless =
+      'for f in /etc/passwd /etc/nsswitch.conf; do [ ! -e $f ] || mount -o bind /dev/null $f; done; exec "$0" "$@"';
+    await bundle.must(['create', bundle.id], { entry: ['unshare', '-m', 'sh', '-c', nameless] });
+    const all = JSON.parse(await bundle.must(['list', '--format', 'json'])) as { owner: string }[];
+    expect(all.map(({ owner }) => owner)).toEqual(['0']);
+    await bundle.destroy();
+  }));
+
 test('update: by flags, by a document, and only what is named', () =>
   inBundle(async (bundle) => {
     const { id } = bundle;

@@ -7,7 +7,7 @@ import type { CgroupPlan } from './plan.ts';
 import { directoriesOf } from './processes.ts';
 
 export { delegateCgroup } from './delegate.ts';
-export { freezeCgroups, isFrozen } from './freezer.ts';
+export { freezeCgroups, isFrozen, releaseToDie } from './freezer.ts';
 export { type Hierarchies, hierarchies } from './hierarchies.ts';
 export { type KillOptions, killCgroup } from './kill.ts';
 export { oomEvents, oomKills } from './oom.ts';

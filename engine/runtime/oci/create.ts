@@ -96,7 +96,7 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
     bundle,
     rootfs,
     created: new Date().toISOString(),
-    owner: userInfo().username,
+    owner: ownName(),
     annotations: spec.annotations ?? {},
     cgroupsPath:
       runtime.cgroupManager === 'disabled'
@@ -155,4 +155,13 @@ function know(states: States, state: ContainerState, pid: number): void {
   state.pid = pid;
   state.startTime = processStat(pid)?.startTime ?? 0;
   states.write(state);
+}
+
+/** The number of a user that the machine has no name for. */
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? '');
+  }
 }

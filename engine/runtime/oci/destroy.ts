@@ -3,7 +3,14 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { asStackError, StackError } from '../../../schemas/errors.ts';
 import type { Hooks } from '../../../schemas/oci-runtime.ts';
-import { freezeCgroups, isFrozen, removeCgroups, removeStackCgroups } from '../cgroup/cgroup.ts';
+import {
+  cgroupProcesses,
+  freezeCgroups,
+  isFrozen,
+  releaseToDie,
+  removeCgroups,
+  removeStackCgroups,
+} from '../cgroup/cgroup.ts';
 import { runtimeParent } from '../cgroup/path.ts';
 import type { Runtime } from './create.ts';
 import { runHooks } from './hooks.ts';
@@ -21,6 +28,10 @@ export async function killProcess(runtime: Runtime, state: ContainerState, timeo
     if (!isAlive(state)) return;
     verbs.pidfdSignal(pidfd, constants.signals.SIGKILL);
     if (state.cgroupsPath && isFrozen(state.cgroupsPath)) await freezeCgroups(state.cgroupsPath, false);
+    if (state.cgroupsPath) {
+      // The first process of a pid namespace ends after all others of it.
+      for (const pid of [state.pid, ...cgroupProcesses(state.cgroupsPath)]) releaseToDie(pid, state.cgroupsPath);
+    }
     if (await verbs.pidfdWait(pidfd, timeoutMs)) return;
     throw new StackError('runtime.timeout', {
       message: `The process ${state.pid} of ${state.id} was killed, and has not ended within ${timeoutMs / 1000} s.`,

@@ -2,7 +2,8 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { asStackError, StackError } from '../../../schemas/errors.ts';
-import { cgroupProcesses, freezeCgroups, killCgroup, removeCgroups } from '../cgroup/cgroup.ts';
+import { cgroupProcesses, freezeCgroups, killCgroup, removeCgroups, removeStackCgroups } from '../cgroup/cgroup.ts';
+import { runtimeParent } from '../cgroup/path.ts';
 import type { Runtime } from './create.ts';
 import { killProcess, undo } from './destroy.ts';
 import { wrongStatus } from './start.ts';
@@ -100,6 +101,7 @@ export async function remove(runtime: Runtime, id: string, isForced: boolean): P
 async function removeUnreadable({ states }: Runtime, id: string): Promise<void> {
   const cgroup = states.ownedCgroup(id);
   if (cgroup) await removeCgroups(cgroup);
+  removeStackCgroups(runtimeParent, '');
   states.remove(id);
 }
 
