@@ -10,7 +10,7 @@ export const magicLength = 4;
 /** What decompresses content that starts so; null for plain content. @throws StackError `image.media-type` */
 export function decompressor(start: Buffer): Transform | null {
   if (start.length < magicLength) return null;
-  const options = { chunkSize: 256 * 1024 };
+  const options = { chunkSize: 1024 * 1024 };
   if (start[0] === 0x1f && start[1] === 0x8b) return zlib.createGunzip(options);
   if (start.readUInt32LE(0) === 0xfd2fb528) {
     if (zlib.createZstdDecompress) return zlib.createZstdDecompress(options);

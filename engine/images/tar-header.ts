@@ -11,15 +11,17 @@ export function malformed(what: string): StackError {
 
 /** The sum of all header bytes with the sum's own field as spaces. Some old writers summed signed bytes. */
 export function checkSum(header: Buffer): void {
-  let unsigned = 8 * 32;
-  let signed = 8 * 32;
-  for (let i = 0; i < block; i++) {
-    if (i >= 148 && i < 156) continue;
-    unsigned += header[i]!;
-    signed += header.readInt8(i);
-  }
   const stored = readNumber(header, 148, 8);
-  if (stored !== unsigned && stored !== signed) throw malformed('an entry header has a wrong checksum');
+  if (stored !== sum(header, 0) && stored !== sum(header, 0x80)) {
+    throw malformed('an entry header has a wrong checksum');
+  }
+}
+
+/** `sign`: 0x80 to take bytes as signed. */
+function sum(header: Buffer, sign: number): number {
+  let total = 8 * 32;
+  for (let i = 0; i < block; i++) if (i < 148 || i >= 156) total += (header[i]! ^ sign) - sign;
+  return total;
 }
 
 /** Octal text, or GNU's base-256 where the first bit is set. Numbers above 2^53 are refused. */
