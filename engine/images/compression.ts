@@ -15,7 +15,7 @@ export function decompressor(start: Buffer): Transform | null {
   const chunkSize = 1024 * 1024;
   if (start[0] === 0x1f && start[1] === 0x8b) return zlib.createGunzip({ chunkSize });
   if (isZstd(start)) {
-    if (zlib.createZstdDecompress) return new ZstdDecoder(chunkSize);
+    if (zlib.createZstdDecompress !== undefined) return new ZstdDecoder(chunkSize);
     throw new StackError('image.media-type', {
       message: `It is compressed with zstd, which Node ${process.versions.node} cannot read.`,
       hint: 'Use Node 22.15 or later.',

@@ -85,6 +85,14 @@ export function readTime(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
   const match = /^(-?)([0-9]{1,11})(?:\.([0-9]*))?$/.exec(text);
   if (!match) throw malformed(`"${text}" is not a time`);
-  const ns = BigInt(match[2]!) * 1_000_000_000n + BigInt((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
-  return match[1] ? -ns : ns;
+  const sign = match[1] ? -1n : 1n;
+  return toTime(sign * BigInt(match[2]!), sign * BigInt((match[3] ?? '').slice(0, 9).padEnd(9, '0')));
+}
+
+const latest = 2n ** 63n - 1n;
+
+/** Nanoseconds; times beyond what 64 bits hold, the years 1677 to 2262, become the last that they do. */
+export function toTime(seconds: bigint, nanoseconds = 0n): bigint {
+  const time = seconds * 1_000_000_000n + nanoseconds;
+  return time > latest ? latest : time < -latest ? -latest : time;
 }

@@ -70,30 +70,45 @@ export class ZstdFrames {
   }
 
   #next(part: Part, field: Buffer): void {
-    if (part === 'magic') {
-      const magic = field.readUInt32LE(0);
-      if (magic === frameMagic) return this.#expect('descriptor', 1);
-      if (isSkippable(magic)) return this.#expect('skip-size', 4);
-      throw damagedFrame('what follows a zstd frame is no other');
+    switch (part) {
+      case 'magic':
+        this.#begin(field.readUInt32LE(0));
+        break;
+      case 'skip-size':
+        this.#expect('skip', field.readUInt32LE(0));
+        break;
+      case 'descriptor': {
+        const flags = field[0]!;
+        const isSingleSegment = (flags & 0x20) !== 0;
+        this.#hasChecksum = (flags & 4) !== 0;
+        const contentSize = [isSingleSegment ? 1 : 0, 2, 4, 8][flags >> 6]!;
+        this.#expect('header', (isSingleSegment ? 0 : 1) + [0, 1, 2, 4][flags & 3]! + contentSize);
+        break;
+      }
+      case 'header':
+      case 'content':
+        this.#expect('block', 3);
+        break;
+      case 'block':
+        this.#block(field.readUIntLE(0, 3));
+        break;
+      default:
+        this.#expect('magic', 4);
     }
-    if (part === 'skip-size') return this.#expect('skip', field.readUInt32LE(0));
-    if (part === 'descriptor') {
-      const flags = field[0]!;
-      const isSingleSegment = (flags & 0x20) !== 0;
-      this.#hasChecksum = (flags & 4) !== 0;
-      const contentSize = [isSingleSegment ? 1 : 0, 2, 4, 8][flags >> 6]!;
-      return this.#expect('header', (isSingleSegment ? 0 : 1) + [0, 1, 2, 4][flags & 3]! + contentSize);
-    }
-    if (part === 'block') {
-      const header = field.readUIntLE(0, 3);
-      const type = (header >> 1) & 3;
-      if (type === 3) throw damagedFrame('a block has a reserved type');
-      const size = type === 1 ? 1 : header >> 3;
-      if ((header & 1) === 0) return this.#expect('content', size);
-      return this.#expect('last', size + (this.#hasChecksum ? 4 : 0));
-    }
-    if (part === 'header' || part === 'content') return this.#expect('block', 3);
-    this.#expect('magic', 4);
+  }
+
+  #begin(magic: number): void {
+    if (magic === frameMagic) this.#expect('descriptor', 1);
+    else if (isSkippable(magic)) this.#expect('skip-size', 4);
+    else throw damagedFrame('what follows a zstd frame is no other');
+  }
+
+  #block(header: number): void {
+    const type = (header >> 1) & 3;
+    if (type === 3) throw damagedFrame('a block has a reserved type');
+    const size = type === 1 ? 1 : header >> 3;
+    if ((header & 1) === 0) this.#expect('content', size);
+    else this.#expect('last', size + (this.#hasChecksum ? 4 : 0));
   }
 
   #expect(part: Part, length: number): void {
