@@ -12,7 +12,7 @@ export const magicLength = 4;
 export function decompressor(start: Buffer): Transform | null {
   if (start.length < magicLength) return null;
   // Large: each piece is a turn of Node's thread pool.
-  const chunkSize = 1024 * 1024;
+  const chunkSize = 512 * 1024;
   if (start[0] === 0x1f && start[1] === 0x8b) return zlib.createGunzip({ chunkSize });
   if (isZstd(start)) {
     if (zlib.createZstdDecompress !== undefined) return new ZstdDecoder(chunkSize);
