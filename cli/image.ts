@@ -136,10 +136,10 @@ const rm = define<{ force?: boolean }>({
     const images = await openImages(context);
     const engine = await context.engine();
     const records = engine.stacks().flatMap((stack) => engine.observeContainers(stack).map(({ record }) => record));
-    const usedBy = ({ id }: StoredImage) => records.filter(({ image }) => image.id === id).map((record) => record.name);
+
     for (const name of names) {
       try {
-        const { untagged, deleted } = await images.remove(name, usedBy);
+        const { untagged, deleted } = await images.remove(name);
         for (const each of untagged) context.stdout.write(`Untagged: ${each}\n`);
         for (const each of deleted) context.stdout.write(`Deleted: ${each}\n`);
       } catch (error) {

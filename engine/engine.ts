@@ -79,7 +79,9 @@ export function createEngine(host: Host): Engine {
     using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
     if (isDown) for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
     const { execute } = await import('./execute/execute.ts');
-    const effects = () => createEffects(host, rooms);
+    const held: Disposable[] = [];
+    using _held = { [Symbol.dispose]: () => held.forEach((each) => each[Symbol.dispose]()) };
+    const effects = () => createEffects(host, rooms, held);
     let snapshot = await look(project.name, project, true);
     let plan = await make(snapshot, []);
     const asked = plan.operations.filter((one) => one.kind === 'image.pull' && one.policy === 'always');

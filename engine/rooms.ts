@@ -40,7 +40,8 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   return () => (made ??= make());
 }
 
-export async function createEffects(host: Host, rooms: Rooms): Promise<Effects> {
+/** `held`: receives what keeps the images from being removed until their containers are there; the caller gives it back. */
+export async function createEffects(host: Host, rooms: Rooms, held: Disposable[]): Promise<Effects> {
   const [containers, networks, volumes, images, { readLog }] = await Promise.all([
     rooms.containers(),
     rooms.networks(),
@@ -48,11 +49,13 @@ export async function createEffects(host: Host, rooms: Rooms): Promise<Effects> 
     rooms.images(),
     import('./logs/logs.ts'),
   ]);
+  const hold = images.hold();
+  held.push(hold);
   return {
     containers,
     volumes,
     images: {
-      get: async (name, platform) => images.get(name, platform),
+      get: hold.use,
       pull: (name, options) => images.pull(name, options),
     },
     networks: {
