@@ -80,7 +80,11 @@ export function createEngine(host: Host): Engine {
     if (isDown) for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
     const { execute } = await import('./execute/execute.ts');
     const held: Disposable[] = [];
-    using _held = { [Symbol.dispose]: () => held.forEach((each) => each[Symbol.dispose]()) };
+    using _held = {
+      [Symbol.dispose]() {
+        for (const each of held) each[Symbol.dispose]();
+      },
+    };
     const effects = () => createEffects(host, rooms, held);
     let snapshot = await look(project.name, project, true);
     let plan = await make(snapshot, []);

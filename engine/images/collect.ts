@@ -16,7 +16,7 @@ export interface Uses {
 }
 
 export interface Collected {
-  /** Digests of the images and layers that are gone. */
+  /** Ids of the images and `sha256:` + chain ids of the layers that are gone. */
   deleted: string[];
   /** Bytes of disk that are free now. */
   bytes: number;
@@ -45,8 +45,8 @@ export async function collect(
     await store.changeIndex((manifests) => decide(manifests, { leased, users }));
     const needed = neededDigests(store, leased, users);
     for (const digest of unneededRecords(store, needed)) {
+      deleted.push(store.record(digest)?.id ?? digest);
       store.removeRecord(digest);
-      deleted.push(digest);
     }
     for (const { path, digest, size } of blobs(store)) {
       if (needed.has(digest)) continue;

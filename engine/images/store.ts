@@ -178,7 +178,7 @@ export class Store {
     return this.#leases.take();
   }
 
-  /** What living commands keep. Under the gate, taken alone. */
+  /** What living commands keep: complete under the gate, taken alone. */
   leased(): Set<string> {
     return this.#leases.living();
   }
