@@ -66,7 +66,7 @@ export async function collect(
       if (isIdle) fs.rmSync(join(store.root, 'locks', name), { force: true });
     }
   }
-  for (const path of gone) bytes += measure(path);
+  for (const path of gone) bytes += measure(join(path, 'fs'));
   store.sweep();
   return { deleted, bytes };
 }

@@ -41,7 +41,8 @@ export async function gc(
   const meant = leastRecentlyUsed(before.images, before.total - keep);
   const pruned = await drop(store, layout, meant, signal);
   const deleted = [...first.deleted, ...pruned.deleted];
-  return { ...pruned, deleted, bytes: first.bytes + pruned.bytes, total: before.total - pruned.bytes };
+  const { total } = usage(store, layout, list());
+  return { ...pruned, deleted, bytes: first.bytes + pruned.bytes, total };
 }
 
 /** As few as free `excess` bytes in that order; what images share is free with the last of them. */
