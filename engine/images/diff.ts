@@ -19,7 +19,7 @@ const RESOLVE_BENEATH_NO_SYMLINKS = 0x08 | 0x04;
 /**
  * From the file system of `before` (layers uppermost first, as StoredImage has them) to that of `after`, in order of path. As
  * docker counts: a directory is changed where its mode or owner is, or where something directly in it came, went or changed; a
- * file where mode, owner, device, size, time, link or capability is. What a new directory holds is listed, what a deleted one
+ * file where mode, owner, device, size, time, link, capability or content is. What a new directory holds is listed, what a deleted one
  * held is not.
  */
 export function diff(verbs: FilesystemVerbs, before: string[], after: string[]): Change[] {
@@ -123,7 +123,26 @@ function differs(verbs: FilesystemVerbs, x: Opened, y: Opened): boolean {
   // Whole seconds where one side has only those: docker's layers often do.
   if (a.size !== b.size || a.mtimeNs / 1_000_000_000n !== b.mtimeNs / 1_000_000_000n) return true;
   if (a.isSymbolicLink()) return verbs.readlinkat(x.fd, '') !== verbs.readlinkat(y.fd, '');
-  return capability(verbs, x.fd) !== capability(verbs, y.fd);
+  // Overlayfs over one file system keeps inode numbers: the same file of a layer that both have.
+  if (a.ino === b.ino) return false;
+  if (capability(verbs, x.fd) !== capability(verbs, y.fd)) return true;
+  return a.isFile() && !hasSameContent(x.fd, y.fd);
+}
+
+/** Builds that set all times to one make files that differ in nothing else. */
+function hasSameContent(x: Fd, y: Fd): boolean {
+  const [a, b] = [x, y].map((fd) => fs.openSync(`/proc/self/fd/${fd}`, O_RDONLY)) as [Fd, Fd];
+  const [left, right] = [Buffer.alloc(1 << 17), Buffer.alloc(1 << 17)];
+  try {
+    for (;;) {
+      const [m, n] = [fs.readSync(a, left), fs.readSync(b, right)];
+      if (m !== n || left.compare(right, 0, n, 0, m) !== 0) return false;
+      if (m === 0) return true;
+    }
+  } finally {
+    fs.closeSync(a);
+    fs.closeSync(b);
+  }
 }
 
 function capability(verbs: FilesystemVerbs, fd: Fd): string {
