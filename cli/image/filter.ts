@@ -35,6 +35,15 @@ export function imageFilter(command: keyof typeof known, filters: string[], imag
     );
 }
 
+/** Of an image that `reference` filters found, docker lists only the names they match. */
+export function matchingNames(filters: string[], image: StoredImage): StoredImage {
+  const patterns = filters.flatMap((text) =>
+    text.startsWith('reference=') ? [glob(text.slice('reference='.length))] : [],
+  );
+  if (patterns.length === 0) return image;
+  return { ...image, names: image.names.filter((name) => patterns.some((pattern) => isMatch(pattern, name))) };
+}
+
 function test(key: string, value: string, images: Pick<Images, 'get'>): Test {
   switch (key) {
     case 'dangling': {
@@ -44,7 +53,7 @@ function test(key: string, value: string, images: Pick<Images, 'get'>): Test {
     }
     case 'reference': {
       const pattern = glob(value);
-      return ({ names }) => names.some((name) => matches(pattern, familiar(name)) || matches(pattern, name));
+      return ({ names }) => names.some((name) => isMatch(pattern, name));
     }
     case 'label':
       return ({ config }) => hasLabel(config.config?.Labels ?? {}, value);
@@ -72,9 +81,9 @@ function hasLabel(labels: Record<string, string>, text: string): boolean {
   return Object.hasOwn(labels, text.slice(0, equals)) && labels[text.slice(0, equals)] === text.slice(equals + 1);
 }
 
-/** The whole name, the name without its tag, or their last components. */
-function matches(pattern: RegExp, name: string): boolean {
-  return pattern.test(name) || pattern.test(name.replace(/[:@][^/]*$/, ''));
+/** With and without its tag, in the short form people write and whole. */
+function isMatch(pattern: RegExp, name: string): boolean {
+  return [familiar(name), name].some((one) => pattern.test(one) || pattern.test(one.replace(/[:@][^/]*$/, '')));
 }
 
 /** Go's path.Match: no star spans a slash. */

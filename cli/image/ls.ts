@@ -1,6 +1,6 @@
 import { collect, define } from '../command.ts';
 import { type Column, list } from '../render/output.ts';
-import { imageFilter } from './filter.ts';
+import { imageFilter, matchingNames } from './filter.ts';
 import { type ImageEntry, imageEntries } from './format.ts';
 import { openImages } from './open.ts';
 
@@ -32,10 +32,12 @@ export const ls = define<Flags>({
   },
   async action(context, [name], { quiet, format, trunc, digests, filter = [] }) {
     const images = await openImages(context);
-    const isMeant = imageFilter('ls', name === undefined ? filter : [...filter, `reference=${name}`], images);
-    const entries = imageEntries(images.list().filter(isMeant), Date.now(), !trunc).filter(
-      ({ Repository, Tag }) =>
-        name === undefined || !/:[^/]*$/.test(name) || name.endsWith(`:${Tag}`) || Repository === name,
+    const filters = name === undefined ? filter : [...filter, `reference=${name}`];
+    const found = images.list().filter(imageFilter('ls', filters, images));
+    const entries = imageEntries(
+      found.map((image) => matchingNames(filters, image)),
+      Date.now(),
+      !trunc,
     );
     if (quiet && format === 'table') {
       context.stdout.write([...new Set(entries.map(({ ID }) => `${ID}\n`))].join(''));

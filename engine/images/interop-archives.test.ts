@@ -36,8 +36,12 @@ function run(command: string, ...args: string[]): string {
     CONTAINERS_STORAGE_CONF: join(world.dir, 'storage'),
     CONTAINERS_CONF: join(world.dir, 'engine'),
   };
-  const options = { cwd: world.dir, encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'] } as const;
-  return execFileSync(command, args, options).trim();
+  return execFileSync(command, args, {
+    cwd: world.dir,
+    encoding: 'utf8',
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).trim();
 }
 
 const podman = (...args: string[]) => run('podman', '--cgroup-manager=cgroupfs', '--events-backend=none', ...args);
