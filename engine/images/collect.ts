@@ -71,8 +71,8 @@ export async function collect(
   return { deleted, bytes };
 }
 
-/** Digests of blobs and `sha256:` + chain ids. */
-function neededDigests(store: Store, leased: Set<string>, users: Users): Set<string> {
+/** Digests of blobs and `sha256:` + chain ids of layers that images, commands at work and containers need. */
+export function neededDigests(store: Store, leased: Set<string>, users: Users): Set<string> {
   const needed = new Set(leased);
   const images = [...store.index().manifests.map(({ digest }) => digest), ...leased, ...users.keys()];
   for (const digest of images) {

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
-import { blobs, collect, layersOf } from './collect.ts';
+import { blobs, collect, layersOf, neededDigests } from './collect.ts';
 import { chainIds } from './layer.ts';
 import type { Store } from './store.ts';
 import { imageUsers } from './users.ts';
@@ -52,13 +52,15 @@ export async function fsck(store: Store, layout: Layout, options: FsckOptions = 
     for (const layer of layersOf(store.record(entry.digest))) refer(layer, shown);
   }
   for (const [used, containers] of imageUsers(layout)) for (const name of containers) refer(used, name);
-  const leased = store.leased();
-  await checkBlobs(store, referenced, leased, options, problems);
-  checkLayers(store, referenced, leased, problems);
+  await checkBlobs(store, referenced, options, problems);
+  checkLayers(store, referenced, problems);
   for (const path of leftOvers(store)) {
     problems.push({ kind: 'left-over', subject: path, message: 'A killed command left it.', concerns: [] });
   }
-  return problems;
+  // What others added meanwhile has come to be named since.
+  const needed = neededDigests(store, store.leased(), imageUsers(layout));
+  const isNamed = (subject: string) => needed.has(subject) || needed.has(`sha256:${subject}`);
+  return problems.filter(({ kind, subject }) => kind !== 'unreferenced' || !isNamed(subject));
 }
 
 /**
@@ -129,7 +131,6 @@ function checkRecord(store: Store, { digest }: Descriptor, shown: string): Probl
 async function checkBlobs(
   store: Store,
   referenced: Map<string, string[]>,
-  leased: Set<string>,
   { isQuick, signal }: FsckOptions,
   problems: Problem[],
 ): Promise<void> {
@@ -138,7 +139,7 @@ async function checkBlobs(
     signal?.throwIfAborted();
     there.add(digest);
     const concerns = referenced.get(digest) ?? [];
-    if (concerns.length === 0 && !leased.has(digest)) {
+    if (concerns.length === 0) {
       problems.push({ kind: 'unreferenced', subject: digest, message: 'No image has this blob.', concerns });
     }
     if (isQuick) continue;
@@ -157,7 +158,7 @@ async function checkBlobs(
   }
 }
 
-function checkLayers(store: Store, referenced: Map<string, string[]>, leased: Set<string>, problems: Problem[]): void {
+function checkLayers(store: Store, referenced: Map<string, string[]>, problems: Problem[]): void {
   for (const { digest } of store.index().manifests) {
     for (const chain of store.record(digest)?.chain ?? []) {
       if (store.hasLayer(chain) || problems.some(({ subject }) => subject === chain)) continue;
@@ -170,7 +171,7 @@ function checkLayers(store: Store, referenced: Map<string, string[]>, leased: Se
     const concerns = referenced.get(`sha256:${chain}`) ?? [];
     if (!store.hasLayer(chain)) {
       problems.push({ kind: 'layer-unfinished', subject: chain, message: 'It was not unpacked to its end.', concerns });
-    } else if (concerns.length === 0 && !leased.has(`sha256:${chain}`)) {
+    } else if (concerns.length === 0) {
       problems.push({ kind: 'unreferenced', subject: chain, message: 'No image has this layer.', concerns });
     }
   }

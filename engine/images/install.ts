@@ -68,11 +68,8 @@ export async function install(
   const chain = chainIds(diffIds);
   // Before anything is looked up: what is found stays, and what is added is not taken for left-overs.
   using lease = store.lease();
-  await lease.keep([
-    ...chain.map((id) => `sha256:${id}`),
-    ...layers.map(({ digest }) => digest),
-    image.manifest.config.digest,
-  ]);
+  const digests = [...layers.map(({ digest }) => digest), image.manifest.config.digest];
+  await lease.keep([...chain.map((id) => `sha256:${id}`), ...digests]);
   const progress = new Progress(layers, onProgress);
   // One failure ends the others, and none is left running behind the error.
   const stop = new AbortController();

@@ -10,12 +10,13 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import { asStoreError } from './disk-full.ts';
 import { makeLocked } from './locks.ts';
 
 export interface Lease extends Disposable {
   /**
    * Nothing of this is removed from now on: digests of blobs and `sha256:` + chain ids. What is not there yet may be named too.
-   * What was there before the call may be gone when it answers: look afterwards.
+   * What was there before the call may be gone when it answers: look afterwards. @throws StackError `host.disk-full`
    */
   keep(digests: Iterable<string>): Promise<void>;
 }
@@ -53,8 +54,13 @@ export class Leases {
     const added = [...new Set(digests)].filter((digest) => !this.#kept.has(digest));
     if (added.length === 0) return;
     using _ = await this.#gate();
-    this.#fd ??= this.#make();
-    fs.writeSync(this.#fd, added.map((digest) => `${digest}\n`).join(''));
+    try {
+      this.#fd ??= this.#make();
+      const lines = Buffer.from(added.map((digest) => `${digest}\n`).join(''));
+      for (let at = 0; at < lines.length; ) at += fs.writeSync(this.#fd, lines, at);
+    } catch (thrown) {
+      throw asStoreError(thrown, 'taking a lease in the image store');
+    }
     for (const digest of added) this.#kept.add(digest);
   }
 

@@ -20,6 +20,7 @@ import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import type { Descriptor, ImageConfig, Index, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
+import { asStoreError } from './disk-full.ts';
 import { IndexFile } from './index-file.ts';
 import { type Lease, Leases } from './leases.ts';
 import { lock, makeLocked, sweep, tryLock } from './locks.ts';
@@ -273,7 +274,9 @@ export class Store {
       this.#replace(path, content, isSynced);
     } catch (thrown) {
       const reserve = join(this.root, 'reserve');
-      if ((thrown as NodeJS.ErrnoException).code !== 'ENOSPC' || !fs.existsSync(reserve)) throw thrown;
+      if ((thrown as NodeJS.ErrnoException).code !== 'ENOSPC' || !fs.existsSync(reserve)) {
+        throw asStoreError(thrown, `writing ${path}`);
+      }
       fs.rmSync(reserve, { force: true });
       this.#replace(path, content, isSynced);
     }
