@@ -5,6 +5,11 @@ import { ago, timestamp } from '../render/human.ts';
 import { size } from '../render/words.ts';
 
 export interface ImageEntry {
+  /** Told by `system df -v`; here docker says N/A too. */
+  Containers: 'N/A';
+  SharedSize: 'N/A';
+  UniqueSize: 'N/A';
+  VirtualSize: string;
   CreatedAt: string;
   CreatedSince: string;
   Digest: string;
@@ -22,6 +27,10 @@ export function imageEntries(images: StoredImage[], now: number, isWhole: boolea
     const created = image.config.created ?? '';
     const names = image.names.length > 0 ? image.names : [''];
     return names.map((name) => ({
+      Containers: 'N/A',
+      SharedSize: 'N/A',
+      UniqueSize: 'N/A',
+      VirtualSize: size(image.size),
       CreatedAt: timestamp(created),
       CreatedSince: ago(created, now),
       Digest: image.digest || none,

@@ -88,7 +88,9 @@ describe.runIf(process.getuid?.() === 0)('the store', () => {
     for (let round = 0; round < rounds; round++) {
       const running = [0, 1].map(() => {
         const operation = processes.start(world, ...operations[Math.floor(next() * operations.length)]!());
-        setTimeout(() => operation.child.kill('SIGKILL'), 60 + next() * 500);
+        // The shorter the more often: most operations take some milliseconds.
+        const delay = 400 * next() ** 3;
+        void operation.ready.then(() => setTimeout(() => operation.child.kill('SIGKILL'), delay));
         return operation.ended;
       });
       await Promise.all(running);

@@ -107,7 +107,7 @@ describe.runIf(process.getuid?.() === 0)('damage', () => {
     const operator = join(import.meta.dirname, 'fixtures/operator.ts');
     const script = `
       mount -t tmpfs -o size=4m none "$1"
-      root=$1; node=$2; operator=$3; run() { "$node" "$operator" "$root" "$@"; }
+      root=$1; node=$2; operator=$3; run() { "$node" "$operator" "$root" "$@" 2>/dev/null; }
       run pull "$4" >/dev/null && echo pulled small
       run pull "$5"
       cat /dev/zero > "$root/filler" 2>/dev/null
