@@ -67,3 +67,20 @@ test('room is made of what no container of any stack uses, also not a stopped on
   expect(await stack.ok(['exec', '-T', 'one', 'echo', 'alive'])).toBe('alive\n');
   expect(await host.stack(['system', 'check'])).toMatchObject({ code: 0, stdout: '' });
 });
+
+test('removals while a stack comes up take nothing from it', async () => {
+  const { host } = world;
+  const stack = world.project('racing', { services: { one: idle, two: idle } });
+  for (let round = 0; round < 3; round++) {
+    await host.stack(['image', 'pull', '-q', 'busybox:1']);
+    const removals = Array.from({ length: 4 }, (_, at) =>
+      host.stack(at % 2 ? ['gc', '--keep', '0'] : ['image', 'rm', 'busybox:1']),
+    );
+    // Where one was first, the image is pulled anew.
+    await stack.ok(['up', '-d']);
+    await Promise.all(removals);
+    expect(await stack.ok(['exec', '-T', 'two', 'echo', 'alive'])).toBe('alive\n');
+    await stack.ok(['down', '-t', '0']);
+  }
+  expect(await host.stack(['system', 'check'])).toMatchObject({ code: 0 });
+});

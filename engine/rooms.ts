@@ -6,7 +6,7 @@ import type { Stray } from '../schemas/snapshot.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Effects } from './execute/effects.ts';
 import type { Host } from './host.ts';
-import type { Images } from './images/images.ts';
+import type { Hold, Images } from './images/images.ts';
 import type { Networks } from './network/network.ts';
 import type { Volumes } from './volumes/volumes.ts';
 
@@ -40,8 +40,8 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   return () => (made ??= make());
 }
 
-/** `held`: receives what keeps the images from being removed until their containers are there; the caller gives it back. */
-export async function createEffects(host: Host, rooms: Rooms, held: Disposable[]): Promise<Effects> {
+/** `hold`: keeps the images from being removed until their containers are there; the caller gives it back. */
+export async function createEffects(host: Host, rooms: Rooms, hold: Hold): Promise<Effects> {
   const [containers, networks, volumes, images, { readLog }] = await Promise.all([
     rooms.containers(),
     rooms.networks(),
@@ -49,8 +49,6 @@ export async function createEffects(host: Host, rooms: Rooms, held: Disposable[]
     rooms.images(),
     import('./logs/logs.ts'),
   ]);
-  const hold = images.hold();
-  held.push(hold);
   return {
     containers,
     volumes,
