@@ -41,8 +41,16 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import('./plan.ts')).plan,
   },
   image: {
-    summary: 'Pull, load, list and remove images',
+    summary: 'Pull, load, list, save and remove images',
     load: async () => (await import('./image.ts')).image,
+  },
+  gc: {
+    summary: 'Make room: remove unused images, the least recently used first',
+    load: async () => (await import('./gc.ts')).gc,
+  },
+  system: {
+    summary: 'Show and check what Stack keeps on this machine',
+    load: async () => (await import('./system.ts')).system,
   },
   doctor: {
     summary: 'Tell whether this machine can run stacks, and what to do where it cannot',

@@ -191,7 +191,7 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
     const name = `${registry.host}/app:1`;
     await images(settings([`${registry.host}/cached`])).pull(name);
     expect(registry.requests.every((request) => request.includes('/v2/cached/app/'))).toBe(true);
-    await images().remove(name, () => []);
+    await images().remove(name);
     registry.requests = [];
     await images(settings(['http://127.0.0.1:1', `http://${registry.host}/empty`])).pull(name);
     expect(registry.count(/empty/)).toBe(1);

@@ -47,8 +47,6 @@ export async function pull(
   request: PullRequest,
 ): Promise<StoredImage> {
   store.prepare();
-  // Shared: nothing that is being added may be collected as unnamed.
-  using _ = await store.lock('content', 'shared', request.signal);
   await using extractors = new Extractors(addon);
   const shown = familiar(request.reference.name);
   const errors: StackError[] = [];
