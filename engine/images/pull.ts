@@ -1,5 +1,6 @@
 /** From a name to an image in the store, by way of the mirrors and the registry. */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { asStackError, type ErrorCode, StackError } from '../../schemas/errors.ts';
 import type { Manifest, Platform, StoredImage } from '../../schemas/oci-image.ts';
 import type { Settings } from '../../schemas/settings.ts';
@@ -54,7 +55,7 @@ export async function pull(
   const errors: StackError[] = [];
   for (const endpoint of endpoints(request.reference, settings)) {
     try {
-      const registry = new Registry(endpoint, shown, request.signal, timing);
+      using registry = new Registry(endpoint, shown, request.signal, timing);
       return await pullFrom(store, extractors, registry, shown, request);
     } catch (thrown) {
       const error = asStackError(thrown, 'internal');
@@ -84,7 +85,9 @@ async function pullFrom(
   const wanted = reference.digest ?? reference.tag!;
   if (present && (await registry.digestOf(wanted)) === present.digest) return present;
   const { manifest, content, digest } = await resolve(registry, shown, wanted, platform ?? hostPlatform());
-  const configContent = await fetchConfig(registry, manifest);
+  // A registry that names no digest in its headers: the document is the same all the same.
+  if (digest === present?.digest) return present;
+  const configContent = storedConfig(store, manifest) ?? (await fetchConfig(registry, manifest));
   const config = await readConfig(shown, configContent);
   if (platform && !fits(platform, config)) {
     throw new StackError('image.platform', {
@@ -125,6 +128,13 @@ async function resolve(
     reference = choosePlatform(shown, document.value.manifests, platform).digest;
   }
   throw new StackError('image.registry-protocol', { message: `Image ${shown} has indexes that lead to indexes.` });
+}
+
+/** The configuration where the store has it: most tags move without it changing. */
+function storedConfig(store: Store, { config }: Manifest): Uint8Array | undefined {
+  if (!store.hasBlob(config.digest, config.size)) return undefined;
+  const content = readFileSync(store.blob(config.digest));
+  return digestOf(content, config.digest) === config.digest ? content : undefined;
 }
 
 async function fetchConfig(registry: Registry, { config }: Manifest): Promise<Uint8Array> {
