@@ -6,18 +6,19 @@ import type { StoredImage } from '../schemas/oci-image.ts';
 import { given, interruptible, tell } from './apply.ts';
 import { type Context, define, defineGroup } from './command.ts';
 import { imageDocument, imageEntries } from './image-format.ts';
+import { push, referrers } from './image-registry.ts';
 import { renderer } from './render/render.ts';
 import { table } from './render/table.ts';
 
-async function openImages(context: Context) {
+export async function openImages(context: Context) {
   const [host, { createImages }] = await Promise.all([context.host(), import('../engine/images/images.ts')]);
   return createImages(host);
 }
 
 /** Works on each of `names` as on an operation of a plan; all at once, and all failures are told. */
-async function each<T>(
+export async function each<T>(
   context: Context,
-  kind: 'image.pull' | 'image.load',
+  kind: 'image.pull' | 'image.load' | 'image.push',
   names: string[],
   isQuiet: boolean,
   work: (name: string, onProgress: (progress: ImageProgress) => void, signal: AbortSignal) => Promise<T>,
@@ -160,4 +161,12 @@ const inspect = define({
   },
 });
 
-export const image = defineGroup('image', 'Pull, load, list and remove images', [pull, load, ls, rm, inspect]);
+export const image = defineGroup('image', 'Pull, push, load, list and remove images', [
+  pull,
+  push,
+  load,
+  ls,
+  rm,
+  inspect,
+  referrers,
+]);
