@@ -164,7 +164,8 @@ test('TLS with an authority of its own: named in the settings, and refused witho
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.crt -subj /CN=ca -days 2 2>/dev/null &&
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=registry 2>/dev/null &&
     printf 'subjectAltName=IP:192.0.2.1' > names &&
-    openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt 2>/dev/null`);
+    openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt 2>/dev/null &&
+    mkdir trusted && cp ca.crt trusted/`);
   await serve(at, { tls: { certificate: `${folder}/server.crt`, key: `${folder}/server.key` } });
   const settings = (registries: object) => {
     const file = join(folder, 'settings.json');
@@ -184,7 +185,7 @@ test('TLS with an authority of its own: named in the settings, and refused witho
   await ok(['image', 'rm', name]);
   await ok(['image', 'pull', name], trusting);
   expect(await digestOf(name)).toBe(digest);
-  const seen = await host.read(`skopeo inspect --cert-dir ${folder} --format '{{.Digest}}' docker://${name}`);
+  const seen = await host.read(`skopeo inspect --cert-dir ${folder}/trusted --format '{{.Digest}}' docker://${name}`);
   expect(seen).toBe(digest);
 });
 
@@ -209,17 +210,20 @@ describe('through a proxy that misbehaves', () => {
     layer = Manifest.layers.at(-1).digest;
   });
 
-  test('an upload that is cut goes on where it broke; what came back is the same', async () => {
+  test('an upload that is cut, and one that the registry is too busy for, end well', async () => {
     await misbehave(
-      { pattern: '^PATCH', kind: 'cut', times: 2, bytes: 5_000_000 },
+      { pattern: '^PATCH', kind: 'cut', times: 1, bytes: 5_000_000 },
+      { pattern: '^PATCH', kind: 'answer', times: 1, status: 503 },
       { pattern: '^PUT.*manifests', kind: 'answer', times: 1, status: 503 },
     );
     const digest = await digestOf(`${at}/large:1`);
     expect(await ok(['image', 'push', `${at}/large:1`])).toContain(digest);
     const seen = await requests();
-    expect(seen.filter((line) => /^PATCH.* cut$/.test(line))).toHaveLength(2);
-    expect(seen.filter((line) => /^GET .*uploads.* 204$/.test(line)).length).toBeGreaterThan(0);
-    expect(seen.filter((line) => /^POST .*uploads/.test(line)).length).toBeLessThanOrEqual(3);
+    expect(seen.filter((line) => /^PATCH.* cut$/.test(line))).toHaveLength(1);
+    // docker-registry answers 404 to a session that was cut, which then begins anew, and goes on with one that was not.
+    const asked = seen.filter((line) => /^GET .*uploads/.test(line)).map((line) => line.replace(/.* /, ''));
+    expect(asked).toEqual(['404', '204']);
+    expect(seen.filter((line) => /^POST .*uploads/.test(line))).toHaveLength(4);
     const manifest = await world.host.read(
       `skopeo inspect --tls-verify=false --format '{{.Digest}}' docker://${at}/large:1`,
     );
@@ -282,10 +286,7 @@ describe('through a proxy that misbehaves', () => {
       await ok(['image', 'pull', name]);
       const inspected = JSON.parse(await ok(['image', 'inspect', name]))[0];
       const digest = await world.host.read(`skopeo inspect --tls-verify=false --format '{{.Digest}}' docker://${name}`);
-      expect(inspected.RepoDigests).toEqual([`${at}/skopeo@${digest}`]);
-      await world.host.read(
-        `curl -sf -o ${world.host.folder}/before -H 'accept: */*' http://${at}/v2/skopeo/manifests/${digest}`,
-      );
+      expect(inspected.RepoDigests).toContain(`${at}/skopeo@${digest}`);
       expect(await ok(['image', 'push', name])).toContain(digest);
     }
   });
