@@ -86,6 +86,13 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
   ['config --format json -o out.json', { format: 'json', output: 'out.json' }],
   ['config -q', { quiet: true }],
   ['plan --json --scale web=2', { json: true, scale: { web: 2 } }],
+  ['login -u ann --password-stdin r.test', { username: 'ann', passwordStdin: true }, ['r.test']],
+  ['logout r.test', {}, ['r.test']],
+  [
+    'push --ignore-push-failures --include-deps -q web',
+    { ignorePushFailures: true, includeDeps: true, quiet: true },
+    ['web'],
+  ],
   ['doctor --json', { json: true, format: 'pretty' }],
   ['doctor --format json', { format: 'json' }],
   ['version --short', { short: true }],
@@ -119,6 +126,10 @@ test.each([
   ['config --no-interpolate', /Not supported yet: --no-interpolate/],
   ['--dry-run up', /Not supported yet: --dry-run/],
   ['image nonsense', /no command "image nonsense"/],
+  ['login -u ann r.test', /no terminal to ask/],
+  ['login -p x --password-stdin -u ann', /cannot be given together/],
+  ['login --password-stdin', /needs a user/],
+  ['login a/../b@c', /no registry|is no/],
   ['--progress fancy up', /auto, tty, plain/],
 ])('%s is refused', async (line, words) => {
   const { exitCode, stderr, stdout } = await output(...line.split(' '));
@@ -140,10 +151,13 @@ test.each(Object.keys(commands))('the help of %s has an example, and its flags a
   expect(stdout).toContain(entry?.summary);
 });
 
-test.each(['pull', 'load', 'ls', 'rm', 'inspect'])('the help of image %s has an example', async (name) => {
-  const { stdout } = await output('image', name, '--help');
-  expect(stdout).toMatch(new RegExp(`Examples?:\n  .*stack image ${name}`));
-});
+test.each(['pull', 'push', 'load', 'ls', 'rm', 'inspect', 'referrers'])(
+  'the help of image %s has an example',
+  async (name) => {
+    const { stdout } = await output('image', name, '--help');
+    expect(stdout).toMatch(new RegExp(`Examples?:\n  .*stack image ${name}`));
+  },
+);
 
 test('help names a command', async () => {
   expect((await output('help', 'up')).stdout).toMatch(/^Usage: stack up/);

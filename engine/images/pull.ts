@@ -24,6 +24,8 @@ export interface PullRequest {
   signal: AbortSignal;
 }
 
+/** Documents on the way from a name to a manifest. */
+const depthLimit = 4;
 const configLimit = 16 * 1024 * 1024;
 
 /** Failures of one endpoint that another may not have. */
@@ -117,7 +119,7 @@ async function resolve(
 ): Promise<{ manifest: Manifest; content: Uint8Array; digest: string }> {
   let reference = wanted;
   let first: string | undefined;
-  for (let depth = 0; depth < 4; depth++) {
+  for (let depth = 0; depth < depthLimit; depth++) {
     const { content, mediaType, announced } = await registry.manifest(reference);
     const expected = reference.includes(':') ? reference : announced;
     const digest = digestOf(content, expected);
@@ -127,7 +129,11 @@ async function resolve(
     if (document.kind === 'manifest') return { manifest: document.value, content, digest: first };
     reference = choosePlatform(shown, document.value.manifests, platform).digest;
   }
-  throw new StackError('image.registry-protocol', { message: `Image ${shown} has indexes that lead to indexes.` });
+  throw new StackError('image.registry-protocol', {
+    message: `Image ${shown} has indexes that lead to indexes, more than ${depthLimit} deep.`,
+    hint: 'It was made so to harm, or by mistake: do not use it.',
+    resource: `image ${shown}`,
+  });
 }
 
 /** The configuration where the store has it: most tags move without it changing. */

@@ -49,7 +49,7 @@ export function isInsecure(registries: Registries | undefined, host: string): bo
 /** @throws StackError `config.unreadable`, `config.value` that names the file */
 export function tlsOptions(registries: Registries | undefined, host: string, folder = dockerFolder): TlsOptions {
   const { authorities, pair } = filesFor(registries, host, folder);
-  const own = authorities.map(read);
+  const own = authorities.map((path) => authority(host, path));
   const rejectUnauthorized = !isInsecure(registries, host);
   try {
     const ca = rejectUnauthorized ? [...systemAuthorities(), ...own] : own;
@@ -69,6 +69,16 @@ export function tlsOptions(registries: Registries | undefined, host: string, fol
       cause: thrown,
     });
   }
+}
+
+/** OpenSSL passes over a file without a certificate in it, and the host would be refused for want of one. */
+function authority(host: string, path: string): Buffer {
+  const content = read(path);
+  if (content.includes('-----BEGIN ')) return content;
+  throw new StackError('config.value', {
+    message: `The certificate file ${path} for registry ${host} holds no certificate.`,
+    hint: 'It must be PEM: text with BEGIN CERTIFICATE in it.',
+  });
 }
 
 function filesFor(registries: Registries | undefined, host: string, folder: string): Files {

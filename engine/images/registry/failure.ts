@@ -136,15 +136,17 @@ const reasons: Record<string, string> = {
 /** Trying again would wait as long for the same: a name nobody knows, a host that swallows every packet. */
 const permanent = new Set(['ENOTFOUND', 'ENETUNREACH', 'EHOSTUNREACH', 'ETIMEDOUT', 'PROXY']);
 
-/** The error for a request that got no answer, or whose answer broke off. */
-export function unreachable(request: Request, thrown: unknown): Transient | StackError {
+/** The error for a request that got no answer, or whose answer broke off. `at`: the host that was asked in fact. */
+export function unreachable(request: Request, at: string, thrown: unknown): Transient | StackError {
   const { code, reason } = faultOf(thrown);
   const { endpoint, image, what, method = 'GET' } = request;
+  const isElsewhere = at.replace(/:(?:443|80)$/, '') !== endpoint.host.replace(/:(?:443|80)$/, '');
+  const where = isElsewhere ? `${at}, where registry ${endpoint.host} sends,` : `Registry ${endpoint.host}`;
   const isCertificate = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/.test(code);
   const error = new StackError('image.registry-unreachable', {
-    message: `Registry ${endpoint.host} cannot be reached for ${image}: ${reasons[code] ?? reason}.`,
+    message: `${where} cannot be reached for ${image}: ${reasons[code] ?? reason}.`,
     hint: isCertificate
-      ? `Name the authority's certificate in /etc/stack/settings.yaml (\`registries.${endpoint.host}.ca\`).`
+      ? `Name the authority's certificate in /etc/stack/settings.yaml (\`registries.${at}.ca\`).`
       : code === 'PROXY'
         ? 'Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and the login they carry.'
         : 'Check the network, or set a mirror in /etc/stack/settings.yaml (`registries.<host>.mirrors`).',

@@ -120,7 +120,7 @@ export class Transport implements Disposable {
       outgoing.destroy();
       watch.release();
       if (outgoing.reusedSocket && isReset(thrown) && !content && !watch.reason) return this.#once(request, url, init);
-      throw fault(request, watch.reason ?? thrown);
+      throw fault(request, url, watch.reason ?? thrown);
     }
   }
 
@@ -231,7 +231,7 @@ function answerOf(request: Request, url: URL, method: string, incoming: Incoming
         isDone = true;
         watch.release();
       } catch (thrown) {
-        throw fault(request, watch.reason ?? thrown);
+        throw fault(request, url, watch.reason ?? thrown);
       } finally {
         if (!isDone) cancel();
       }
@@ -239,8 +239,8 @@ function answerOf(request: Request, url: URL, method: string, incoming: Incoming
   };
 }
 
-function fault(request: Request, thrown: unknown) {
-  return thrown instanceof StackError ? thrown : unreachable(request, thrown);
+function fault(request: Request, url: URL, thrown: unknown) {
+  return thrown instanceof StackError ? thrown : unreachable(request, url.host, thrown);
 }
 
 function isReset(thrown: unknown): boolean {
