@@ -292,6 +292,22 @@ describe('through a proxy that misbehaves', () => {
   });
 });
 
+test('a registry that swallows every packet is given up after ten seconds', async () => {
+  const { host } = world;
+  const filter = `nft 'add table inet silent; add chain inet silent in { type filter hook input priority 0; };
+    add rule inet silent in tcp dport 9999 drop'`;
+  await host.read(filter, { from: 'outside' });
+  const began = Date.now();
+  expectError(
+    await host.stack(['image', 'pull', '192.0.2.2:9999/app:1']),
+    1,
+    /192\.0\.2\.2:9999/,
+    /it does not answer/,
+  );
+  expect(Date.now() - began).toBeLessThan(20_000);
+  await host.read('nft delete table inet silent', { from: 'outside' });
+});
+
 test('`push` sends the images of services that are built', async () => {
   const name = '127.0.0.1:5012/built:1';
   await bring(name);

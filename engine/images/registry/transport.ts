@@ -1,6 +1,7 @@
 /** HTTP for registries: redirects that keep logins at home, and a clock for silence. */
 import { once } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { StackError } from '../../../schemas/errors.ts';
 import { Agents } from './agents.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -33,6 +34,8 @@ export interface Answer {
 }
 
 const redirectLimit = 5;
+/** Longest wait for a connection: a host that swallows packets would take minutes. Milliseconds. */
+const connectLimit = 10_000;
 
 export class Transport implements Disposable {
   readonly #signal: AbortSignal;
@@ -108,6 +111,7 @@ export class Transport implements Disposable {
     });
     // An error after the answer came would otherwise be nobody's.
     outgoing.on('error', () => undefined);
+    outgoing.once('socket', (socket) => limitConnecting(outgoing, socket, Math.min(patience, connectLimit)));
     const watch = new Watch(outgoing, this.#signal, patience, this.#interrupted);
     try {
       const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>;
@@ -171,6 +175,13 @@ class Watch {
     // Answered before all was sent: nothing else can go over that connection.
     if (!this.#outgoing.writableEnded) this.#outgoing.destroy();
   }
+}
+
+function limitConnecting(outgoing: ClientRequest, socket: Socket, limit: number): void {
+  if (!socket.connecting) return;
+  const silent = () => outgoing.destroy(Object.assign(new Error('no connection came about'), { code: 'ETIMEDOUT' }));
+  const timer = setTimeout(silent, limit);
+  for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer));
 }
 
 /** Sends until all is sent or the answer is there, which may be a refusal before the end. */
