@@ -10,14 +10,15 @@ export async function ask(
 ): Promise<string> {
   const { createInterface } = await import('node:readline/promises');
   const { Writable } = await import('node:stream');
-  stderr.write(question);
   // Readline echoes to its output: for a secret that is nowhere.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: stdin, output: isHidden ? nowhere : stderr, terminal: true });
+  // Not before: until the interface has the terminal, that shows what is typed.
+  if (isHidden) stderr.write(question);
   const stop = new AbortController();
   lines.once('SIGINT', () => stop.abort());
   try {
-    return await lines.question('', { signal: stop.signal });
+    return await lines.question(isHidden ? '' : question, { signal: stop.signal });
   } catch {
     throw new StackError('plan.interrupted', { message: 'Logging in was interrupted.', exitCode: 130 });
   } finally {

@@ -115,6 +115,35 @@ describe('with a login', () => {
     expectError(await host.stack(['image', 'pull', name], { env }), 1, /wants a login/);
   });
 
+  test('at a terminal user and password are asked for, and the password is not shown', async () => {
+    const { host } = world;
+    const { env, file } = dockerConfig('docker-terminal', {});
+    const script = `
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+seen = b''
+def await_(words):
+    global seen
+    while words not in seen: seen += os.read(fd, 4096)
+await_(b'User for'); os.write(fd, b'ann\\r'); await_(b'Password:'); os.write(fd, b's:ecret\\r')
+try:
+    while True:
+        more = os.read(fd, 4096)
+        if not more: break
+        seen += more
+except OSError: pass
+print(seen.decode()); sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+    writeFileSync(join(host.folder, 'terminal.py'), script);
+    const shown = await host.read(`python3 ${host.folder}/terminal.py ${join(repository, 'bin/stack')} login ${at}`, {
+      env,
+    });
+    expect(shown).toContain('Login Succeeded');
+    expect(shown).not.toContain('ecret');
+    expect(JSON.parse(readFileSync(file, 'utf8')).auths[at].auth).toBe(Buffer.from('ann:s:ecret').toString('base64'));
+  });
+
   test('a credential helper keeps the login instead of the file', async () => {
     const { host } = world;
     const bin = join(host.folder, 'bin');

@@ -127,6 +127,9 @@ const reasons: Record<string, string> = {
   EHOSTUNREACH: 'there is no route to it',
   ENETUNREACH: 'there is no route to it',
   STALLED: 'it stopped sending, or never began',
+  EPROTO: 'it speaks no TLS',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks no TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it speaks no TLS',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself alone',
   SELF_SIGNED_CERT_IN_CHAIN: 'no authority that is trusted here has signed its certificate',
@@ -142,20 +145,23 @@ export function unreachable(request: Request, at: string, thrown: unknown): Tran
   const { endpoint, image, what, method = 'GET' } = request;
   const isElsewhere = at.replace(/:(?:443|80)$/, '') !== endpoint.host.replace(/:(?:443|80)$/, '');
   const where = isElsewhere ? `${at}, where registry ${endpoint.host} sends,` : `Registry ${endpoint.host}`;
+  const isPlain = reasons[code] === 'it speaks no TLS';
   const isCertificate = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/.test(code);
   const error = new StackError('image.registry-unreachable', {
     message: `${where} cannot be reached for ${image}: ${reasons[code] ?? reason}.`,
-    hint: isCertificate
-      ? `Name the authority's certificate in /etc/stack/settings.yaml (\`registries.${at}.ca\`).`
-      : code === 'PROXY'
-        ? 'Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and the login they carry.'
-        : 'Check the network, or set a mirror in /etc/stack/settings.yaml (`registries.<host>.mirrors`).',
+    hint: isPlain
+      ? `For a registry without TLS set \`registries.${at}.insecure: true\` in /etc/stack/settings.yaml.`
+      : isCertificate
+        ? `Name the authority's certificate in /etc/stack/settings.yaml (\`registries.${at}.ca\`).`
+        : code === 'PROXY'
+          ? 'Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and the login they carry.'
+          : 'Check the network, or set a mirror in /etc/stack/settings.yaml (`registries.<host>.mirrors`).',
     resource: `image ${image}`,
     operation: `${method} ${what}`,
     errno: code || undefined,
     cause: thrown,
   });
-  return isCertificate || permanent.has(code) ? error : new Transient(error);
+  return isCertificate || isPlain || permanent.has(code) ? error : new Transient(error);
 }
 
 /** The system's error may lie in `cause`, or be one of several in `errors`. */

@@ -153,6 +153,14 @@ test('an authority of the settings, of docker’s folder, and none', async () =>
   expect(tlsOptions({}, 'other.test', folder).rejectUnauthorized).toBe(true);
 });
 
+test('a host without TLS is told as such', async () => {
+  const host = await serve(echo);
+  await expect(get(`https://${host}/`)).rejects.toMatchObject({
+    message: expect.stringContaining('it speaks no TLS'),
+    hint: expect.stringContaining(`registries.${host}.insecure`),
+  });
+});
+
 test('a certificate of ours is shown where the settings name one', async () => {
   const host = await serve(echo, { ca: read('ca.crt'), requestCert: true, rejectUnauthorized: true });
   const ca = join(dir, 'ca.crt');
