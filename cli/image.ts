@@ -7,12 +7,14 @@ import { load } from './image/load.ts';
 import { ls } from './image/ls.ts';
 import { prune } from './image/prune.ts';
 import { pull } from './image/pull.ts';
+import { push, referrers } from './image/registry.ts';
 import { rm } from './image/rm.ts';
 import { save } from './image/save.ts';
 import { tag } from './image/tag.ts';
 
-export const image = defineGroup('image', 'Pull, load, list, save and remove images', [
+export const image = defineGroup('image', 'Pull, push, load, list, save and remove images', [
   pull,
+  push,
   load,
   save,
   ls,
@@ -22,4 +24,5 @@ export const image = defineGroup('image', 'Pull, load, list, save and remove ima
   tag,
   rm,
   prune,
+  referrers,
 ]);

@@ -99,6 +99,13 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
   ['config --format json -o out.json', { format: 'json', output: 'out.json' }],
   ['config -q', { quiet: true }],
   ['plan --json --scale web=2', { json: true, scale: { web: 2 } }],
+  ['login -u ann --password-stdin r.test', { username: 'ann', passwordStdin: true }, ['r.test']],
+  ['logout r.test', {}, ['r.test']],
+  [
+    'push --ignore-push-failures --include-deps -q web',
+    { ignorePushFailures: true, includeDeps: true, quiet: true },
+    ['web'],
+  ],
   ['doctor --json', { json: true, format: 'pretty' }],
   ['doctor --format json', { format: 'json' }],
   ['version --short', { short: true }],
@@ -135,6 +142,10 @@ test.each([
   ['image save --format zip a', /docker-archive/],
   ['--dry-run up', /Not supported yet: --dry-run/],
   ['image nonsense', /no command "image nonsense"/],
+  ['login -u ann r.test', /no terminal to ask/],
+  ['login -p x --password-stdin -u ann', /cannot be given together/],
+  ['login --password-stdin', /needs a user/],
+  ['login a/../b@c', /no registry|is no/],
   ['--progress fancy up', /auto, tty, plain/],
 ])('%s is refused', async (line, words) => {
   const { exitCode, stderr, stdout } = await output(...line.split(' '));
@@ -157,7 +168,9 @@ test.each(Object.keys(commands))('the help of %s has an example, and its flags a
 });
 
 test.each([
-  ...['pull', 'load', 'save', 'ls', 'rm', 'inspect', 'history', 'diff', 'tag', 'prune'].map((name) => ['image', name]),
+  ...['pull', 'load', 'save', 'ls', 'rm', 'inspect', 'history', 'diff', 'tag', 'prune', 'push', 'referrers'].map(
+    (name) => ['image', name],
+  ),
   ...['df', 'check'].map((name) => ['system', name]),
 ])('the help of %s %s has an example, and its flags a description', async (group, name) => {
   const { stdout } = await output(group!, name!, '--help');

@@ -14,7 +14,7 @@ export async function openImages(context: Context): Promise<Images> {
 /** Works on each of `names` as on an operation of a plan; all at once, and all failures are told. */
 export async function each<T>(
   context: Context,
-  kind: 'image.pull' | 'image.load',
+  kind: 'image.pull' | 'image.load' | 'image.push',
   names: string[],
   isQuiet: boolean,
   work: (name: string, onProgress: (progress: ImageProgress) => void, signal: AbortSignal) => Promise<T>,

@@ -5,11 +5,13 @@ import type { Descriptor, Manifest, StoredImage } from '../../schemas/oci-image.
 import type { Host } from '../host.ts';
 import type { ImageProgress } from './install.ts';
 import { fits, parsePlatform } from './platform.ts';
+import type { Pushed } from './push.ts';
 import { familiar, parseReference, type Reference } from './reference.ts';
 import type { Timing } from './registry/registry.ts';
 import { refName, Store, sourceDigest } from './store.ts';
 
 export type { ImageProgress } from './install.ts';
+export type { Pushed } from './push.ts';
 export { familiar, parseReference } from './reference.ts';
 
 export interface PullOptions {
@@ -17,6 +19,11 @@ export interface PullOptions {
   policy?: 'missing' | 'always';
   /** `linux/arm64`; absent: this machine's. */
   platform?: string | undefined;
+  onProgress?: (progress: ImageProgress) => void;
+  signal?: AbortSignal | undefined;
+}
+
+export interface PushOptions {
   onProgress?: (progress: ImageProgress) => void;
   signal?: AbortSignal | undefined;
 }
@@ -43,6 +50,12 @@ export interface Removed {
   bytes: number;
 }
 
+export interface Referrers {
+  /** Of the manifest or index the name means at the registry. */
+  digest: string;
+  referrers: Descriptor[];
+}
+
 export interface Images {
   /**
    * The image under a name in the store, whole, or undefined. Takes well under a millisecond: neither network nor schema.
@@ -53,6 +66,13 @@ export interface Images {
   get(reference: string, platform?: string): StoredImage;
   /** @throws StackError of the image group; `plan.interrupted` after the signal */
   pull(reference: string, options?: PullOptions): Promise<StoredImage>;
+  /**
+   * Sends an image of the store to the registry its name begins with; blobs that are there are not sent.
+   * @throws StackError of the image group; `plan.interrupted` after the signal
+   */
+  push(reference: string, options?: PushOptions): Promise<Pushed>;
+  /** What refers to an image at its registry, of one artifact type where that is given. @throws StackError of the image group */
+  referrers(reference: string, artifactType?: string, signal?: AbortSignal): Promise<Referrers>;
   /**
    * Adds the images of an archive: `docker save`'s or an OCI layout, as a tar (plain, gzip, zstd) or a directory.
    * @throws StackError `image.archive`, `image.hostile-archive`, `image.digest-mismatch`, `image.truncated`
@@ -151,6 +171,16 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
           signal: signal ?? new AbortController().signal,
         },
       );
+    },
+    async push(text, { onProgress = () => {}, signal = new AbortController().signal } = {}) {
+      const reference = parseReference(text);
+      const image = get(text);
+      const [{ push }, { defaultTiming }] = await Promise.all([import('./push.ts'), import('./registry/registry.ts')]);
+      return push(store, host.settings, { ...defaultTiming, ...timing }, { reference, image, onProgress, signal });
+    },
+    async referrers(text, artifactType, signal = new AbortController().signal) {
+      const { findReferrers } = await import('./find-referrers.ts');
+      return findReferrers(parseReference(text), host.settings, timing, artifactType, signal);
     },
     async load(source, options = {}) {
       const { load } = await import('./load.ts');

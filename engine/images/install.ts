@@ -128,21 +128,23 @@ async function describe(
   const content = isOurs ? Buffer.from(JSON.stringify(asOci(described))) : image.manifestContent!;
   await lease.keep([`sha256:${createHash('sha256').update(content).digest('hex')}`]);
   const manifest = putBlob(store, content);
-  const blobs = [manifest, config, ...layers];
+  const source = isOurs && image.manifestContent ? putBlob(store, image.manifestContent) : undefined;
+  const blobs = [manifest, config, ...layers, ...(source ? [source] : [])];
   store.writeRecord({
     id: config.digest,
     manifestDigest: manifest.digest,
+    ...(source ? { sourceManifest: source.digest } : {}),
     config: image.config,
     chain,
     blobs: blobs.map(({ digest }) => digest),
     size: blobs.reduce((sum, { size }) => sum + size, 0),
   });
-  const source = image.digest ?? manifest.digest;
+  const origin = image.digest ?? manifest.digest;
   const entry = (name?: string): Descriptor => ({
     mediaType: ociManifest,
     ...manifest,
     platform: platformOf(image.config),
-    annotations: { [sourceDigest]: source, ...(name ? { [refName]: name, [imageName]: name } : {}) },
+    annotations: { [sourceDigest]: origin, ...(name ? { [refName]: name, [imageName]: name } : {}) },
   });
   const root = openSync(store.root, constants.O_DIRECTORY);
   try {
@@ -158,7 +160,7 @@ async function describe(
     throw new StackError('image.store', {
       message: `Image ${image.shown} vanished from the store while it was added.`,
     });
-  return { ...answer, digest: source };
+  return { ...answer, digest: origin };
 }
 
 /** Gives the names to a new entry. Who had a name before and has none left stays, nameless, until it is removed. */

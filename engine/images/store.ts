@@ -36,6 +36,8 @@ export const sourceDigest = 'dev.stack.source.digest';
 export interface ImageRecord {
   id: string;
   manifestDigest: string;
+  /** Digest of the manifest as it came, where that was docker's: pushed on as it is. */
+  sourceManifest?: string;
   config: ImageConfig;
   /** Chain ids in hex, lowest layer first. Source: image-spec config.md "Layer ChainID". */
   chain: string[];
