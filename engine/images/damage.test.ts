@@ -76,10 +76,7 @@ describe.runIf(process.getuid?.() === 0)('damage', () => {
       { kind: 'blob-missing', subject: digest },
     ]);
     await images().pull(name);
-    expect(registry.requests.filter((request) => request.includes('blobs'))).toEqual([
-      expect.stringContaining(image.config.digest),
-      expect.stringContaining(digest),
-    ]);
+    expect(registry.requests.filter((request) => request.includes('blobs'))).toEqual([expect.stringContaining(digest)]);
     expect(await check()).toEqual([]);
   });
 
