@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { create as createContainer } from '../../engine/runtime/oci/create.ts';
 import { remove } from '../../engine/runtime/oci/kill.ts';
@@ -76,6 +76,7 @@ export const run: Definition = {
     });
     writePid(flags.pidFile, state.pid);
     try {
+      foreground.listen();
       launched.proceed();
       await foreground.started(id, launched);
       await afterStart(runtime, state);
@@ -95,6 +96,11 @@ export const run: Definition = {
 /** Whole or not at all: somebody waits for it to appear. */
 export function writePid(file: string | undefined, pid: number): void {
   if (!file) return;
-  writeFileSync(`${file}.new`, String(pid));
-  renameSync(`${file}.new`, file);
+  try {
+    writeFileSync(`${file}.new`, String(pid));
+    renameSync(`${file}.new`, file);
+  } catch (error) {
+    rmSync(`${file}.new`, { force: true });
+    throw error;
+  }
 }

@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { loadProcess } from '../../engine/runtime/oci/config.ts';
 import { exec as execProcess } from '../../engine/runtime/oci/exec.ts';
 import { readSpec, toJson } from '../../engine/runtime/spec-json.ts';
 import { StackError } from '../../schemas/errors.ts';
+import type { Fd, ProcessVerbs } from '../../schemas/kernel.ts';
 import type { Process } from '../../schemas/oci-runtime.ts';
 import { collect, type Definition, integer } from './command.ts';
 import { writePid } from './create.ts';
@@ -24,7 +26,7 @@ interface Flags {
   apparmor?: string;
   /** Commander's: false where `--no-new-privs` is given. */
   newPrivs: boolean;
-  cgroup?: string;
+  cgroup?: string[];
 }
 
 export const exec: Definition = {
@@ -47,7 +49,7 @@ export const exec: Definition = {
       .option('--process-label <label>', 'SELinux label of the process')
       .option('--apparmor <profile>', 'AppArmor profile of the process')
       .option('--no-new-privs', 'set no_new_privs')
-      .option('--cgroup <path>', 'a cgroup below the container’s own')
+      .option('--cgroup <path>', 'a cgroup below the container’s own, or controller,…:path (repeatable)', collect)
       .option('--ignore-paused', 'accepted for compatibility');
   },
   async action(context, [id = '', ...args], given) {
@@ -57,15 +59,16 @@ export const exec: Definition = {
     const process = processOf(readSpec(runtime.states.config(id), id).process, args, flags);
     const foreground = new Foreground(runtime);
     const isDetached = flags.detach ?? false;
+    if (!isDetached) foreground.listen();
     const launched = await execProcess(runtime, id, process, {
       isDetached,
       consoleSocket: flags.consoleSocket,
       preserveFds: flags.preserveFds,
-      cgroup: flags.cgroup,
+      cgroups: flags.cgroup,
       onTerminal: (fd) => foreground.takeTerminal(fd),
     });
-    writePid(flags.pidFile, launched.pid);
     try {
+      recordPid(runtime.kernel.process, flags.pidFile, launched.pid);
       if (isDetached) return 0;
       foreground.forward(launched);
       return await foreground.ended(launched);
@@ -75,6 +78,28 @@ export const exec: Definition = {
     }
   },
 };
+
+/** A process whose pid nobody will know is not left running, as runc does not leave it. */
+function recordPid(verbs: ProcessVerbs, file: string | undefined, pid: number): void {
+  let pidfd: Fd | undefined;
+  try {
+    if (file) pidfd = verbs.pidfdOpen(pid);
+  } catch {
+    // It has ended already.
+  }
+  try {
+    writePid(file, pid);
+  } catch (error) {
+    try {
+      if (pidfd !== undefined) verbs.pidfdSignal(pidfd, constants.signals.SIGKILL);
+    } catch {
+      // It has ended meanwhile.
+    }
+    throw error;
+  } finally {
+    if (pidfd !== undefined) closeSync(pidfd);
+  }
+}
 
 function processOf(base: Process | undefined, args: string[], flags: Flags): Process {
   if (flags.process) return loadProcess(readFileSync(flags.process, 'utf8'), flags.process).process;

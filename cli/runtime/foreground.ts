@@ -12,6 +12,9 @@ export class Foreground {
   private readonly runtime: Runtime;
   private terminal: ReadStream | undefined;
   private readonly undo: (() => void)[] = [];
+  /** Signals that came before it is known whose they are. */
+  private readonly early: NodeJS.Signals[] = [];
+  private signal = (signal: NodeJS.Signals): void => void this.early.push(signal);
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
@@ -50,26 +53,34 @@ export class Foreground {
     this.forward(launched);
   }
 
-  /** Signals go on to the process until {@link restore}. */
+  /** From now on signals are the process's: called before it can run, so that none is missed. Until {@link restore}. */
+  listen(): void {
+    const hear = (signal: NodeJS.Signals) => this.signal(signal);
+    for (const signal of forwarded) process.on(signal, hear);
+    this.undo.push(() => {
+      for (const signal of forwarded) process.off(signal, hear);
+    });
+  }
+
+  /** Tells whose the signals are. Those that came before go on to it now. */
   forward(launched: Launched): void {
+    const { process: verbs } = this.runtime.kernel;
     let pidfd: number;
     try {
-      pidfd = this.runtime.kernel.process.pidfdOpen(launched.pid);
+      pidfd = verbs.pidfdOpen(launched.pid);
     } catch {
       return; // It has ended already.
     }
-    const forward = (signal: NodeJS.Signals) => {
+    const early = this.early.splice(0);
+    this.signal = (signal) => {
       try {
-        this.runtime.kernel.process.pidfdSignal(pidfd, constants.signals[signal]);
+        verbs.pidfdSignal(pidfd, constants.signals[signal]);
       } catch {
         // It has ended.
       }
     };
-    for (const signal of forwarded) process.on(signal, forward);
-    this.undo.push(() => {
-      for (const signal of forwarded) process.off(signal, forward);
-      closeSync(pidfd);
-    });
+    early.forEach(this.signal);
+    this.undo.push(() => closeSync(pidfd));
   }
 
   /** The exit code; 128 + signal where one ended it. */

@@ -76,9 +76,9 @@ export async function main(surroundings: Surroundings): Promise<number> {
       // The log cannot be written: what it was about counts more.
     }
     surroundings.stderr.write(`stack-runtime: ${message}\n`);
-    const hint = error instanceof StackError ? error.hint : undefined;
-    if (hint) surroundings.stderr.write(`  ${hint}\n`);
-    return 1;
+    if (!(error instanceof StackError)) return 1;
+    if (error.hint) surroundings.stderr.write(`  ${error.hint}\n`);
+    return error.exitCode ?? 1;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Mounts, devices and covered paths of config.json, seen from inside. Source: runtime-spec config.md "Mounts", config-linux.md. */
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Mount } from '../../schemas/oci-runtime.ts';
@@ -160,6 +160,23 @@ test('tmpcopyup: what the image has below is in the tmpfs, and the image stays a
     expect(seen.split('\n').slice(0, 2)).toEqual(['value', '3:4 755']);
     expect(seen).toContain('name');
     expect(bundle.read('bundle/rootfs/etc/name')).toBe('value\n');
+  }));
+
+test('tmpcopyup with an option too long for fsconfig(2), and no way through a link for proc', () =>
+  inBundle(async (bundle) => {
+    bundle.file('bundle/rootfs/etc/name', 'value\n');
+    const long = `mode=750,${'size=1m,'.repeat(40)}size=2m`;
+    const mount = { destination: '/etc', type: 'tmpfs', source: 'tmpfs', options: ['tmpcopyup', 'ro', long] };
+    const seen = await bundle.sees('cat /etc/name; touch /etc/x 2> /dev/null || echo ro', ({ mounts }) => {
+      mounts.push(mount);
+    });
+    expect(seen).toBe('value\nro');
+    symlinkSync('tmp', join(bundle.rootfs, 'elsewhere'));
+    bundle.write(({ mounts }) => {
+      const options = [`hidepid=0,${'hidepid=0,'.repeat(40)}hidepid=0`];
+      mounts.push({ destination: '/elsewhere', type: 'proc', source: 'proc', options });
+    });
+    expect(await bundle.refused(['create', bundle.id])).toMatch(/symbolic link/);
   }));
 
 test('devices of every type, default devices and links; a default of another kind', () =>

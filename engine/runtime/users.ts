@@ -1,8 +1,9 @@
 /** Who a container's process is: user strings resolved against the image's own /etc/passwd and /etc/group, as docker does. */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, KernelPort } from '../../schemas/kernel.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
+import { largestRootFile, readRootFile } from './root-file.ts';
 
 export interface User {
   uid: number;
@@ -81,41 +82,23 @@ export function parseAccounts(passwd: string, group: string): Accounts {
   };
 }
 
-/** linux/openat2.h. */
-const RESOLVE_NO_MAGICLINKS = 0x02;
-const RESOLVE_IN_ROOT = 0x10;
 const O_PATH = 0o10000000;
-const O_CLOEXEC = 0o2000000;
-const maxBytes = 4 * 1024 * 1024;
 
 /** The accounts of a root file system by its descriptor: of an image, or of a running container (/proc/<pid>/root). */
 export function readAccounts(kernel: KernelPort, root: Fd): Accounts {
   return parseAccounts(readText(kernel, root, 'etc/passwd'), readText(kernel, root, 'etc/group'));
 }
 
-/** Empty where the file is missing or no regular file; nothing but a regular file is ever opened. */
+/** Empty where the file is missing or no regular file. */
 function readText(kernel: KernelPort, root: Fd, path: string): string {
-  let fd: Fd;
-  try {
-    const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-    fd = kernel.filesystem.openat2(root, path, { flags: O_PATH | O_CLOEXEC, resolve });
-  } catch (thrown) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((thrown as NodeJS.ErrnoException).code ?? '')) return '';
-    throw thrown;
+  const file = readRootFile(kernel, root, path);
+  if (file && !file.isWhole) {
+    throw new StackError('runtime.unknown-user', {
+      message: `/${path} of the image is larger than ${largestRootFile} bytes`,
+      hint: 'Users and groups of a container are looked up in this file; rebuild the image with a smaller one.',
+    });
   }
-  try {
-    const status = fstatSync(fd);
-    if (!status.isFile()) return '';
-    if (status.size > maxBytes) {
-      throw new StackError('runtime.unknown-user', {
-        message: `/${path} of the image is larger than ${maxBytes} bytes`,
-        hint: 'Users and groups of a container are looked up in this file; rebuild the image with a smaller one.',
-      });
-    }
-    return readFileSync(`/proc/self/fd/${fd}`, 'utf8');
-  } finally {
-    closeSync(fd);
-  }
+  return file?.text ?? '';
 }
 
 const cache = new Map<string, Accounts>();

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "shim/monitor.h"
+#include "shim/rights.h"
 
 namespace stack::shim {
 
@@ -105,10 +106,8 @@ void Monitor::on_report(uint32_t index) {
   while (index < children_.size() && children_[index] && children_[index]->report) {
     Child& child = *children_[index];
     Report report{};
-    iovec part{.iov_base = &report, .iov_len = sizeof report};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    msghdr message{.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    ssize_t size = recvmsg(child.report.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    Fd terminal;
+    ssize_t size = receive_with(child.report.get(), &report, sizeof report, terminal, MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size != sizeof report) {  // every copy was closed: execve, or an exit
       child.report.reset();
@@ -117,18 +116,17 @@ void Monitor::on_report(uint32_t index) {
     }
     report.step[sizeof report.step - 1] = report.subject[sizeof report.subject - 1] = '\0';
     switch (report.kind) {
-      case Report::kCreated: on_created(); break;
+      case Report::kCreated:
+        if (child.kind == Child::kContainer) on_created();
+        break;
       case Report::kWarning:
         if (warnings_.size() < 16) warnings_.push_back(report);
         break;
       case Report::kTerminal:
-        if (cmsghdr* header = CMSG_FIRSTHDR(&message); header && header->cmsg_type == SCM_RIGHTS) {
-          int fd;
-          memcpy(&fd, CMSG_DATA(header), sizeof fd);
-          child.terminal = Fd(fd);
-        }
+        child.terminal = std::move(terminal);
         break;
       case Report::kChild: {
+        if (!child.forks) break;  // told once, before anybody in the container could have got hold of the socket
         child.pid = report.number;
         child.pidfd = Fd(static_cast<int>(syscall(SYS_pidfd_open, child.pid, 0)));
         child.forks = false;

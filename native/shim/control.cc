@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "shim/monitor.h"
+#include "shim/rights.h"
 
 namespace stack::shim {
 
@@ -71,19 +72,8 @@ void Monitor::reply(int client, uint16_t type, const void* data, size_t size, in
   memcpy(out.data() + 4, &type, 2);
   if (size) memcpy(out.data() + 6, data, size);
   iovec part{.iov_base = out.data(), .iov_len = out.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{.msg_iov = &part, .msg_iovlen = 1};
-  if (fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
   // A client that does not read its few small frames is gone or stuck; it may connect again.
-  if (sendmsg(clients_[client]->socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) != static_cast<ssize_t>(out.size())) {
+  if (send_with(clients_[client]->socket.get(), &part, 1, fd, MSG_DONTWAIT) != static_cast<ssize_t>(out.size())) {
     drop_client(client);
   }
 }

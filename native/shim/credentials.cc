@@ -14,9 +14,19 @@
 #include <unistd.h>
 
 #include "core/fd.h"
+#include "core/result.h"
+#include "shim/rights.h"
 #include "shim/steps.h"
 
 namespace stack::shim {
+
+// Before any user namespace or filter is in the way: the caller's supplementary groups are none of the container's.
+void drop_groups(Process& process) {
+  if (syscall(SYS_setgroups, 0, nullptr) == 0 || getgroups(0, nullptr) == 0) return;
+  process.keeps_groups = true;
+  errno = EPERM;
+  warn(process, "setgroups", "the caller may not drop its groups");
+}
 
 bool set_user(Process& process, Reader& body) {
   uint32_t uid = body.u32();
@@ -32,9 +42,11 @@ bool set_user(Process& process, Reader& body) {
     }
   }
   umask(mask);
-  // A user namespace may forbid it for good; there is nothing to give up then.
+  // A user namespace may forbid it for good. There is nothing to give up then: drop_groups() came before it, and has told
+  // where even the caller may not.
   bool has_groups = syscall(SYS_setgroups, groups.size(), groups.data()) == 0;
-  if (!has_groups && !(groups.empty() && errno == EPERM)) return failed(process, "setgroups");
+  bool needs_none = groups.empty() && errno == EPERM && (getgroups(0, nullptr) == 0 || process.keeps_groups);
+  if (!has_groups && !needs_none) return failed(process, "setgroups");
   if (prctl(PR_SET_KEEPCAPS, 1) != 0) return failed(process, "prctl", "PR_SET_KEEPCAPS");
   if (syscall(SYS_setresgid, gid, gid, gid) != 0) return failed(process, "setresgid");
   if (syscall(SYS_setresuid, uid, uid, uid) != 0) return failed(process, "setresuid");
@@ -52,11 +64,28 @@ bool drop_bounding(Process& process, uint64_t keep) {
   return true;
 }
 
+namespace {
+
+bool set_rights(const Rights& rights) {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[2]{};
+  for (int half = 0; half < 2; half++) {
+    data[half].effective = static_cast<uint32_t>(rights.effective >> (32 * half));
+    data[half].permitted = static_cast<uint32_t>(rights.permitted >> (32 * half));
+    data[half].inheritable = static_cast<uint32_t>(rights.inheritable >> (32 * half));
+  }
+  return syscall(SYS_capset, &header, data) == 0;
+}
+
+}  // namespace
+
+// Those of the last field stay until the filter is loaded, which may need them.
 bool set_capabilities(Process& process, Reader& body) {
   uint64_t effective = body.u64();
   uint64_t permitted = body.u64();
   uint64_t inheritable = body.u64();
   uint64_t ambient = body.u64();
+  uint64_t kept = body.u64();
   if (body.bad()) return errno = EPROTO, failed(process, "capabilities");
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   // What this machine does not hold cannot be given.
@@ -68,13 +97,12 @@ bool set_capabilities(Process& process, Reader& body) {
   effective &= held;
   ambient &= held;
   inheritable &= held;
-  __user_cap_data_struct data[2]{};
-  for (int half = 0; half < 2; half++) {
-    data[half].effective = static_cast<uint32_t>(effective >> (32 * half));
-    data[half].permitted = static_cast<uint32_t>(permitted >> (32 * half));
-    data[half].inheritable = static_cast<uint32_t>(inheritable >> (32 * half));
+  kept &= held;
+  process.rights = {.effective = effective, .permitted = permitted, .inheritable = inheritable};
+  process.holds_more = (kept & ~effective) || (kept & ~permitted);
+  if (!set_rights({.effective = effective | kept, .permitted = permitted | kept, .inheritable = inheritable})) {
+    return failed(process, "capset");
   }
-  if (syscall(SYS_capset, &header, data) != 0) return failed(process, "capset");
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   for (int capability = 0; capability < 64; capability++) {
     if (!(ambient & (1ULL << capability))) continue;
@@ -89,9 +117,15 @@ bool connect_listener(Process& process, const char* path) {
   if (strlen(path) >= sizeof address.sun_path) return errno = ENAMETOOLONG, failed(process, "seccomp listener", path);
   memcpy(address.sun_path, path, strlen(path));
   process.seccomp_socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  return (process.seccomp_socket >= 0 &&
-          connect(process.seccomp_socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) ||
-         failed(process, "seccomp listener", path);
+  // Of connect(2) as well, where the listener's queue is full, and of what is sent to one that does not read.
+  timeval patience{.tv_sec = 10};
+  if (process.seccomp_socket >= 0 &&
+      setsockopt(process.seccomp_socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+      retry([&] { return connect(process.seccomp_socket, reinterpret_cast<sockaddr*>(&address), sizeof address); }) == 0) {
+    return true;
+  }
+  if (errno == EAGAIN) errno = ETIMEDOUT;
+  return failed(process, "seccomp listener", path);
 }
 
 namespace {
@@ -103,14 +137,7 @@ bool hand_over(Process& process, int fd, const char* before, const char* between
   const char* texts[] = {before, pid, between, pid, after};
   iovec parts[5];
   for (int i = 0; i < 5; i++) parts[i] = {const_cast<char*>(texts[i]), strlen(texts[i])};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{.msg_iov = parts, .msg_iovlen = 5, .msg_control = control, .msg_controllen = sizeof control};
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  return sendmsg(process.seccomp_socket, &message, MSG_NOSIGNAL) > 0 || failed(process, "send", "seccomp listener");
+  return send_with(process.seccomp_socket, parts, 5, fd) > 0 || failed(process, "send", "seccomp listener");
 }
 
 }  // namespace
@@ -124,21 +151,46 @@ bool load_seccomp(Process& process, Reader& body) {
   if (body.bad() || filter.size() == 0 || filter.size() % sizeof(sock_filter) != 0) {
     return errno = EPROTO, failed(process, "seccomp");
   }
+  // What comes after the filter, the filter has to allow: the least there is.
+  if (!settle_files(process)) return false;
   std::vector<sock_filter> aligned(filter.size() / sizeof(sock_filter));
   memcpy(aligned.data(), filter.data(), filter.size());
   sock_fprog program{.len = static_cast<unsigned short>(aligned.size()), .filter = aligned.data()};
   long answer = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
   if (answer < 0) return failed(process, "seccomp");
-  if (!(flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)) return true;
-  Fd listener(static_cast<int>(answer));
-  return process.seccomp_socket < 0 || hand_over(process, listener.get(), before, between, after);
+  if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
+    Fd listener(static_cast<int>(answer));
+    if (process.seccomp_socket >= 0 && !hand_over(process, listener.get(), before, between, after)) return false;
+  }
+  return !process.holds_more || set_rights(process.rights) || failed(process, "capset");
 }
+
+namespace {
+
+// Of the descriptors: raised at once, while that may be done, and lowered when the process needs no more of them.
+bool prepare_file_limit(Process& process, rlimit64 wanted, const char* name) {
+  rlimit64 present{};
+  if (prlimit64(0, RLIMIT_NOFILE, nullptr, &present) != 0) return failed(process, "getrlimit", name);
+  rlimit64 raised{.rlim_cur = present.rlim_cur, .rlim_max = wanted.rlim_max};
+  if (wanted.rlim_max > present.rlim_max && prlimit64(0, RLIMIT_NOFILE, &raised, nullptr) != 0) {
+    if (errno != EPERM) return failed(process, "setrlimit", name);
+    warn(process, "setrlimit", name);
+    wanted.rlim_max = present.rlim_max;
+    if (wanted.rlim_cur > wanted.rlim_max) wanted.rlim_cur = wanted.rlim_max;
+  }
+  process.has_file_limit = true;
+  process.file_limit = {wanted.rlim_cur, wanted.rlim_max};
+  return true;
+}
+
+}  // namespace
 
 bool set_rlimit(Process& process, Reader& body) {
   uint32_t resource = body.u32();
   rlimit64 wanted{.rlim_cur = body.u64(), .rlim_max = body.u64()};
   const char* name = body.string();
   if (body.bad()) return errno = EPROTO, failed(process, "setrlimit");
+  if (resource == RLIMIT_NOFILE) return prepare_file_limit(process, wanted, name);
   auto set = [&](const rlimit64& limit) { return prlimit64(0, static_cast<__rlimit_resource>(resource), &limit, nullptr); };
   if (set(wanted) == 0) return true;
   if (errno != EPERM) return failed(process, "setrlimit", name);

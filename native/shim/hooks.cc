@@ -44,6 +44,7 @@ bool run_hook(Process& process, Reader& body) {
   pid_t hook = fork();
   if (hook < 0) return failed(process, "fork", path);
   if (hook == 0) become_hook(input.get(), directory, path, const_cast<char**>(argv.data()), const_cast<char**>(envp.data()));
+  setpgid(hook, hook);  // by both: whoever comes first, the group is there when it is killed
   input.reset();
   // A hook that does not read its state may be gone, or never take it: neither ends nor stops this process.
   signal(SIGPIPE, SIG_IGN);
@@ -54,7 +55,7 @@ bool run_hook(Process& process, Reader& body) {
   Fd watched(static_cast<int>(syscall(SYS_pidfd_open, hook, 0)));
   pollfd wait{.fd = watched.get(), .events = POLLIN};
   bool is_late = watched && retry([&] { return poll(&wait, 1, timeout_ms ? static_cast<int>(timeout_ms) : -1); }) == 0;
-  if (is_late) kill(-hook, SIGKILL);
+  if (is_late) kill(-hook, SIGKILL), kill(hook, SIGKILL);
   int status = 0;
   retry([&] { return waitpid(hook, &status, 0); });
   if (!is_late && WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;

@@ -11,6 +11,7 @@
 
 #include "core/result.h"
 #include "shim/monitor.h"
+#include "shim/rights.h"
 
 namespace stack::shim {
 
@@ -24,18 +25,7 @@ void send_frame(int caller, uint16_t type, pid_t pid, const void* data, size_t s
     int32_t pid;
   } head{static_cast<uint32_t>(sizeof(uint16_t) + sizeof(int32_t) + size), type, pid};
   iovec parts[2] = {{&head, sizeof head}, {const_cast<void*>(data), size}};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{.msg_iov = parts, .msg_iovlen = 2};
-  if (fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
-  if (sendmsg(caller, &message, MSG_NOSIGNAL) < 0) return;  // the caller is gone: its socket's end says so, too
+  if (send_with(caller, parts, 2, fd) < 0) return;  // the caller is gone: its socket's end says so, too
 }
 
 // Where `start` will come: a socket in the container's own state folder, named through a descriptor of it.
@@ -91,23 +81,16 @@ class Launch {
   // False where the container waits for its start and nobody waits for it.
   bool on_report() {
     Report report{};
-    iovec part{.iov_base = &report, .iov_len = sizeof report};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    msghdr message{.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    ssize_t size = retry([&] { return recvmsg(report_.get(), &message, MSG_CMSG_CLOEXEC); });
+    Fd terminal;
+    ssize_t size = retry([&] { return receive_with(report_.get(), &report, sizeof report, terminal); });
     if (size != sizeof report) {  // every copy was closed: an exec, or an end
       report_.reset();
       if (!has_failed_) send_frame(caller_, frame::kStarted, pid_, nullptr, 0);
       return true;
     }
-    Fd terminal;
-    if (cmsghdr* header = CMSG_FIRSTHDR(&message); header && header->cmsg_type == SCM_RIGHTS) {
-      int fd;
-      memcpy(&fd, CMSG_DATA(header), sizeof fd);
-      terminal = Fd(fd);
-    }
     if (report.kind == Report::kChild) {
-      pid_ = report.number;
+      // Told once, before anybody in the container could have got hold of the socket.
+      if (!std::exchange(is_told_, true)) pid_ = report.number;
       return true;
     }
     if (report.kind == Report::kFailed) has_failed_ = true;
@@ -146,6 +129,7 @@ class Launch {
   Fd report_;
   pid_t pid_;
   bool has_failed_ = false;
+  bool is_told_ = false;
 };
 
 int refuse(int caller, const char* step, const char* subject) {

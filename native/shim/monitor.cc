@@ -277,7 +277,10 @@ void Monitor::request_stop(uint32_t signal, int64_t grace_ms) {
     return;
   }
   signal_container(static_cast<int>(signal));
-  if (signal != SIGKILL) kill_at_ = std::min(kill_at_, monotonic_ms() + grace_ms);
+  if (signal == SIGKILL) return;
+  int64_t now = monotonic_ms();
+  // A grace beyond all time must not wrap around to none at all.
+  if (grace_ms < kNever - now) kill_at_ = std::min(kill_at_, now + grace_ms);
 }
 
 void Monitor::signal_container(int signal) {

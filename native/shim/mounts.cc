@@ -55,6 +55,29 @@ bool propagate(int mount, uint64_t propagation) {
   return set_attributes(mount, propagation & MS_REC, {.propagation = propagation & ~static_cast<uint64_t>(MS_REC)}) == 0;
 }
 
+// Of a mount step.
+constexpr uint32_t kNoLinks = 1, kCopiesUp = 2;
+
+// A mount that a later step changes is kept by its descriptor: a link of the image may lead elsewhere by then.
+bool remember(Process& process, const char* target, Fd mount) {
+  Reader rest = process.rest;
+  for (Step step; next(rest, step);) {
+    if (step.code != Code::kAttributes && step.code != Code::kReconfigure) continue;
+    if (strcmp(step.body.string(), target) != 0) continue;
+    process.mounted.emplace_back(target, mount.release());
+    break;
+  }
+  return true;
+}
+
+// What this program mounted at `target`, or what is there without a link on the way. A descriptor of the caller's.
+Fd mounted_at(Process& process, const char* target) {
+  for (auto at = process.mounted.rbegin(); at != process.mounted.rend(); ++at) {
+    if (strcmp(at->first, target) == 0) return Fd(fcntl(at->second, F_DUPFD_CLOEXEC, 0));
+  }
+  return Fd(open_in_root(process, target, Make::kNothing, RESOLVE_NO_SYMLINKS));
+}
+
 // The parameters of a file system: `key` or `key=value`. Answers the one that was refused.
 const char* configure(int context, const std::vector<const char*>& options) {
   for (const char* option : options) {
@@ -73,7 +96,7 @@ constexpr size_t kLongest = 255;  // what fsconfig(2) takes as a string
 // mount(2), whose page of data holds what fsconfig(2) finds too long. The target is named through the procfs this process
 // was born with.
 bool mount_with_data(Process& process, const char* source, const char* target, const char* type,
-                     const std::vector<const char*>& options, const Wanted& wanted) {
+                     const std::vector<const char*>& options, const Wanted& wanted, uint32_t flags) {
   std::vector<char> data;
   for (const char* option : options) {
     if (!option) break;
@@ -81,13 +104,17 @@ bool mount_with_data(Process& process, const char* source, const char* target, c
     data.insert(data.end(), option, option + strlen(option));
   }
   data.push_back('\0');
-  Fd place(open_in_root(process, target, Make::kDirectory));
+  uint64_t resolve = flags & kNoLinks ? RESOLVE_NO_SYMLINKS : 0;
+  Fd place(open_in_root(process, target, Make::kDirectory, resolve));
   char path[64];
   snprintf(path, sizeof path, "self/fd/%d", place.get());
   if (!place || fchdir(process.host_proc) != 0) return failed(process, "mount target", target);
   if (mount(source, path, type, 0, data.data()) != 0) return failed(process, "mount", target);
-  Fd made(open_in_root(process, target, Make::kNothing));
-  return (made && apply_wanted(made.get(), wanted) && propagate(made.get(), wanted.propagation)) ||
+  Fd made(open_in_root(process, target, Make::kNothing, resolve));
+  // `place` is what lies below it now.
+  if (made && flags & kCopiesUp && !copy_tree(place.get(), made.get())) return failed(process, "copy up", target);
+  return (made && apply_wanted(made.get(), wanted) && propagate(made.get(), wanted.propagation) &&
+          remember(process, target, std::move(made))) ||
          failed(process, "mount attributes", target);
 }
 
@@ -161,10 +188,9 @@ bool mount_filesystem(Process& process, Reader& body) {
   Wanted wanted(body);
   uint32_t flags = body.u32();
   if (body.bad()) return errno = EPROTO, failed(process, "mount");
-  uint64_t resolve = flags & 1 ? RESOLVE_NO_SYMLINKS : 0;
-  bool copies_up = flags & 2;
+  uint64_t resolve = flags & kNoLinks ? RESOLVE_NO_SYMLINKS : 0;
   for (const char* option : options) {
-    if (option && strlen(option) >= kLongest) return mount_with_data(process, source, target, type, options, wanted);
+    if (option && strlen(option) >= kLongest) return mount_with_data(process, source, target, type, options, wanted, flags);
   }
   Fd context(static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)));
   if (!context) return fails(process, "mount", target, type);
@@ -180,8 +206,9 @@ bool mount_filesystem(Process& process, Reader& body) {
   if (!made || !apply_wanted(made.get(), wanted)) return failed(process, "mount", target);
   Fd place(open_in_root(process, target, Make::kDirectory, resolve));
   if (!place) return failed(process, "mount target", target);
-  if (copies_up && !copy_tree(place.get(), made.get())) return failed(process, "copy up", target);
-  return (move_to(made.get(), place.get()) == 0 && propagate(made.get(), wanted.propagation)) ||
+  if (flags & kCopiesUp && !copy_tree(place.get(), made.get())) return failed(process, "copy up", target);
+  return (move_to(made.get(), place.get()) == 0 && propagate(made.get(), wanted.propagation) &&
+          remember(process, target, std::move(made))) ||
          failed(process, "mount", target);
 }
 
@@ -190,7 +217,7 @@ bool reconfigure(Process& process, Reader& body) {
   const char* target = body.string();
   auto options = body.strings();
   if (body.bad()) return errno = EPROTO, failed(process, "remount");
-  Fd place(open_in_root(process, target, Make::kNothing));
+  Fd place(mounted_at(process, target));
   Fd context(place ? static_cast<int>(syscall(SYS_fspick, place.get(), "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH)) : -1);
   if (!context) return failed(process, "remount", target);
   if (const char* refused = configure(context.get(), options)) return fails(process, "remount", target, refused);
@@ -202,7 +229,7 @@ bool change_attributes(Process& process, Reader& body) {
   const char* target = body.string();
   Wanted wanted(body);
   if (body.bad()) return errno = EPROTO, failed(process, "mount attributes");
-  Fd place(open_in_root(process, target, Make::kNothing));
+  Fd place(mounted_at(process, target));
   return (place && apply_wanted(place.get(), wanted) && propagate(place.get(), wanted.propagation)) ||
          failed(process, "mount attributes", target);
 }
@@ -245,7 +272,8 @@ bool bind(Process& process, Reader& body) {
   if (!apply_wanted(tree.get(), wanted)) return failed(process, "bind attributes", source);
   Fd place(open_in_root(process, target, S_ISDIR(info.st_mode) ? Make::kDirectory : Make::kFile));
   if (!place) return failed(process, "mount target", target);
-  return (propagate(tree.get(), wanted.propagation) && move_to(tree.get(), place.get()) == 0) ||
+  return (propagate(tree.get(), wanted.propagation) && move_to(tree.get(), place.get()) == 0 &&
+          remember(process, target, std::move(tree))) ||
          failed(process, "bind", target);
 }
 

@@ -129,6 +129,8 @@ bool fork_again(Process& process) {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return failed(process, "socketpair", "fork");
   Fd ours(ends[0]), theirs(ends[1]);
   auto pid = static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
+  // A filter that is in force already may refuse clone3, whose flags it cannot see.
+  if (pid < 0 && (errno == ENOSYS || errno == EPERM)) pid = static_cast<pid_t>(syscall(SYS_clone, CLONE_PARENT, 0, 0, 0, 0));
   if (pid < 0) return failed(process, "clone", "namespaces");
   if (pid > 0) {
     send_report(process, Report::kChild, pid, "", "");
@@ -140,14 +142,18 @@ bool fork_again(Process& process) {
   return true;
 }
 
-// Enters the namespaces of the container's first process.
-bool join_container(Process& process, uint32_t flags) {
+// Enters the namespaces of the container's first process, and its root where no mount namespace brings that along. The pid
+// namespace takes the child of a later fork: who looks into the processes of the container sees this one then, and not
+// before it has given up its rights (CVE-2016-9962; with CAP_SYS_PTRACE it may take it over, dumpable or not).
+bool join_container(Process& process, Reader& body) {
+  uint32_t flags = body.u32(), root = body.u32();
+  if (body.bad() || (root != ~0U && root >= process.fds->size())) return errno = EPROTO, failed(process, "setns", "container");
   leave_host_proc(process);
   if (flags && syscall(SYS_setns, process.container, flags) != 0) return failed(process, "setns", "container");
+  if (root != ~0U && (fchdir((*process.fds)[root]) != 0 || chroot(".") != 0)) return failed(process, "chroot", "container");
   process.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (process.root < 0) return failed(process, "open", "/");
-  if (flags & CLONE_NEWPID) return fork_again(process);
-  send_report(process, Report::kChild, process.host_pid, "", "");
+  if (!(flags & CLONE_NEWPID)) send_report(process, Report::kChild, process.host_pid, "", "");
   return true;
 }
 

@@ -124,6 +124,8 @@ namespace {
 
 bool open_new_root(Process& process) {
   leave_host_proc(process);
+  for (auto& [target, mount] : process.mounted) close(mount);
+  process.mounted.clear();
   if (chdir("/") != 0) return failed(process, "chdir", "/");
   close(process.root);
   process.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -6,7 +6,6 @@
 #include <linux/sched.h>
 #include <net/if.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -17,32 +16,12 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/fd.h"
 #include "core/result.h"
 
 namespace stack::shim {
-
-void send_report(Process& process, Report::Kind kind, int number, const char* step, const char* subject, int fd) {
-  Report report{.kind = kind, .number = number};
-  snprintf(report.step, sizeof report.step, "%s", step);
-  snprintf(report.subject, sizeof report.subject, "%s", subject);
-  iovec part{.iov_base = &report, .iov_len = sizeof report};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{.msg_iov = &part, .msg_iovlen = 1};
-  if (fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
-  if (sendmsg(process.report, &message, MSG_NOSIGNAL) < 0) _exit(127);
-}
 
 // A file of this process below the procfs it was born with: never of one that a container mounted or covered.
 bool write_host_proc(Process& process, const char* step, const char* path, const char* text) {
@@ -90,26 +69,6 @@ bool change_directory(Process& process, const char* path) {
   return now[0] == '/' || (errno = ENOENT, failed(process, "working directory outside of the container", path));
 }
 
-// The order to start, over the report socket. With a monitor, the first byte is it, and the monitor closes its end when it
-// goes. The death signal is set here, after the change of user that would clear it and before the wait that tells of an
-// earlier death: there is no gap between them. Without one, whoever connects to the start socket gives the order.
-bool await_start(Process& process) {
-  if (process.has_monitor) prctl(PR_SET_PDEATHSIG, SIGKILL);
-  send_report(process, Report::kCreated, 0, "", "");
-  for (;;) {
-    if (process.start_socket >= 0) {
-      close(process.report);
-      process.report = retry([&] { return accept4(process.start_socket, nullptr, nullptr, SOCK_CLOEXEC); });
-      if (process.report < 0) _exit(125);
-    }
-    char byte;
-    if (retry([&] { return recv(process.report, &byte, 1, 0); }) == 1) break;
-    if (process.start_socket < 0) _exit(125);
-  }
-  if (process.start_socket >= 0) close(process.start_socket);
-  return true;
-}
-
 // Waits until the caller has done what it does while the namespaces exist and the root has not changed.
 bool synchronise(Process& process) {
   send_report(process, Report::kSync, 0, "", "");
@@ -143,112 +102,6 @@ bool set_exec_label(Process& process, Reader& body) {
   if (file) process.labels.erase(process.labels.begin());
   auto size = static_cast<ssize_t>(strlen(label));
   return (file && write(file.get(), label, size) == size) || failed(process, "label", label);
-}
-
-volatile sig_atomic_t forward_to = 0;
-
-// pid 1 for `init: true`: reaps orphans, forwards signals, ends as its child does.
-bool become_init(Process& process) {
-  pid_t child = fork();  // a filter may already refuse clone3
-  if (child < 0) return failed(process, "fork", "init");
-  if (child == 0) return true;
-  forward_to = child;
-  prctl(PR_SET_NAME, "init");
-  struct sigaction action{};
-  action.sa_handler = [](int signal) { kill(static_cast<pid_t>(forward_to), signal); };
-  for (int signal = 1; signal < NSIG; signal++) {
-    if (signal != SIGCHLD && signal != SIGKILL && signal != SIGSTOP) sigaction(signal, &action, nullptr);
-  }
-  // Started, for the monitor, is when this end is closed: a signal before the handlers would be lost.
-  syscall(SYS_close_range, 3, ~0U, 0);
-  for (;;) {
-    int status = 0;
-    pid_t ended = wait(&status);
-    if (ended < 0 && errno == ECHILD) _exit(0);
-    if (ended == child) _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-  }
-}
-
-// The descriptors the command is given, from 3 on; every other one closes with the exec.
-bool place_files(Process& process) {
-  auto count = static_cast<int>(process.files.size());
-  std::vector<int> moved;
-  for (int fd : process.files) moved.push_back(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3 + count));
-  if (count > 0 && process.report < 3 + count) {
-    process.report = fcntl(process.report, F_DUPFD_CLOEXEC, 3 + count);  // the report of a failed exec
-  }
-  for (int i = 0; i < count; i++) {
-    if (process.files[i] < 0) close(3 + i);
-    else if (moved[i] < 0 || dup2(moved[i], 3 + i) < 0) return failed(process, "dup2", "preserved descriptors");
-  }
-  syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC);
-  return true;
-}
-
-bool choose_files(Process& process, Reader& body) {
-  for (uint32_t index : body.numbers()) {
-    bool is_free = index == ~0U;
-    if (!is_free && index >= process.fds->size()) return errno = EPROTO, failed(process, "preserved descriptors");
-    process.files.push_back(is_free ? -1 : (*process.fds)[index]);
-  }
-  return true;
-}
-
-const char* path_of(const std::vector<const char*>& environment) {
-  for (const char* entry : environment) {
-    if (entry && strncmp(entry, "PATH=", 5) == 0) return entry + 5;
-  }
-  return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-}
-
-// Tries `use` on every place a command could lie at, as execvpe(3) does; what is there and cannot be used is remembered, as
-// a shell does. `use` answers an errno, 0 to end the search.
-template <typename Use>
-int search_path(const char* command, const char* path, Use use) {
-  if (strchr(command, '/')) return use(command);
-  int outcome = ENOENT;
-  for (const char* at = path; at && *command;) {
-    const char* end = strchrnul(at, ':');
-    char candidate[4096];
-    int length = snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(end - at), end == at ? "." : at, command);
-    if (length < static_cast<int>(sizeof candidate)) {
-      int number = use(candidate);
-      if (number == 0) return 0;
-      struct stat info{};
-      if (number != ENOENT && number != ENOTDIR && stat(candidate, &info) == 0 && !S_ISDIR(info.st_mode)) outcome = number;
-    }
-    at = *end ? end + 1 : nullptr;
-  }
-  return outcome;
-}
-
-// Whether the command will be found and may be executed: known before anybody waits for it to start.
-bool look_up(Process& process, Reader& body) {
-  const char* command = body.string();
-  auto environment = body.strings();
-  if (body.bad()) return errno = EPROTO, failed(process, "exec");
-  // A system call filter that is in force already may refuse to look: the exec itself tells then.
-  auto known = [](int number) { return number == ENOENT || number == ENOTDIR || number == EACCES ? number : 0; };
-  errno = search_path(command, path_of(environment), [&](const char* candidate) {
-    struct stat info{};
-    if (stat(candidate, &info) != 0) return known(errno);
-    if (S_ISDIR(info.st_mode)) return EACCES;
-    return faccessat(AT_FDCWD, candidate, X_OK, AT_EACCESS) == 0 ? 0 : known(errno);
-  });
-  return errno == 0 || failed(process, "exec", command);
-}
-
-bool execute(Process& process, Reader& body) {
-  auto argv = body.strings();
-  auto envp = body.strings();
-  if (body.bad() || !argv[0]) return errno = EPROTO, failed(process, "exec");
-  if (!place_files(process)) return false;
-  if (process.has_monitor) prctl(PR_SET_PDEATHSIG, SIGKILL);  // of who came by `exec`, or is the child of our init
-  errno = search_path(argv[0], path_of(envp), [&](const char* candidate) {
-    execve(candidate, const_cast<char**>(argv.data()), const_cast<char**>(envp.data()));
-    return errno;
-  });
-  return failed(process, "exec", argv[0]);
 }
 
 bool setns_by_index(Process& process, Reader& body) {
@@ -326,26 +179,15 @@ bool apply(Process& process, Step& step) {
       return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 || failed(process, "no_new_privs");
     case Code::kSeccomp: return load_seccomp(process, body);
     case Code::kAwait: return await_start(process);
-    case Code::kSession: return setsid() >= 0 || errno == EPERM || failed(process, "setsid");
+    case Code::kSession: return start_session(process);
     case Code::kInit: return become_init(process);
     case Code::kExec: return execute(process, body);
-    case Code::kJoinContainer: return join_container(process, body.u32());
+    case Code::kJoinContainer: return join_container(process, body);
     default: return errno = EPROTO, failed(process, "program");
   }
 }
 
 }  // namespace
-
-bool failed(Process& process, const char* step, const char* subject) {
-  process.failure = Report{.kind = Report::kFailed, .number = errno};
-  snprintf(process.failure.step, sizeof process.failure.step, "%s", step);
-  snprintf(process.failure.subject, sizeof process.failure.subject, "%s", subject);
-  return false;
-}
-
-void warn(Process& process, const char* step, const char* subject) {
-  send_report(process, Report::kWarning, errno, step, subject);
-}
 
 void run(Process& process, Reader steps) {
   umask(0);
@@ -360,6 +202,7 @@ void run(Process& process, Reader steps) {
   char self[16] = "";
   // The link says the pid as this procfs has it, which is not that of a new pid namespace.
   if (process.host_proc >= 0 && readlinkat(process.host_proc, "self", self, sizeof self - 1) > 0) process.host_pid = atoi(self);
+  drop_groups(process);
   prctl(PR_SET_DUMPABLE, 0);  // nobody in a joined namespace may ptrace or look into this process
   for (int fd = 0; fd < 3; fd++) {
     int from = process.stdio[fd] >= 0 ? process.stdio[fd] : open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/types.h>
 
+#include <utility>
 #include <vector>
 
 #include "shim/program.h"
@@ -20,6 +21,10 @@ struct Report {
   char subject[200];
 };
 
+struct Rights {  // capabilities(7)
+  uint64_t effective, permitted, inheritable;
+};
+
 struct Process {
   int report = -1;                   // this side of the report socket
   const std::vector<int>* fds = {};  // descriptors the program names by index
@@ -31,7 +36,15 @@ struct Process {
   int seccomp_socket = -1;           // takes the descriptor of a filter that notifies
   pid_t host_pid = 0;                // as the caller's pid namespace has it
   bool has_monitor = true;           // ends with the shim
+  bool keeps_groups = false;         // the caller's, which it may not drop itself
+  Rights rights{};                   // what it shall have
+  bool holds_more = false;           // than that, until its filter is loaded
+  bool has_terminal = false;         // its streams are a terminal that its session shall control
+  bool has_file_limit = false;
+  std::pair<uint64_t, uint64_t> file_limit;  // RLIMIT_NOFILE, soft and hard
+  bool is_settled = false;           // see settle_files
   std::vector<int> sources;          // detached mounts, by the order of kSource
+  std::vector<std::pair<const char*, int>> mounted;  // by their targets, those that a later step changes
   std::vector<int> files;            // descriptors the command gets from 3 on
   Reader rest;                       // the steps after the present one
   std::vector<int> labels;           // files that take the labels of `rest`, once host_proc is closed
@@ -45,9 +58,10 @@ pid_t clone_process(Reader& steps, int& pidfd);
 // would keep its other end from seeing the end.
 void close_all_except(std::vector<int> keep);
 
-// Records a failure with the present errno; always false.
+// report.cc. Records a failure with the present errno; always false.
 bool failed(Process& process, const char* step, const char* subject = "");
 void warn(Process& process, const char* step, const char* subject);
+void send_report(Process& process, Report::Kind kind, int number, const char* step, const char* subject, int fd = -1);
 
 // Applies every step; returns only on failure, which it has reported.
 void run(Process& process, Reader steps);
@@ -57,8 +71,6 @@ void run(Process& process, Reader steps);
 // step to the host's root.
 void leave_host_proc(Process& process);
 bool write_host_proc(Process& process, const char* step, const char* path, const char* text);
-void send_report(Process& process, Report::Kind kind, int number, const char* step, const char* subject, int fd = -1);
-
 // paths.cc. Paths are resolved inside process.root by openat2(2); a missing target is made.
 enum class Make { kNothing, kDirectory, kFile };
 int open_in_root(Process& process, const char* path, Make make, uint64_t resolve = 0);
@@ -99,7 +111,7 @@ bool copy_tree(int from, int to);
 bool enter_user_namespace(Process& process, Reader& body);
 bool join_namespace(Process& process, Reader& body);
 bool fork_again(Process& process);
-bool join_container(Process& process, uint32_t flags);
+bool join_container(Process& process, Reader& body);
 // A descriptor of a user namespace with these maps that holds no process.
 int make_user_namespace(Process& process, const char* uid_map, const char* gid_map);
 
@@ -107,12 +119,22 @@ int make_user_namespace(Process& process, const char* uid_map, const char* gid_m
 bool run_hook(Process& process, Reader& body);
 
 // credentials.cc
+void drop_groups(Process& process);
 bool set_user(Process& process, Reader& body);
 bool drop_bounding(Process& process, uint64_t keep);
 bool set_capabilities(Process& process, Reader& body);
 bool load_seccomp(Process& process, Reader& body);
 bool connect_listener(Process& process, const char* path);
 bool set_rlimit(Process& process, Reader& body);
+
+// execute.cc
+bool await_start(Process& process);
+bool become_init(Process& process);
+bool choose_files(Process& process, Reader& body);
+// Puts the descriptors of the command into their places, marks all others to be closed, and sets their limit. Once.
+bool settle_files(Process& process);
+bool look_up(Process& process, Reader& body);
+bool execute(Process& process, Reader& body);
 
 // scheduling.cc
 bool set_scheduler(Process& process, Reader& body);
@@ -122,5 +144,6 @@ bool set_memory_policy(Process& process, Reader& body);
 
 // terminal.cc
 bool open_terminal(Process& process, Reader& body);
+bool start_session(Process& process);
 
 }  // namespace stack::shim

@@ -45,13 +45,18 @@ bool open_terminal(Process& process, Reader& body) {
       return failed(process, "bind", "/dev/console");
     }
   }
-  if (setsid() < 0 && errno != EPERM) return failed(process, "setsid");
-  if (ioctl(slave.get(), TIOCSCTTY, 0) != 0) return failed(process, "controlling terminal");
   send_report(process, Report::kTerminal, 0, "", "", master.get());
   for (int fd = 0; fd < 3; fd++) {
     if (dup2(slave.get(), fd) < 0) return failed(process, "dup2", "terminal");
   }
+  process.has_terminal = true;
   return true;
+}
+
+// A session of its own, which its terminal controls: of the process that executes, once it is born.
+bool start_session(Process& process) {
+  if (setsid() < 0 && errno != EPERM) return failed(process, "setsid");
+  return !process.has_terminal || ioctl(0, TIOCSCTTY, 0) == 0 || failed(process, "controlling terminal");
 }
 
 }  // namespace stack::shim

@@ -19,11 +19,13 @@
 // One translation unit: apply() is steps.cc's own.
 #include "shim/copy.cc"
 #include "shim/credentials.cc"
+#include "shim/execute.cc"
 #include "shim/hooks.cc"
 #include "shim/mounts.cc"
 #include "shim/namespaces.cc"
 #include "shim/paths.cc"
 #include "shim/places.cc"
+#include "shim/report.cc"
 #include "shim/scheduling.cc"
 #include "shim/settings.cc"
 #include "shim/steps.cc"

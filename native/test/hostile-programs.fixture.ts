@@ -121,7 +121,7 @@ const wrong: Broken[] = [
   { what: 'a root that is not there', bytes: launchProgram([steps[0]!, ['pivot'], ...steps.slice(1)], none, none) },
   { what: 'no such namespace', bytes: launchProgram([steps[0]!, ['setns', 7, 0], ...steps.slice(1)], none, none) },
   { what: 'no such files', bytes: launchProgram([steps[0]!, ['files', [9]], ...steps.slice(1)], none, none) },
-  { what: 'no such container', bytes: launchProgram([steps[0]!, ['joinContainer', 0x2000_0000]], 12, none) },
+  { what: 'no such container', bytes: launchProgram([steps[0]!, ['joinContainer', 0x2000_0000, none]], 12, none) },
   { what: 'no program', bytes: launchProgram([...steps.slice(0, -1), ['exec', [], []]], none, none) },
 ];
 

@@ -2,13 +2,14 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { writeNames } from '../../engine/network/names.ts';
 import { code } from '../../engine/runtime/program/encoder.ts';
+import { monitorSources } from './monitor-sources.fixture.ts';
 import { codesIn, programSeeds, writeSeeds } from './program-seeds.fixture.ts';
 
 const run = promisify(execFile);
@@ -62,6 +63,20 @@ test('100,000 mutated programs are read without a byte too far', { timeout: limi
   // They get past the door, and far.
   expect(accepted).toBeGreaterThan(Number(runs) / 4);
   expect(applied).toBeGreaterThan(Number(runs));
+});
+
+test('100,000 frames at the control socket are read without a byte too far', { timeout: limit }, async () => {
+  const sources = monitorSources().map((file) => relative(native, file));
+  const program = await build('fuzz_control', ['test/fuzz_control_driver.cc', ...sources], sanitizers);
+  const seeds = (await writeSeeds(join(directory, 'seeds'))).filter((file) => /exec$/.test(file));
+  const number = process.env.STACK_FUZZ_NUMBER ?? '1';
+  console.log(`control frames: number ${number}`);
+  const { stdout } = await run(program, ['100000', number, ...seeds]);
+  const { answers, dropped, execs } = JSON.parse(stdout) as { answers: number; dropped: number; execs: number };
+  // They are answered, refused, and carried out.
+  expect(answers).toBeGreaterThan(50_000);
+  expect(dropped).toBeGreaterThan(500);
+  expect(execs).toBeGreaterThan(500);
 });
 
 test('the log writer', { timeout: limit }, async () => {

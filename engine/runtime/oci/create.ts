@@ -99,13 +99,15 @@ function addFurther(error: unknown, further: unknown): void {
 }
 
 function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpec): ContainerState {
+  const rootfs = realpathSync(resolve(bundle, spec.root?.path ?? 'rootfs'));
+  const isMountedOutside = !hasMountNamespace(spec);
   return {
     ociVersion: spec.ociVersion,
     id,
     pid: 0,
     startTime: 0,
     bundle,
-    rootfs: realpathSync(resolve(bundle, spec.root?.path ?? 'rootfs')),
+    rootfs,
     created: new Date().toISOString(),
     owner: userInfo().username,
     annotations: spec.annotations ?? {},
@@ -116,7 +118,8 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
     cgroupManager: runtime.cgroupManager,
     cgroupsAsked: spec.linux?.cgroupsPath,
     hooks: spec.hooks ?? {},
-    isMountedOutside: !hasMountNamespace(spec),
+    isMountedOutside,
+    ...(isMountedOutside ? { mountsBefore: mountsAt(rootfs) } : {}),
   };
 }
 
@@ -182,13 +185,19 @@ const noCgroups: CgroupPlan = {
 const needsSync = ({ hooks = {}, linux = {} }: RuntimeSpec) =>
   Boolean(hooks.prestart?.length || hooks.createRuntime?.length || Object.keys(linux.netDevices ?? {}).length);
 
-/** The mount that holds a directory: the longest mount point above it (proc_pid_mountinfo(5)). */
-function holderOf(directory: string): string {
-  const points = readFileSync('/proc/self/mountinfo', 'utf8')
+/** Of every mount of this mount namespace, covered ones too: where it is (proc_pid_mountinfo(5)). */
+const mountPoints = () =>
+  readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
     .map((path) => path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))));
-  return points
+
+/** How many mounts lie on one another at a directory. */
+const mountsAt = (directory: string) => mountPoints().filter((point) => point === directory).length;
+
+/** The mount that holds a directory: the longest mount point above it. */
+function holderOf(directory: string): string {
+  return mountPoints()
     .filter((point) => directory === point || directory.startsWith(point === '/' ? '/' : `${point}/`))
     .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
 }
@@ -269,9 +278,10 @@ export async function undo(runtime: Runtime, state: ContainerState): Promise<voi
   await poststop(runtime, state.hooks, state);
 }
 
-function unmountRoot({ kernel }: Runtime, { rootfs }: ContainerState): void {
-  // One bind mount, with everything that was mounted in it; it was not made where the set-up failed early.
-  if (holderOf(rootfs) === rootfs) kernel.filesystem.unmount(rootfs);
+function unmountRoot({ kernel }: Runtime, { rootfs, mountsBefore = 0 }: ContainerState): void {
+  // One bind mount, with everything that was mounted in it. It was not made where the set-up failed early: what is there
+  // then is the caller's.
+  if (mountsAt(rootfs) > mountsBefore) kernel.filesystem.unmount(rootfs);
 }
 
 /** A poststop hook that fails is a warning, and the others run all the same. */

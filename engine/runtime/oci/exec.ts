@@ -1,10 +1,10 @@
 /** exec: a further process in a running container. */
-import { closeSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
 import { StackError } from '../../../schemas/errors.ts';
+import type { Fd, ProcessVerbs } from '../../../schemas/kernel.ts';
 import type { NamespaceType, Process } from '../../../schemas/oci-runtime.ts';
-import { cgroupPlan, hierarchies } from '../cgroup/cgroup.ts';
 import { type Launched, launchProcess } from '../launcher.ts';
-import { execSteps, type Membership } from '../program/process.ts';
+import { execSteps } from '../program/process.ts';
 import { readSpec } from '../spec-json.ts';
 import { checkConsole, sendTerminal } from './console.ts';
 import { type Runtime, seccompOf, warningText } from './create.ts';
@@ -12,15 +12,16 @@ import { setUpError } from './failure.ts';
 import { givenFiles } from './files.ts';
 import { withHome } from './home.ts';
 import { execLabels } from './labels.ts';
+import { membershipOf } from './membership.ts';
 import { wrongStatus } from './start.ts';
-import type { ContainerState } from './state.ts';
+import { type ContainerState, isAlive } from './state.ts';
 
 export interface ExecOptions {
   consoleSocket?: string | undefined;
   preserveFds?: number | undefined;
   isDetached: boolean;
-  /** Below the container's own, `/sub`. */
-  cgroup?: string | undefined;
+  /** Below the container's own, see {@link membershipOf}. */
+  cgroups?: string[] | undefined;
   onTerminal?(fd: number): void;
 }
 
@@ -30,24 +31,24 @@ export async function exec(runtime: Runtime, id: string, asked: Process, options
   const state = states.read(id);
   const status = states.status(state);
   if (status !== 'running' && status !== 'created') throw wrongStatus(id, status, 'entered', 'created or running');
-  const process = { ...asked, env: withHome(kernel, asked, `/proc/${state.pid}/root`) };
-  checkConsole(process.terminal ?? false, options.consoleSocket, options.isDetached);
+  checkConsole(asked.terminal ?? false, options.consoleSocket, options.isDetached);
   const spec = readSpec(states.config(id), `${id}/config.json`);
-  const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
-  const container = kernel.process.pidfdOpen(state.pid);
+  const { root, pidfd, namespaces } = openContainer(kernel.process, state);
   try {
-    const steps = execSteps({
-      process: { ...process, env: given.env },
-      membership: membershipOf(state, options.cgroup),
-      namespaces: foreignNamespaces(state.pid),
-      seccomp: seccompOf(state, spec.linux?.seccomp, 'running'),
-      labels: execLabels(process),
-      keyring: `_ses.${id}`,
-      files: given.files,
-    });
+    const process = { ...asked, env: withHome(kernel, asked, `/proc/self/fd/${root}`) };
+    const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
     const launched = await launchProcess(kernel.process, {
-      steps,
-      fds: [...given.fds, container],
+      steps: execSteps({
+        process: { ...process, env: given.env },
+        membership: membershipOf(state, options.cgroups),
+        namespaces,
+        root: namespaces.includes('mount') ? undefined : given.fds.length + 1,
+        seccomp: seccompOf(state, spec.linux?.seccomp, 'running'),
+        labels: execLabels(process),
+        keyring: `_ses.${id}`,
+        files: given.files,
+      }),
+      fds: [...given.fds, pidfd, root],
       stdio: given.stdio,
       container: given.fds.length,
       waits: !options.isDetached,
@@ -55,9 +56,38 @@ export async function exec(runtime: Runtime, id: string, asked: Process, options
     await follow(runtime, id, launched, options);
     return launched;
   } finally {
-    closeSync(container);
+    for (const fd of [root, pidfd]) closeSync(fd);
   }
 }
+
+interface OpenContainer {
+  pidfd: Fd;
+  /** O_PATH: the root of its first process. */
+  root: Fd;
+  /** Those that are not this process's. */
+  namespaces: NamespaceType[];
+}
+
+/** What leads into the container: all of the process that is recorded, none of a later one that was given its number. */
+function openContainer(verbs: ProcessVerbs, state: ContainerState): OpenContainer {
+  const opened: Fd[] = [];
+  try {
+    const pidfd = verbs.pidfdOpen(state.pid);
+    opened.push(pidfd);
+    const root = openSync(`/proc/${state.pid}/root`, O_PATH | constants.O_DIRECTORY);
+    opened.push(root);
+    const namespaces = foreignNamespaces(state.pid);
+    // It was alive before, and is now: so all of that was of it.
+    if (isAlive(state)) return { pidfd, root, namespaces };
+    throw new Error(`the process ${state.pid} has ended`);
+  } catch (cause) {
+    for (const fd of opened) closeSync(fd);
+    if (isAlive(state)) throw cause;
+    throw wrongStatus(state.id, 'stopped', 'entered', 'created or running', cause);
+  }
+}
+
+const O_PATH = 0o10000000;
 
 async function follow(runtime: Runtime, id: string, launched: Launched, options: ExecOptions): Promise<void> {
   for (;;) {
@@ -108,18 +138,4 @@ export function foreignNamespaces(pid: number): NamespaceType[] {
   return Object.entries(files)
     .filter(([name]) => link(pid, name) !== link('self', name))
     .map(([, type]) => type);
-}
-
-/**
- * The container's own cgroups; on v2 the one its first process is in now, where that has moved: a cgroup that has children
- * may hold no processes (cgroups(7), "no internal processes").
- */
-function membershipOf(state: ContainerState, below = ''): Membership {
-  if (!state.cgroupsPath) return { tasks: [] };
-  const path = state.cgroupsPath + (below && !below.startsWith('/') ? `/${below}` : below);
-  const { tasks, unified } = cgroupPlan({}, hierarchies(), path);
-  if (!unified || below) return { tasks, unified: unified ?? undefined };
-  const now = /^0::(.*)$/m.exec(readFileSync(`/proc/${state.pid}/cgroup`, 'utf8'))?.[1];
-  const isInside = now?.startsWith(`${path}/`);
-  return { tasks, unified: isInside ? hierarchies().v2!.path + now : unified };
 }

@@ -37,6 +37,8 @@ export interface ContainerState {
   hooks: Hooks;
   /** The root is mounted in the caller's own mount namespace. */
   isMountedOutside: boolean;
+  /** Then: how many mounts were at {@link rootfs} before, which are the caller's. */
+  mountsBefore?: number;
   /** A resctrl group that goes with the container. */
   resctrl?: string;
 }

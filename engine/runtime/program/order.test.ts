@@ -138,9 +138,36 @@ test.each([true, false])('labels before the filter, with no_new_privs %s', (noNe
   const labels = [{ file: 'thread-self/attr/exec', text: 'exec p' }];
   const steps = stepsOf({ process: { noNewPrivileges }, request: { labels } });
   inOrder(steps, 'pivot', 'label', 'seccomp', 'exec');
-  if (noNewPrivileges) inOrder(steps, 'capabilities', 'noNewPrivileges', 'await', 'label', 'seccomp', 'exec');
-  else inOrder(steps, 'bounding', 'label', 'seccomp', 'user', 'capabilities', 'await', 'exec');
+  inOrder(steps, 'bounding', 'user', 'capabilities', 'await', 'label', 'seccomp', 'exec');
+  expect(namesOf(steps).at(-2)).toBe('seccomp');
+  // Loading it needs CAP_SYS_ADMIN where no_new_privs is not set.
+  const kept = steps.find(([name]) => name === 'capabilities')!.at(-1);
+  expect(kept).toEqual({ u64: noNewPrivileges ? 0n : 1n << 21n });
 });
+
+test.each([
+  [true, [], false],
+  [true, ['CAP_SYS_PTRACE'], false],
+  [false, [], false],
+  [false, ['CAP_SYS_PTRACE'], true],
+])(
+  'exec: born in the pid namespace without a right too many; no_new_privs %s, %j',
+  (noNewPrivileges, bounding, isLast) => {
+    const steps = execSteps({
+      process: { args: ['true'], cwd: '/', noNewPrivileges, capabilities: { bounding }, terminal: true },
+      membership: { tasks: [] },
+      namespaces: ['mount', 'pid'],
+      seccomp: filter,
+    });
+    inOrder(steps, 'joinContainer', 'terminal', 'bounding', 'user', 'capabilities', 'fork', 'session', 'exec');
+    inOrder(steps, ...(isLast ? ['seccomp', 'fork'] : ['session', 'seccomp']), 'exec');
+    expect(
+      namesOf(
+        execSteps({ process: { cwd: '/' }, membership: { tasks: [] }, namespaces: ['mount'], seccomp: undefined }),
+      ),
+    ).not.toContain('fork');
+  },
+);
 
 test('what the host grants is taken before the namespaces', () => {
   const steps = stepsOf({

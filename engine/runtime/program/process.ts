@@ -99,7 +99,8 @@ export function containerSteps(request: ContainerProcess): Step[] {
       sources,
     }),
     ...(hasUserNamespace ? [] : limits),
-    process.terminal ? (['terminal', 1, ...windowSize(process)] satisfies Step) : (['session'] satisfies Step),
+    ...terminalSteps(process, 1),
+    ['session'],
     ...(request.isSynchronised ? [['sync'] satisfies Step] : []),
     ...(hooks?.createContainer ?? []).map(hookStep),
     ...changeRootSteps(spec, request.mayPivot ?? true),
@@ -135,8 +136,10 @@ const listenerSteps = (seccomp: SeccompFilter | undefined): Step[] =>
 
 const filesSteps = (files: number[] = []): Step[] => (files.length > 0 ? [['files', files]] : []);
 
-const windowSize = (process: Process) =>
-  [{ u16: process.consoleSize?.height ?? 0 }, { u16: process.consoleSize?.width ?? 0 }] as const;
+function terminalSteps({ terminal, consoleSize }: Process, isConsole: 0 | 1): Step[] {
+  if (!terminal) return [];
+  return [['terminal', isConsole, { u16: consoleSize?.height ?? 0 }, { u16: consoleSize?.width ?? 0 }]];
+}
 
 const hookStep = ({ path, args, env, cwd, timeoutMs, state }: HookStep): Step => [
   'hook',
@@ -153,31 +156,33 @@ interface Credentials {
   settled: Step[];
   seccomp: SeccompFilter | undefined;
   labels: ExecLabel[];
-  /** What comes between the change of credentials and the exec. */
+  /** What comes between the change of credentials and the filter. */
   waiting: Step[];
+  /** What comes last of all, under the filter. */
+  filtered?: Step[];
 }
 
 /**
- * From root to what the process shall be. The filter comes last where no_new_privs lets it; without, loading it needs
- * CAP_SYS_ADMIN and so comes before the capabilities go (seccomp(2)).
+ * From root to what the process shall be. The filter comes last: what comes after it, it has to allow. Without
+ * no_new_privs loading it needs CAP_SYS_ADMIN (seccomp(2)), which alone stays until then and goes with it.
  */
-function credentialSteps(process: Process, { seccomp, labels, settled, waiting }: Credentials): Step[] {
+function credentialSteps(process: Process, { seccomp, labels, settled, waiting, filtered = [] }: Credentials): Step[] {
   const { uid = 0, gid = 0, umask = 0o022, additionalGids = [] } = process.user ?? {};
-  const sets = process.capabilities ?? {};
+  const { effective, permitted, inheritable, ambient, bounding } = process.capabilities ?? {};
   const around = seccomp?.listener?.state ?? ['', '', ''];
-  const filter: Step[] = seccomp ? [['seccomp', seccomp.flags, seccomp.filter, ...around]] : [];
-  const label = labelSteps(labels);
   const u64 = (names: string[] | undefined) => ({ u64: capabilityMask(names) });
+  const kept = seccomp && !process.noNewPrivileges ? ['CAP_SYS_ADMIN'] : [];
   return [
     ['chdir', process.cwd],
     ...settled,
-    ['bounding', u64(sets.bounding)],
-    ...(process.noNewPrivileges ? [] : [...label, ...filter]),
+    ['bounding', u64(bounding)],
     ['user', uid, gid, umask, additionalGids],
-    ['capabilities', u64(sets.effective), u64(sets.permitted), u64(sets.inheritable), u64(sets.ambient)],
+    ['capabilities', ...[effective, permitted, inheritable, ambient, kept].map(u64)],
     ...(process.noNewPrivileges ? ([['noNewPrivileges']] satisfies Step[]) : []),
     ...waiting,
-    ...(process.noNewPrivileges ? [...label, ...filter] : []),
+    ...labelSteps(labels),
+    ...(seccomp ? [['seccomp', seccomp.flags, seccomp.filter, ...around] satisfies Step] : []),
+    ...filtered,
   ];
 }
 
@@ -190,16 +195,25 @@ export interface ExecProcess {
   membership: Membership;
   /** Types of the namespaces the container does not share with the host. */
   namespaces: string[];
+  /** Index of the container's root among the shim's descriptors, where no mount namespace of its own brings it along. */
+  root?: number | undefined;
   seccomp: SeccompFilter | undefined;
   labels?: ExecLabel[];
   keyring?: string;
   files?: number[];
 }
 
-/** A process that enters a running container: its cgroups, namespaces and limits, then credentials and exec. */
+const noDescriptor = 0xffff_ffff;
+
+/**
+ * A process that enters a running container: its cgroups, namespaces and limits, then credentials and exec. The fork into the
+ * pid namespace, where the container's processes see it, comes once it has no more rights than it shall have.
+ */
 export function execSteps({ process, membership, namespaces, seccomp, ...more }: ExecProcess): Step[] {
   const flags = namespaces.reduce((bits, type) => bits | namespaceFlags[type as NamespaceType], 0);
   const { initial, final } = process.execCPUAffinity ?? {};
+  const born: Step[] = [...(namespaces.includes('pid') ? [['fork'] satisfies Step] : []), ['session']];
+  const isLast = holdsMore(process, seccomp);
   return [
     ['clone', { u64: 0 }, membership.unified ?? ''],
     ...affinityStep(initial, 'initial'),
@@ -211,11 +225,26 @@ export function execSteps({ process, membership, namespaces, seccomp, ...more }:
     ...rlimitSteps(process),
     // Forked processes inherit it; once inside, the host's procfs is out of reach.
     ...labelSteps(more.labels),
-    ['joinContainer', flags],
-    process.terminal ? (['terminal', 0, ...windowSize(process)] satisfies Step) : (['session'] satisfies Step),
+    ['joinContainer', flags, more.root ?? noDescriptor],
+    ...terminalSteps(process, 0),
     ...(more.keyring ? [['keyring', more.keyring] satisfies Step] : []),
     ...filesSteps(more.files),
-    ...credentialSteps(process, { seccomp, labels: [], settled: [], waiting: [] }),
+    ...credentialSteps(process, {
+      seccomp,
+      labels: [],
+      settled: [],
+      waiting: isLast ? [] : born,
+      filtered: isLast ? born : [],
+    }),
     execStep(process),
   ];
+}
+
+/**
+ * Whether it is to be born under its filter, which then has to allow clone(2): until it is loaded CAP_SYS_ADMIN stays, and
+ * who has CAP_SYS_PTRACE in the container could take that over. A listener is told the pid, which is known after the birth.
+ */
+function holdsMore({ noNewPrivileges, capabilities }: Process, seccomp: SeccompFilter | undefined): boolean {
+  const isTraceable = capabilities?.bounding?.includes('CAP_SYS_PTRACE') ?? false;
+  return seccomp !== undefined && !noNewPrivileges && isTraceable && !seccomp.listener;
 }
