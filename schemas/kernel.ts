@@ -82,8 +82,8 @@ export interface FilesystemVerbs {
   overlayMount(lower: Fd[], upper: Fd, work: Fd): Fd;
   /** umount2(2) with MNT_DETACH: the topmost mount at `path` and all below it; a symlink is not followed. */
   unmount(path: string): void;
-  /** syncfs(2). */
-  syncfs(fd: Fd): void;
+  /** syncfs(2) of the file system `fd` lies on, on a worker thread; `fd` may be closed meanwhile. */
+  syncfs(fd: Fd): Promise<void>;
 }
 
 export interface NetworkVerbs {

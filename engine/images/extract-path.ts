@@ -9,6 +9,8 @@ export const limits = {
   path: 4096,
   /** Directories in each other. */
   depth: 256,
+  /** Directories, and whiteouts: what is remembered of them until the layer's end takes memory. */
+  remembered: 500_000,
   /** Bytes of content. */
   expanded: 256 * 1024 ** 3,
 };
@@ -59,4 +61,10 @@ export function failed(name: string, thrown: unknown): unknown {
     errno: code,
     cause: thrown,
   });
+}
+
+/** What is remembered of a layer until its end. @throws StackError `image.limit` */
+export function bound({ size }: { size: number }, what: string): void {
+  if (size <= limits.remembered) return;
+  throw new StackError('image.limit', { message: `The layer has more than ${limits.remembered} ${what}.` });
 }

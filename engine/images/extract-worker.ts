@@ -8,7 +8,7 @@ import type { Transform } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, KernelPort } from '../../schemas/kernel.ts';
-import { checkExpansion, damaged, decompressor, magicLength } from './compression.ts';
+import { checkExpansion, damaged, decompressor } from './compression.ts';
 import { Extractor } from './extract.ts';
 import type { FromWorker, ToWorker, WorkerData } from './extractors.ts';
 import { TarReader } from './tar.ts';
@@ -16,7 +16,7 @@ import { TarReader } from './tar.ts';
 const { addon, umask } = workerData as WorkerData;
 const { filesystem } = createRequire(import.meta.url)(addon) as KernelPort;
 const port = parentPort!;
-const tell = (message: FromWorker) => port.postMessage(message);
+const tell = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
 /** One layer on its way to disk. */
 class LayerRun {
@@ -24,7 +24,6 @@ class LayerRun {
   readonly #extractor: Extractor;
   readonly #tar: TarReader;
   #decoder: Transform | null | undefined;
-  #start = Buffer.alloc(0);
   #compressed = 0;
   #plain = 0;
   #error: StackError | undefined;
@@ -34,24 +33,19 @@ class LayerRun {
     this.#tar = new TarReader(this.#extractor);
   }
 
-  take(chunk: Buffer): void {
-    this.#compressed += chunk.length;
-    const size = chunk.length;
+  /** The next `size` bytes; their memory goes back once they are read. */
+  take(memory: ArrayBuffer, size: number): void {
+    const giveBack = () => tell({ type: 'taken', memory }, [memory]);
+    const chunk = Buffer.from(memory, 0, size);
+    this.#compressed += size;
     if (this.#error) return;
-    if (this.#decoder === undefined) {
-      this.#start = Buffer.concat([this.#start, chunk]);
-      if (this.#start.length < magicLength) {
-        tell({ type: 'taken', size });
-        return;
-      }
-      this.#decoder = this.#decoderFor(this.#start);
-      chunk = this.#start;
-    }
+    if (this.#decoder === undefined) this.#decoder = this.#decoderFor(chunk);
+    if (this.#error) return;
     if (this.#decoder) {
-      this.#decoder.write(chunk, () => tell({ type: 'taken', size }));
+      this.#decoder.write(chunk, giveBack);
     } else {
       this.#output(chunk);
-      tell({ type: 'taken', size });
+      giveBack();
     }
   }
 
@@ -73,8 +67,9 @@ class LayerRun {
     } catch (thrown) {
       return this.#fail(thrown);
     }
-    decoder?.on('data', (chunk: Buffer) => this.#output(chunk));
-    decoder?.on('end', () => this.#finish());
+    // In a turn of its own: by then the decoder works on the next piece, on a thread of Node's pool, at the same time.
+    decoder?.on('data', (chunk: Buffer) => setImmediate(() => this.#output(chunk)));
+    decoder?.on('end', () => setImmediate(() => this.#finish()));
     decoder?.on('error', (error) => this.#fail(damaged(error)));
     return decoder;
   }
@@ -94,8 +89,6 @@ class LayerRun {
   #finish(): void {
     if (this.#error) return;
     try {
-      // Content shorter than a magic number never got a decoder.
-      if (this.#decoder === undefined) this.#output(this.#start);
       this.#tar.finish();
       this.#extractor.finish();
       this.#extractor.close();
@@ -124,12 +117,9 @@ class LayerRun {
 let run: LayerRun | undefined;
 port.on('message', (message: ToWorker) => {
   if (message.type === 'layer') run = new LayerRun(message.root);
-  else if (message.type === 'data') run?.take(Buffer.from(message.chunk));
+  else if (message.type === 'data') run?.take(message.memory, message.size);
   else if (message.type === 'end') run?.end();
-  else if (message.type === 'sync') {
-    filesystem.syncfs(message.fd);
-    tell({ type: 'synced' });
-  } else {
+  else {
     run?.abort();
     run = undefined;
     tell({ type: 'aborted' });

@@ -6,9 +6,11 @@
 import { closeSync, constants, ftruncateSync, writeSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
-import { failed, hostile, limits, refused, safePath } from './extract-path.ts';
+import { setMetadata, setOpaque } from './extract-metadata.ts';
+import { bound, failed, hostile, limits, refused, safePath } from './extract-path.ts';
 import { removeTree } from './remove-tree.ts';
 import type { TarEntry, TarSink } from './tar.ts';
+import { malformed } from './tar-header.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
 const O_PATH = 0o10000000;
@@ -29,7 +31,7 @@ export class Extractor implements TarSink {
   #parent: Fd;
   #file: { fd: Fd; entry: TarEntry; position: number; hasHoles: boolean } | null = null;
   /** Directories to finish when nothing is made in them any more: times, and modes whose setgid bit children would inherit. */
-  readonly #directories = new Map<string, TarEntry>();
+  readonly #directories = new Map<string, Pick<TarEntry, 'mode' | 'atimeNs' | 'mtimeNs'>>();
   /** Whiteouts made here: a directory that replaces one must hide what lies below it. */
   readonly #whiteouts = new Set<string>();
   entries = 0;
@@ -66,6 +68,11 @@ export class Extractor implements TarSink {
     }
     const slash = path.lastIndexOf('/');
     const name = path.slice(slash + 1);
+    if (slash > 0 && `/${path.slice(0, slash)}`.includes(`/${whiteoutPrefix}`)) {
+      // What aufs kept for itself, as in some old images. No other directory can have such a name (layer.md "Whiteouts").
+      if (`/${path}`.includes(`/${whiteoutPrefix}${whiteoutPrefix}`)) return;
+      throw new StackError('image.archive', { message: `${entry.name} lies below a whiteout.` });
+    }
     const parent = this.#openParent(slash < 0 ? '' : path.slice(0, slash), entry.name);
     if (name.startsWith(whiteoutPrefix)) this.#whiteout(parent, path, name, entry.name);
     else this.#create(parent, path, name, entry);
@@ -90,7 +97,7 @@ export class Extractor implements TarSink {
     this.#file = null;
     try {
       if (hasHoles) ftruncateSync(fd, entry.size);
-      this.#metadata(fd, '', entry, entry.mode & ~this.#umask & 0o777);
+      setMetadata(this.#verbs, fd, '', entry, entry.mode & ~this.#umask & 0o777);
     } catch (thrown) {
       throw failed(entry.name, thrown);
     } finally {
@@ -139,7 +146,8 @@ export class Extractor implements TarSink {
     try {
       this.#parent = this.#openDirectory(path);
     } catch (thrown) {
-      if ((thrown as KernelError).code !== 'ENOENT') throw refused(entryName, thrown);
+      const { code } = thrown as KernelError;
+      if (code !== 'ENOENT' && (code !== 'ENOTDIR' || this.#whiteouts.size === 0)) throw refused(entryName, thrown);
       this.#parent = this.#makeParents(path, entryName);
     }
     this.#parentPath = path;
@@ -168,10 +176,15 @@ export class Extractor implements TarSink {
     try {
       return this.#openDirectory(path);
     } catch (thrown) {
-      if ((thrown as KernelError).code !== 'ENOENT') throw thrown;
+      const { code } = thrown as KernelError;
+      if (code !== 'ENOENT' && !(code === 'ENOTDIR' && this.#whiteouts.has(path))) throw thrown;
     }
+    // Hidden by a whiteout that came first, and made anew without an entry of its own.
+    const isReplaced = this.#whiteouts.delete(path);
+    if (isReplaced) this.#verbs.unlinkat(at, component, false);
     this.#verbs.mkdirat(at, component, 0o755);
     const fd = this.#openDirectory(path);
+    if (isReplaced) setOpaque(this.#verbs, fd);
     this.#verbs.fchmod(fd, 0o755);
     return fd;
   }
@@ -193,6 +206,7 @@ export class Extractor implements TarSink {
           return;
         }
         case 'symlink':
+          if (entry.linkName === '') throw malformed(`the link ${entry.name} has no target`);
           return verbs.symlinkat(entry.linkName, parent, name);
         case 'link':
           return this.#link(parent, name, entry);
@@ -210,7 +224,7 @@ export class Extractor implements TarSink {
       if ((thrown as KernelError).code !== 'EEXIST') throw failed(entry.name, thrown);
       // The later of two entries counts, as with tar(1) and docker; a directory stays one with its content.
       if (entry.type === 'link' && safePath(entry.linkName, entry.name) === path) return;
-      if (entry.type !== 'directory' || !this.#isDirectory(parent, name)) {
+      if (entry.type !== 'directory' || !isDirectory(this.#verbs, parent, name)) {
         removeTree(verbs, parent, name);
         make();
       }
@@ -220,7 +234,7 @@ export class Extractor implements TarSink {
       return;
     }
     if (entry.type === 'symlink') {
-      this.#metadata(parent, name, entry, null);
+      setMetadata(this.#verbs, parent, name, entry, null);
       return;
     }
     const fd = verbs.openat2(parent, name, { flags: O_PATH | O_NOFOLLOW, resolve: beneath });
@@ -229,7 +243,7 @@ export class Extractor implements TarSink {
         if (this.#whiteouts.delete(path)) setOpaque(verbs, fd);
         this.#finishDirectory(fd, path, entry);
       } else {
-        this.#metadata(fd, '', entry, entry.mode & ~this.#umask & 0o777);
+        setMetadata(this.#verbs, fd, '', entry, entry.mode & ~this.#umask & 0o777);
       }
     } finally {
       closeSync(fd);
@@ -237,31 +251,10 @@ export class Extractor implements TarSink {
   }
 
   #finishDirectory(fd: Fd, path: string, entry: TarEntry): void {
-    this.#metadata(fd, '', { ...entry, mode: entry.mode & ~S_ISGID }, -1);
-    this.#directories.set(path, entry);
-  }
-
-  /** `modeNow`: the permission bits it was made with, -1 where unknown, null where a mode has no meaning (symlinks). */
-  #metadata(fd: Fd, name: string, entry: TarEntry, modeNow: number | null): void {
-    // Order matters: chown(2) clears set-id bits and capabilities; and all of them change nothing about mtime.
-    if (entry.uid !== 0 || entry.gid !== 0 || modeNow === -1) this.#verbs.fchownat(fd, name, entry.uid, entry.gid);
-    if (modeNow !== null && modeNow !== entry.mode) this.#verbs.fchmod(fd, entry.mode);
-    for (const [attribute, value] of entry.xattrs) this.#setAttribute(fd, name, attribute, value);
-    this.#verbs.utimensat(fd, name, entry.atimeNs ?? entry.mtimeNs, entry.mtimeNs);
-  }
-
-  #setAttribute(fd: Fd, name: string, attribute: string, value: Uint8Array): void {
-    // Those steer overlayfs itself (redirects, metacopy): an image has no say in them.
-    if (/^(?:trusted|user)\.overlay\./.test(attribute)) return;
-    try {
-      this.#verbs.lsetxattr(fd, name, attribute, value);
-    } catch (thrown) {
-      const { code } = thrown as KernelError;
-      // File systems without an attribute class, and user.* on links and devices: docker goes on without them too.
-      const isOptional =
-        code === 'ENOTSUP' || code === 'EOPNOTSUPP' || (code === 'EPERM' && attribute.startsWith('user.'));
-      if (!isOptional || attribute === 'security.capability') throw thrown;
-    }
+    setMetadata(this.#verbs, fd, '', { ...entry, mode: entry.mode & ~S_ISGID }, -1);
+    const { mode, atimeNs, mtimeNs } = entry;
+    this.#directories.set(path, { mode, atimeNs, mtimeNs });
+    bound(this.#directories, 'directories');
   }
 
   #link(parent: Fd, name: string, entry: TarEntry): void {
@@ -275,6 +268,9 @@ export class Extractor implements TarSink {
     } catch (thrown) {
       const { code } = thrown as KernelError;
       if (code === 'EEXIST') throw thrown;
+      if (code === 'EPERM') {
+        throw new StackError('image.archive', { message: `${entry.name} is a hard link to a directory.` });
+      }
       if (code === 'ENOENT') {
         throw new StackError('image.archive', {
           message: `${entry.name} is a hard link to ${entry.linkName}, which the layer does not have.`,
@@ -299,26 +295,23 @@ export class Extractor implements TarSink {
     try {
       this.#verbs.mknodat(parent, hidden, S_IFCHR, 0, 0);
       this.#whiteouts.add(hiddenPath);
+      bound(this.#whiteouts, 'whiteouts');
     } catch (thrown) {
       if ((thrown as KernelError).code !== 'EEXIST') throw failed(entryName, thrown);
       // Whiteouts hide lower layers only: what this layer brings itself stays, alone.
-      if (!this.#isDirectory(parent, hidden)) return;
+      if (!isDirectory(this.#verbs, parent, hidden)) return;
       const fd = this.#verbs.openat2(parent, hidden, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve: beneath });
       setOpaque(this.#verbs, fd);
       closeSync(fd);
     }
   }
-
-  #isDirectory(parent: Fd, name: string): boolean {
-    try {
-      closeSync(this.#verbs.openat2(parent, name, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve: beneath }));
-      return true;
-    } catch {
-      return false;
-    }
-  }
 }
 
-function setOpaque(verbs: FilesystemVerbs, fd: Fd): void {
-  verbs.lsetxattr(fd, '', 'trusted.overlay.opaque', Buffer.from('y'));
+function isDirectory(verbs: FilesystemVerbs, parent: Fd, name: string): boolean {
+  try {
+    closeSync(verbs.openat2(parent, name, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve: beneath }));
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -11,16 +11,14 @@ export interface WorkerData {
 
 export type ToWorker =
   | { type: 'layer' /** Directory to extract into. */; root: Fd }
-  | { type: 'data'; chunk: ArrayBuffer }
+  | { type: 'data'; memory: ArrayBuffer; size: number }
   | { type: 'end' }
-  | { type: 'sync'; fd: Fd }
   | { type: 'abort' };
 
 export type FromWorker =
-  | { type: 'taken'; size: number }
+  | { type: 'taken' /** The memory of a piece, to be used again. */; memory: ArrayBuffer }
   | { type: 'done'; diffId: string; plain: number }
   | { type: 'aborted' }
-  | { type: 'synced' }
   | {
       type: 'failed';
       code: ErrorCode;
@@ -30,12 +28,16 @@ export type FromWorker =
       operation: string | undefined;
     };
 
-/** Bytes handed to a worker that it has not decompressed yet. */
-const window = 4 * 1024 * 1024;
+/**
+ * Bytes of a piece. Large, for each is handed over to another thread, which may have to wait for its turn on a busy machine.
+ */
+const pieceSize = 1024 * 1024;
+/** Pieces of a layer on their way to the worker, or in its hands. */
+const window = 4;
 
 /** One layer being extracted. */
 export interface Extraction {
-  /** Hands over a piece, which is copied; waits while the worker is behind. Throws what the worker failed with. */
+  /** Hands over a copy; waits while the worker is behind. Throws what the worker failed with. */
   write(chunk: Uint8Array): Promise<void>;
   /** No more comes: resolves with the digest of the plain tar once everything is on disk. */
   end(): Promise<{ diffId: string; plain: number }>;
@@ -47,34 +49,29 @@ export class Extractors implements AsyncDisposable {
   readonly #data: WorkerData;
   readonly #idle: Worker[] = [];
   readonly #all: Worker[] = [];
+  #first: Promise<Worker> | undefined;
+  #isFirstTaken = false;
 
   constructor(addon: string) {
     this.#data = { addon, umask: process.umask() };
   }
 
+  /** Starts the first worker: it takes a tenth of a second, in which a registry can be asked for what there is to extract. */
+  warm(): void {
+    this.#first ??= this.#spawn();
+    this.#first.catch(() => undefined);
+  }
+
   /** Starts a layer on a free worker, or on a new one; the caller bounds how many run at once. `root` stays the caller's. */
   async start(root: Fd): Promise<Extraction> {
-    const worker = this.#idle.pop() ?? (await this.#spawn());
+    const worker = this.#idle.pop() ?? (await (this.#takeFirst() ?? this.#spawn()));
     return new Running(worker, root, () => this.#idle.push(worker));
   }
 
-  /** syncfs(2) of the file system `fd` lies on, which may take seconds: not on the caller's thread. */
-  async sync(fd: Fd): Promise<void> {
-    const worker = this.#idle.pop() ?? (await this.#spawn());
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const onMessage = ({ type }: FromWorker) => {
-      if (type === 'synced') resolve();
-    };
-    worker.on('message', onMessage);
-    worker.on('error', reject);
-    worker.postMessage({ type: 'sync', fd } satisfies ToWorker);
-    try {
-      await promise;
-    } finally {
-      worker.off('message', onMessage);
-      worker.off('error', reject);
-    }
-    this.#idle.push(worker);
+  #takeFirst(): Promise<Worker> | undefined {
+    const first = this.#isFirstTaken ? undefined : this.#first;
+    this.#isFirstTaken = true;
+    return first;
   }
 
   async #spawn(): Promise<Worker> {
@@ -100,7 +97,11 @@ class Running implements Extraction {
   readonly #onMessage = (message: FromWorker) => this.#hear(message);
   readonly #onError = (error: unknown) =>
     this.#settle(new StackError('internal', { message: `The extraction worker failed: ${error}.`, cause: error }));
-  #ahead = 0;
+  /** Memory that came back, and how many pieces there are in all. */
+  readonly #free: ArrayBuffer[] = [];
+  #made = 0;
+  #piece: Uint8Array<ArrayBuffer> | undefined;
+  #fill = 0;
   #error: StackError | undefined;
   #done: { diffId: string; plain: number } | undefined;
   #wake: (() => void) | undefined;
@@ -115,15 +116,34 @@ class Running implements Extraction {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    while (this.#ahead >= window && !this.#error) await this.#news();
+    for (let at = 0; at < chunk.length; ) {
+      this.#piece ??= await this.#memory();
+      const part = chunk.subarray(at, at + pieceSize - this.#fill);
+      this.#piece.set(part, this.#fill);
+      at += part.length;
+      this.#fill += part.length;
+      if (this.#fill === pieceSize) this.#handOver();
+    }
+  }
+
+  #handOver(): void {
+    if (!this.#piece) return;
+    this.#send({ type: 'data', memory: this.#piece.buffer, size: this.#fill }, [this.#piece.buffer]);
+    this.#piece = undefined;
+    this.#fill = 0;
+  }
+
+  async #memory(): Promise<Uint8Array<ArrayBuffer>> {
+    while (this.#free.length === 0 && this.#made === window && !this.#error) await this.#news();
     if (this.#error) throw this.#error;
-    this.#ahead += chunk.byteLength;
-    const own = new ArrayBuffer(chunk.byteLength);
-    new Uint8Array(own).set(chunk);
-    this.#send({ type: 'data', chunk: own }, [own]);
+    const memory = this.#free.pop();
+    if (memory) return new Uint8Array(memory);
+    this.#made++;
+    return new Uint8Array(pieceSize);
   }
 
   async end(): Promise<{ diffId: string; plain: number }> {
+    this.#handOver();
     if (!this.#error) this.#send({ type: 'end' });
     while (!this.#done && !this.#error) await this.#news();
     if (this.#error) throw this.#error;
@@ -139,7 +159,7 @@ class Running implements Extraction {
   }
 
   #hear(message: FromWorker): void {
-    if (message.type === 'taken') this.#ahead -= message.size;
+    if (message.type === 'taken') this.#free.push(message.memory);
     else if (message.type === 'done') this.#done = message;
     else if (message.type === 'aborted') this.#close();
     else if (message.type === 'failed') {

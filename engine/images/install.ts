@@ -93,7 +93,7 @@ export async function install(
   if (stop.signal.aborted) throw named(stop.signal.reason, image.shown);
   if (signal.aborted) throw interruption(`Adding ${image.shown}`);
   try {
-    return await describe(store, extractors, image, kept, chain);
+    return await describe(store, image, kept, chain);
   } catch (thrown) {
     throw named(thrown, image.shown);
   }
@@ -102,7 +102,6 @@ export async function install(
 /** Writes manifest, configuration, record and names. */
 async function describe(
   store: Store,
-  extractors: Extractors,
   image: NewImage,
   layers: { digest: string; size: number }[],
   chain: string[],
@@ -139,7 +138,7 @@ async function describe(
   });
   const root = openSync(store.root, constants.O_DIRECTORY);
   try {
-    await extractors.sync(root);
+    await store.verbs.syncfs(root);
   } finally {
     closeSync(root);
   }

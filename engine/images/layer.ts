@@ -85,13 +85,13 @@ async function fill(
   using blob = new BlobWriter(store, source);
   using directory = hasLayer ? null : new NewDirectory(store);
   const extraction = directory && (await extractors.start(directory.root));
+  const writeback = directory && new Writeback(store, directory.root);
   try {
     for await (const chunk of source.open()) {
-      if (signal.aborted) {
-        throw interruption('Adding a layer');
-      }
+      if (signal.aborted) throw interruption('Adding a layer');
       blob.write(chunk);
       await extraction?.write(chunk);
+      writeback?.move(blob.size);
       onProgress('pulling', blob.size);
     }
     // Size and digest first: they tell a damaged transport from a damaged image.
@@ -106,6 +106,33 @@ async function fill(
   } catch (thrown) {
     await extraction?.abort();
     throw thrown;
+  }
+}
+
+/** Compressed bytes after which the disk is set to work. */
+const writebackStep = 8 * 1024 * 1024;
+
+/** Lets the disk write while the layer is extracted, so that the sync at the end of the image has little left to wait for. */
+class Writeback {
+  readonly #store: Store;
+  readonly #fd: Fd;
+  #next = writebackStep;
+  #isRunning = false;
+
+  constructor(store: Store, fd: Fd) {
+    this.#store = store;
+    this.#fd = fd;
+  }
+
+  move(bytes: number): void {
+    if (bytes < this.#next || this.#isRunning) return;
+    this.#next = bytes + writebackStep;
+    this.#isRunning = true;
+    const ended = () => {
+      this.#isRunning = false;
+    };
+    // What fails here fails at the end again.
+    this.#store.verbs.syncfs(this.#fd).then(ended, ended);
   }
 }
 

@@ -84,6 +84,7 @@ async function pullFrom(
   const wanted = reference.digest ?? reference.tag!;
   if (present && (await registry.digestOf(wanted)) === present.digest) return present;
   const { manifest, content, digest } = await resolve(registry, shown, wanted, platform ?? hostPlatform());
+  extractors.warm();
   const configContent = await fetchConfig(registry, manifest);
   const config = await readConfig(shown, configContent);
   if (platform && !fits(platform, config)) {

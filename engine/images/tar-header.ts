@@ -11,15 +11,17 @@ export function malformed(what: string): StackError {
 
 /** The sum of all header bytes with the sum's own field as spaces. Some old writers summed signed bytes. */
 export function checkSum(header: Buffer): void {
-  let unsigned = 8 * 32;
-  let signed = 8 * 32;
-  for (let i = 0; i < block; i++) {
-    if (i >= 148 && i < 156) continue;
-    unsigned += header[i]!;
-    signed += header.readInt8(i);
-  }
   const stored = readNumber(header, 148, 8);
-  if (stored !== unsigned && stored !== signed) throw malformed('an entry header has a wrong checksum');
+  if (stored !== sum(header, 0) && stored !== sum(header, 0x80)) {
+    throw malformed('an entry header has a wrong checksum');
+  }
+}
+
+/** `sign`: 0x80 to take bytes as signed. */
+function sum(header: Buffer, sign: number): number {
+  let total = 8 * 32;
+  for (let i = 0; i < block; i++) if (i < 148 || i >= 156) total += (header[i]! ^ sign) - sign;
+  return total;
 }
 
 /** Octal text, or GNU's base-256 where the first bit is set. Numbers above 2^53 are refused. */
@@ -83,6 +85,14 @@ export function readTime(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
   const match = /^(-?)([0-9]{1,11})(?:\.([0-9]*))?$/.exec(text);
   if (!match) throw malformed(`"${text}" is not a time`);
-  const ns = BigInt(match[2]!) * 1_000_000_000n + BigInt((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
-  return match[1] ? -ns : ns;
+  const sign = match[1] ? -1n : 1n;
+  return toTime(sign * BigInt(match[2]!), sign * BigInt((match[3] ?? '').slice(0, 9).padEnd(9, '0')));
+}
+
+const latest = 2n ** 63n - 1n;
+
+/** Nanoseconds; times beyond what 64 bits hold, the years 1677 to 2262, become the last that they do. */
+export function toTime(seconds: bigint, nanoseconds = 0n): bigint {
+  const time = seconds * 1_000_000_000n + nanoseconds;
+  return time > latest ? latest : time < -latest ? -latest : time;
 }

@@ -13,8 +13,8 @@ export interface Sparse {
   pieces: Piece[] | null;
 }
 
-/** Most pieces taken, and longest map before the content. */
-const pieceLimit = 1_000_000;
+/** Most pieces of one file. */
+export const pieceLimit = 1_000_000;
 
 /** Pieces of the old GNU format: `count` pairs of 12-byte numbers at `at` of a block; a pair without size ends them. */
 export function readPieces(block: Buffer, at: number, count: number): Piece[] {
@@ -38,6 +38,7 @@ export function paxSparse(text: (key: string) => string | undefined): Sparse | u
 }
 
 function pairs(numbers: number[]): Piece[] {
+  if (numbers.length > 2 * pieceLimit) throw malformed('a sparse file has too many pieces');
   if (numbers.length % 2 !== 0) throw malformed('the map of a sparse file is uneven');
   return Array.from({ length: numbers.length / 2 }, (_, i) => ({ offset: numbers[2 * i]!, size: numbers[2 * i + 1]! }));
 }
@@ -94,12 +95,12 @@ export class SparseContent {
   #take(pieces: Piece[]): void {
     let end = 0;
     for (const { offset, size } of pieces) {
-      if (!(offset >= end) || !(size >= 0) || !(offset + size <= this.#realSize)) {
+      const isWhole = Number.isSafeInteger(offset) && Number.isSafeInteger(size);
+      if (!isWhole || offset < end || size < 0 || offset + size > this.#realSize) {
         throw malformed('the map of a sparse file is out of order');
       }
       end = offset + size;
     }
-    if (pieces.length > pieceLimit) throw malformed('a sparse file has too many pieces');
     this.#pieces = pieces;
   }
 

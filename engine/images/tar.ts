@@ -4,8 +4,8 @@
  * Source: POSIX.1-2017 pax(1) "ustar Interchange Format" and "pax Extended Header"; tar(5).
  */
 import { StackError } from '../../schemas/errors.ts';
-import { block, checkSum, malformed, readNumber, readPax, readString, readTime } from './tar-header.ts';
-import { type Piece, paxSparse, readPieces, type Sparse, SparseContent } from './tar-sparse.ts';
+import { block, checkSum, malformed, readNumber, readPax, readString, readTime, toTime } from './tar-header.ts';
+import { type Piece, paxSparse, pieceLimit, readPieces, type Sparse, SparseContent } from './tar-sparse.ts';
 
 export type EntryType = 'file' | 'link' | 'symlink' | 'char' | 'block' | 'directory' | 'fifo';
 
@@ -39,7 +39,7 @@ export interface TarSink {
   end(): void;
 }
 
-/** Longest pax header or GNU long name taken: far above what paths and attributes of Linux need. */
+/** Most bytes of pax headers and GNU long names for one entry: far above what paths and attributes of Linux need. */
 const metadataLimit = 1024 * 1024;
 const types: Record<string, EntryType> = {
   '\0': 'file',
@@ -62,6 +62,9 @@ export class TarReader {
   #padding = 0;
   /** What the content is collected for; null while it goes to the sink. */
   #metadata: { kind: string; parts: Buffer[] } | null = null;
+  /** Bytes of metadata since the last entry, and all those for every entry. */
+  #metadataSize = 0;
+  #globalSize = 0;
   #pax = new Map<string, Buffer>();
   #globalPax = new Map<string, Buffer>();
   #longName: string | undefined;
@@ -130,6 +133,7 @@ export class TarReader {
     const header = this.#header;
     if (this.#mapped) {
       this.#mapped.pieces.push(...readPieces(header, 0, 21));
+      if (this.#mapped.pieces.length > pieceLimit) throw malformed('a sparse file has too many pieces');
       if (header[504] === 0) this.#beginSparse(this.#mapped.header, this.#mapped.pieces);
       return;
     }
@@ -144,8 +148,10 @@ export class TarReader {
     const size = readNumber(header, 124, 12);
     if (size < 0) throw malformed('a size is negative');
     if (flag === 'x' || flag === 'g' || flag === 'L' || flag === 'K') {
-      if (size > metadataLimit) {
-        throw new StackError('image.limit', { message: `The archive has an extended header of ${size} bytes.` });
+      this.#metadataSize += size;
+      if (this.#metadataSize > metadataLimit) {
+        const message = `The archive has extended headers of ${this.#metadataSize} bytes before one entry.`;
+        throw new StackError('image.limit', { message });
       }
       this.#metadata = { kind: flag, parts: [] };
       this.#begin(size);
@@ -183,6 +189,7 @@ export class TarReader {
     this.#pax = new Map();
     this.#longName = undefined;
     this.#longLink = undefined;
+    this.#metadataSize = this.#globalSize;
     this.#isInEntry = true;
     this.#sink.entry(entry);
     this.#begin(stored);
@@ -191,7 +198,10 @@ export class TarReader {
   /** A pax record as text. */
   readonly #text = (key: string): string | undefined => {
     const value = this.#pax.get(key) ?? this.#globalPax.get(key);
-    return value === undefined || value.length === 0 ? undefined : readString(value, 0, value.length);
+    if (value === undefined || value.length === 0) return undefined;
+    // What stands behind it would be lost, or be seen by another reader: names that are not what they seem.
+    if (value.includes(0)) throw malformed(`pax record ${key} has a NUL byte`);
+    return readString(value, 0, value.length);
   };
 
   #begin(size: number): void {
@@ -210,6 +220,8 @@ export class TarReader {
       return;
     }
     this.#metadata = null;
+    // Those of the whole archive stay in memory: all of them together count for each entry.
+    if (metadata.kind === 'g') this.#globalSize = this.#metadataSize;
     const content = Buffer.concat(metadata.parts);
     if (metadata.kind === 'L') this.#longName = readString(content, 0, content.length);
     else if (metadata.kind === 'K') this.#longLink = readString(content, 0, content.length);
@@ -242,6 +254,13 @@ export class TarReader {
       if (id < 0 || id >= 0xffff_ffff) throw malformed(`${name} has the ${key} ${id}`);
       return id;
     };
+    // As many bits as dev_t of the kernel has: mknod(2) would cut off what goes beyond, and make another device.
+    const device = (at: number, highest: number) => {
+      if (type !== 'char' && type !== 'block') return 0;
+      const value = readNumber(header, at, 8);
+      if (value < 0 || value > highest) throw malformed(`${name} has the device number ${value}`);
+      return value;
+    };
     return {
       name,
       type: isDirectory ? 'directory' : type,
@@ -250,10 +269,10 @@ export class TarReader {
       uid: owner('uid', 108),
       gid: owner('gid', 116),
       size: type === 'file' && !isDirectory ? (number('size') ?? size) : 0,
-      mtimeNs: readTime(text('mtime')) ?? BigInt(readNumber(header, 136, 12)) * 1_000_000_000n,
+      mtimeNs: readTime(text('mtime')) ?? toTime(BigInt(readNumber(header, 136, 12))),
       atimeNs: readTime(atime),
-      major: type === 'char' || type === 'block' ? readNumber(header, 329, 8) : 0,
-      minor: type === 'char' || type === 'block' ? readNumber(header, 337, 8) : 0,
+      major: device(329, 0xfff),
+      minor: device(337, 0xf_ffff),
       xattrs,
     };
   }

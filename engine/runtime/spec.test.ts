@@ -289,3 +289,30 @@ test('the host’s namespaces are left out', () => {
   );
   expect(types).toEqual(['mount', 'uts', 'ipc', 'cgroup']);
 });
+
+test('annotations are the image’s, then the service’s', () => {
+  const image: Image = { Labels: { a: 'image', b: 'image' }, StopSignal: 'SIGINT' };
+  expect(spec({ annotations: { a: 'service' } }, image).annotations).toEqual({
+    'org.opencontainers.image.os': 'linux',
+    'org.opencontainers.image.architecture': 'amd64',
+    'org.opencontainers.image.stopSignal': 'SIGINT',
+    a: 'service',
+    b: 'image',
+  });
+});
+
+// Forms in which docker compose, docker and buildah write that a field is not set.
+test.each<[string, Image]>([
+  ['nothing', {}],
+  ['null', { Env: null, Entrypoint: null, Labels: null, ExposedPorts: null, Volumes: null, Shell: null }],
+  [
+    'empty',
+    { User: '', Env: [], Entrypoint: [], Labels: {}, ExposedPorts: {}, Volumes: {}, WorkingDir: '', StopSignal: '' },
+  ],
+  [
+    'docker’s own fields',
+    { ArgsEscaped: true, OnBuild: null, Domainname: '', Tty: false, AttachStdin: false, Image: 'x' },
+  ],
+])('an image that says %s gives the same config.json', (_, image) => {
+  expect(spec({}, image)).toEqual(spec());
+});

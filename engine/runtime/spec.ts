@@ -6,6 +6,7 @@ import type { Service } from '../../schemas/project.ts';
 import type { SecurityModules } from '../security/security.ts';
 import { capabilitySets, containerCapabilities } from './capabilities.ts';
 import { containerMounts, defaultShmSize, rootPropagation } from './mounts.ts';
+import { imageAnnotations } from './spec-annotations.ts';
 import { commandLine, environment, rlimits, workingDirectory } from './spec-process.ts';
 import { bytes, resources, sysctls } from './spec-resources.ts';
 import { securityOptions } from './spec-security.ts';
@@ -115,7 +116,7 @@ export function toRuntimeSpec(request: SpecRequest): RuntimeSpec {
       isPrivileged,
       files: request.files,
     }),
-    annotations: config.annotations ?? {},
+    annotations: { ...imageAnnotations(request.image), ...config.annotations },
     linux: {
       namespaces: namespaces(request.namespaces ?? {}),
       cgroupsPath: request.cgroupsPath,
