@@ -111,6 +111,8 @@ export interface RunOperation {
   mounts: RunMount[];
   network: 'default' | 'none' | 'host';
   security: 'sandbox' | 'insecure';
+  /** Absent for the builder's choice. */
+  hostname?: string;
   /** `name=address` for /etc/hosts. */
   hosts: string[];
   /** Bytes of /dev/shm; absent for the runtime's default. */
