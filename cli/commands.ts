@@ -40,10 +40,24 @@ export const commands: Record<string, Entry> = {
     summary: 'Print what `stack up` would do, and why; change nothing',
     load: async () => (await import('./plan.ts')).plan,
   },
+  push: {
+    summary: 'Push the images that the services build',
+    load: async () => (await import('./push.ts')).push,
+  },
   image: {
-    summary: 'Pull, load, list and remove images',
+    summary: 'Pull, push, load, list, save and remove images',
     load: async () => (await import('./image.ts')).image,
   },
+  gc: {
+    summary: 'Make room: remove unused images, the least recently used first',
+    load: async () => (await import('./gc.ts')).gc,
+  },
+  system: {
+    summary: 'Show and check what Stack keeps on this machine',
+    load: async () => (await import('./system.ts')).system,
+  },
+  login: { summary: 'Log in to a registry', load: async () => (await import('./login.ts')).login },
+  logout: { summary: 'Forget the login of a registry', load: async () => (await import('./login.ts')).logout },
   doctor: {
     summary: 'Tell whether this machine can run stacks, and what to do where it cannot',
     load: async () => (await import('./doctor.ts')).doctor,
@@ -51,8 +65,7 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead =
-  'attach bridge build commit convert cp events export pause push scale stats top unpause wait watch';
+const withoutInstead = 'attach bridge build commit convert cp events export pause scale stats top unpause wait watch';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([

@@ -46,6 +46,19 @@ async function parse(line: string): Promise<{ flags: Record<string, unknown>; ar
   return { flags: command.opts(), args };
 }
 
+/** As parse, of a command that may be a group's member. */
+async function parseMember(line: string): Promise<{ flags: Record<string, unknown>; args: string[] }> {
+  const words = line.split(' ');
+  const command = (await commands[words[0]!]!.load()).build({ environment: {} } as Context, () => {});
+  const member = command.commands.find((each) => each.name() === words[1]) ?? command;
+  let args: string[] = [];
+  member.action((...values: unknown[]) => {
+    args = values.slice(0, -2).flat() as string[];
+  });
+  await command.parseAsync(words.slice(1), { from: 'user' });
+  return { flags: member.opts(), args };
+}
+
 test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
   ['up -d', { detach: true, recreate: true, deps: true, start: true }],
   ['up --wait --wait-timeout 30 web db', { wait: true, waitTimeout: 30_000 }, ['web', 'db']],
@@ -86,6 +99,13 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
   ['config --format json -o out.json', { format: 'json', output: 'out.json' }],
   ['config -q', { quiet: true }],
   ['plan --json --scale web=2', { json: true, scale: { web: 2 } }],
+  ['login -u ann --password-stdin r.test', { username: 'ann', passwordStdin: true }, ['r.test']],
+  ['logout r.test', {}, ['r.test']],
+  [
+    'push --ignore-push-failures --include-deps -q web',
+    { ignorePushFailures: true, includeDeps: true, quiet: true },
+    ['web'],
+  ],
   ['doctor --json', { json: true, format: 'pretty' }],
   ['doctor --format json', { format: 'json' }],
   ['version --short', { short: true }],
@@ -117,8 +137,15 @@ test.each([
   ['kill -s NOPE', /not a signal/],
   ['logs --bad', /--bad/],
   ['config --no-interpolate', /Not supported yet: --no-interpolate/],
+  ['gc', /--keep/],
+  ['gc --keep much', /500MB/],
+  ['image save --format zip a', /docker-archive/],
   ['--dry-run up', /Not supported yet: --dry-run/],
   ['image nonsense', /no command "image nonsense"/],
+  ['login -u ann r.test', /no terminal to ask/],
+  ['login -p x --password-stdin -u ann', /cannot be given together/],
+  ['login --password-stdin', /needs a user/],
+  ['login a/../b@c', /no registry|is no/],
   ['--progress fancy up', /auto, tty, plain/],
 ])('%s is refused', async (line, words) => {
   const { exitCode, stderr, stdout } = await output(...line.split(' '));
@@ -140,9 +167,33 @@ test.each(Object.keys(commands))('the help of %s has an example, and its flags a
   expect(stdout).toContain(entry?.summary);
 });
 
-test.each(['pull', 'load', 'ls', 'rm', 'inspect'])('the help of image %s has an example', async (name) => {
-  const { stdout } = await output('image', name, '--help');
-  expect(stdout).toMatch(new RegExp(`Examples?:\n  .*stack image ${name}`));
+test.each([
+  ...['pull', 'load', 'save', 'ls', 'rm', 'inspect', 'history', 'diff', 'tag', 'prune', 'push', 'referrers'].map(
+    (name) => ['image', name],
+  ),
+  ...['df', 'check'].map((name) => ['system', name]),
+])('the help of %s %s has an example, and its flags a description', async (group, name) => {
+  const { stdout } = await output(group!, name!, '--help');
+  expect(stdout).toMatch(new RegExp(`Examples?:\n  .*stack ${group} ${name}`));
+  expect(stdout).not.toMatch(/^ +-\S.*(?:>|\]|--\S+)$/m);
+});
+
+test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
+  ['image ls -a -q --no-trunc --digests --filter dangling=true --filter label=x', { all: true, trunc: false }],
+  ['image rm -f --no-prune a b', { force: true, prune: false }, ['a', 'b']],
+  ['image prune -a -f --filter until=24h', { all: true, force: true, filter: ['until=24h'] }],
+  ['image save -o x.tar --format oci-archive a', { output: 'x.tar', format: 'oci-archive' }, ['a']],
+  ['image history -q --no-trunc -H false a', { quiet: true, trunc: false, human: 'false' }, ['a']],
+  ['image inspect -f {{.Id}} a', { format: '{{.Id}}' }, ['a']],
+  ['image tag a b', {}, ['a', 'b']],
+  ['gc --keep 20GB', { keep: 20e9 }],
+  ['gc --keep 1.5GiB', { keep: 1.5 * 2 ** 30 }],
+  ['system df -v --format json', { verbose: true, format: 'json' }],
+  ['system check -q -r', { quick: true, repair: true }],
+])('%s', async (line, flags, args) => {
+  const parsed = await parseMember(line);
+  expect(parsed.flags).toMatchObject(flags);
+  if (args) expect(parsed.args).toEqual(args);
 });
 
 test('help names a command', async () => {

@@ -2,13 +2,14 @@
 import { readdirSync } from 'node:fs';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
+import { asStackError } from '../schemas/errors.ts';
 import type { Emit } from '../schemas/events.ts';
 import type { Plan } from '../schemas/plan.ts';
 import type { Project } from '../schemas/project.ts';
 import type { ObservedContainer, Snapshot } from '../schemas/snapshot.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Host } from './host.ts';
-import type { Images } from './images/images.ts';
+import type { Hold, Images } from './images/images.ts';
 import { loadRecords } from './network/records.ts';
 import { observe, observeContainers, setDamagedAside } from './observe.ts';
 import { createEffects, createRooms } from './rooms.ts';
@@ -76,13 +77,17 @@ export function createEngine(host: Host): Engine {
     project: Project,
     run: Run,
     make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
-    isDown = false,
+    action: Plan['action'] = 'up',
   ): Promise<Applied> {
     const { emit, signal, waitTimeoutMs, command = 'stack' } = run;
     using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
-    if (isDown) for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
+    if (action === 'down') for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
     const { execute } = await import('./execute/execute.ts');
-    const effects = () => createEffects(host, rooms);
+    // From the look at the images on: nobody removes one before the container that it is meant for is written down.
+    using hold = (await rooms.images()).hold();
+    // Only where containers may be made: a full disk, which takes no lease, must not keep anything from being stopped.
+    if (action === 'up') await keepImages(project, hold);
+    const effects = () => createEffects(host, rooms, hold);
     let snapshot = await look(project.name, project, true);
     let plan = await make(snapshot, []);
     const pulls = plan.operations.filter((one) => one.kind === 'image.pull');
@@ -117,8 +122,8 @@ export function createEngine(host: Host): Engine {
     },
     async apply(project, options, run) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
-      const isDown = options.action === 'down';
-      return carryOut(project, run, async (found, pulled) => reconcile(project, found, { ...options, pulled }), isDown);
+      const { action } = options;
+      return carryOut(project, run, async (found, pulled) => reconcile(project, found, { ...options, pulled }), action);
     },
     async createOneOff(project, request, run) {
       const { reconcileOneOff } = await import('../planner/reconcile/reconcile.ts');
@@ -130,6 +135,18 @@ export function createEngine(host: Host): Engine {
     containers: rooms.containers,
     images: rooms.images,
   };
+}
+
+/** Those that are missing are pulled later, or told to be missing. */
+async function keepImages(project: Project, hold: Hold): Promise<void> {
+  for (const { image, platform } of Object.values(project.services)) {
+    if (!image) continue;
+    try {
+      await hold.use(image, platform);
+    } catch (error) {
+      if (asStackError(error).code !== 'image.not-found') throw error;
+    }
+  }
 }
 
 function stackNames({ layout }: Host): string[] {

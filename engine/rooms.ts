@@ -6,7 +6,7 @@ import type { Stray } from '../schemas/snapshot.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Effects } from './execute/effects.ts';
 import type { Host } from './host.ts';
-import type { Images } from './images/images.ts';
+import type { Hold, Images } from './images/images.ts';
 import type { Networks } from './network/network.ts';
 import type { Volumes } from './volumes/volumes.ts';
 
@@ -40,7 +40,8 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   return () => (made ??= make());
 }
 
-export async function createEffects(host: Host, rooms: Rooms): Promise<Effects> {
+/** `hold`: keeps the images from being removed until their containers are there; the caller gives it back. */
+export async function createEffects(host: Host, rooms: Rooms, hold: Hold): Promise<Effects> {
   const [containers, networks, volumes, images, { readLog }] = await Promise.all([
     rooms.containers(),
     rooms.networks(),
@@ -52,7 +53,7 @@ export async function createEffects(host: Host, rooms: Rooms): Promise<Effects> 
     containers,
     volumes,
     images: {
-      get: async (name, platform) => images.get(name, platform),
+      get: hold.use,
       pull: (name, options) => images.pull(name, options),
     },
     networks: {

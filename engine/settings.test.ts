@@ -10,6 +10,7 @@ registries:
   docker.io:
     mirrors: [http://127.0.0.1:5000]
   registry.example.com:5001: { insecure: true }
+  own.example.com: { ca: /ca.crt, clientCert: /c.crt, clientKey: /c.key }
 network:
   pools: [{ base: 10.200.0.0/16, size: 24 }]
 cgroupParent: /elsewhere
@@ -18,6 +19,7 @@ cgroupParent: /elsewhere
     registries: {
       'docker.io': { mirrors: ['http://127.0.0.1:5000'] },
       'registry.example.com:5001': { insecure: true },
+      'own.example.com': { ca: '/ca.crt', clientCert: '/c.crt', clientKey: '/c.key' },
     },
     network: { pools: [{ base: '10.200.0.0/16', size: 24 }] },
     cgroupParent: '/elsewhere',

@@ -36,7 +36,7 @@ export async function readSettings(environment: NodeJS.ProcessEnv = process.env)
 }
 
 /** Counts up with every change of what a settings file may say. */
-const checkedFormat = 2;
+const checkedFormat = 3;
 
 /** The settings of this very text where an earlier run checked them: parser and schema stay unloaded, 40 ms a command. */
 function readChecked(cache: string, text: string): Settings | undefined {
@@ -121,8 +121,8 @@ export async function parseSettings(text: string, file: string): Promise<Setting
 
 /** Names that may stand at a place of the settings file. */
 function known(path: PropertyKey[]): string[] {
-  if (path.length === 0) return ['registries', 'network', 'cgroupParent'];
-  if (path[0] === 'registries') return ['mirrors', 'insecure'];
+  if (path.length === 0) return ['registries', 'network', 'selinux', 'cgroupParent'];
+  if (path[0] === 'registries') return ['mirrors', 'insecure', 'ca', 'clientCert', 'clientKey'];
   return path.length === 1 ? ['pools'] : ['base', 'size'];
 }
 

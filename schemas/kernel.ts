@@ -117,8 +117,8 @@ export interface ProcessVerbs {
   pidfdOpen(pid: number): Fd;
   /** pidfd_send_signal(2); 0 only asks. */
   pidfdSignal(pidfd: Fd, signal: number): void;
-  /** Resolves when the process has ended. On a worker thread. */
-  pidfdWait(pidfd: Fd): Promise<void>;
+  /** Resolves when the process has ended, or with false after so long; for ever where absent. On a worker thread. */
+  pidfdWait(pidfd: Fd, timeoutMs?: number): Promise<boolean>;
   /** FD_CLOEXEC on every open descriptor from this one on (close_range(2), CLOSE_RANGE_CLOEXEC). */
   closeOnExec(from: Fd): void;
   pipe(): [read: Fd, write: Fd];

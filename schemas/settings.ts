@@ -9,8 +9,13 @@ export const settings = z.strictObject({
       z.strictObject({
         /** Asked in order before the registry itself: `http://127.0.0.1:5000`, `mirror.example.com/hub`. */
         mirrors: z.optional(z.array(z.string())),
-        /** Plain HTTP or unverified TLS is allowed for this registry and its mirrors. */
+        /** Plain HTTP or unverified TLS is allowed for this host, and for no other: a mirror has an entry of its own. */
         insecure: z.optional(z.boolean()),
+        /** PEM file of authorities that are trusted besides the machine's. */
+        ca: z.optional(z.string()),
+        /** PEM files of the certificate shown to the host, and of its key, which may be in the same file. */
+        clientCert: z.optional(z.string()),
+        clientKey: z.optional(z.string()),
       }),
     ),
   ),

@@ -50,8 +50,8 @@ await build({
   format: 'cjs',
   platform: 'node',
   target: 'node22',
-  // Large, and needed by the few commands that reach a registry or draw on a terminal.
-  external: ['undici', 'listr2'],
+  // Large, and needed by the few commands that draw on a terminal.
+  external: ['listr2'],
   // Its CommonJS build has no named exports behind `await import('yaml')`.
   alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
   define: { 'import.meta.url': '__url', 'import.meta.dirname': '__dirname' },

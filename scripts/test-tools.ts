@@ -10,10 +10,12 @@ import { ensurePackages } from './base-images/tools.ts';
 
 /** Debian's package by the command it is needed for. */
 const packages = {
+  buildah: 'buildah',
   busybox: 'busybox-static',
   ip: 'iproute2',
   nft: 'nftables',
   nsenter: 'util-linux',
+  podman: 'podman',
   python3: 'python3',
   setcap: 'libcap2-bin',
   skopeo: 'skopeo',

@@ -4,6 +4,7 @@ import type { EventKind } from '../../schemas/events.ts';
 const words: Record<EventKind, [doing: string, done: string]> = {
   'image.pull': ['Pulling', 'Pulled'],
   'image.load': ['Loading', 'Loaded'],
+  'image.push': ['Pushing', 'Pushed'],
   'network.create': ['Creating', 'Created'],
   'network.remove': ['Removing', 'Removed'],
   'volume.create': ['Creating', 'Created'],

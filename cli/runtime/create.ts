@@ -1,10 +1,14 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { Launched } from '../../engine/runtime/launcher.ts';
 import { create as createContainer } from '../../engine/runtime/oci/create.ts';
+import { cleanUpAfter } from '../../engine/runtime/oci/destroy.ts';
 import { remove } from '../../engine/runtime/oci/kill.ts';
 import { afterStart } from '../../engine/runtime/oci/start.ts';
 import { type Definition, integer } from './command.ts';
 import { Foreground } from './foreground.ts';
+import { writePid } from './pid-file.ts';
+
+export { writePid } from './pid-file.ts';
 
 interface Flags {
   bundle: string;
@@ -44,7 +48,11 @@ export const create: Definition = {
       isDetached: true,
     });
     launched.close();
-    writePid(flags.pidFile, state.pid);
+    try {
+      writePid(flags.pidFile, state.pid);
+    } catch (error) {
+      throw await cleanUpAfter(error, () => remove(runtime, id, true));
+    }
   },
 };
 
@@ -63,44 +71,35 @@ export const run: Definition = {
     const runtime = await context.runtime();
     const isDetached = flags.detach ?? false;
     const foreground = new Foreground(runtime);
-    const { state, launched } = await createContainer(runtime, id, {
-      bundle: flags.bundle,
-      config: flags.config,
-      consoleSocket: flags.consoleSocket,
-      preserveFds: flags.preserveFds,
-      noPivot: !flags.pivot,
-      isDetached,
-      waits: !isDetached,
-      startsItself: true,
-      onTerminal: (fd) => foreground.takeTerminal(fd),
-    });
-    writePid(flags.pidFile, state.pid);
+    let launched: Launched | undefined;
+    let exitCode = 0;
     try {
+      const created = await createContainer(runtime, id, {
+        bundle: flags.bundle,
+        config: flags.config,
+        consoleSocket: flags.consoleSocket,
+        preserveFds: flags.preserveFds,
+        noPivot: !flags.pivot,
+        isDetached,
+        waits: !isDetached,
+        startsItself: true,
+        onTerminal: (fd) => foreground.takeTerminal(fd),
+      });
+      launched = created.launched;
+      writePid(flags.pidFile, created.state.pid);
       foreground.listen();
       launched.proceed();
       await foreground.started(id, launched);
-      await afterStart(runtime, state);
-      if (isDetached) return 0;
-      return await foreground.ended(launched);
+      await afterStart(runtime, created.state);
+      if (!isDetached) exitCode = await foreground.ended(launched);
     } catch (error) {
-      await remove(runtime, id, true);
-      throw error;
+      // Before it was created there is nothing of it; the id may be another's.
+      throw launched ? await cleanUpAfter(error, () => remove(runtime, id, true)) : error;
     } finally {
       foreground.restore();
-      launched.close();
-      if (!isDetached && !flags.keep) await remove(runtime, id, true);
+      launched?.close();
     }
+    if (!isDetached && !flags.keep) await remove(runtime, id, true);
+    return exitCode;
   },
 };
-
-/** Whole or not at all: somebody waits for it to appear. */
-export function writePid(file: string | undefined, pid: number): void {
-  if (!file) return;
-  try {
-    writeFileSync(`${file}.new`, String(pid));
-    renameSync(`${file}.new`, file);
-  } catch (error) {
-    rmSync(`${file}.new`, { force: true });
-    throw error;
-  }
-}

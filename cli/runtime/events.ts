@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { oomKills } from '../../engine/runtime/cgroup/cgroup.ts';
 import { cgroupStats } from '../../engine/runtime/cgroup/stats.ts';
 import { wrongStatus } from '../../engine/runtime/oci/start.ts';
+import { cgroupOf } from '../../engine/runtime/oci/state.ts';
 import { toJson } from '../../engine/runtime/spec-json.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Definition } from './command.ts';
@@ -16,13 +17,14 @@ export const events: Definition = {
     const { states } = await context.runtime();
     const state = states.read(id);
     if (states.status(state) === 'stopped') throw wrongStatus(id, 'stopped', 'watched', 'created or running');
+    const cgroup = cgroupOf(state, 'watched');
     const print = (type: string, data: unknown) => context.print(`${toJson({ type, id, data })}\n`);
-    if (stats) return print('stats', cgroupStats(state.cgroupsPath));
+    if (stats) return print('stats', cgroupStats(cgroup));
     const pauseMs = milliseconds(interval as string);
-    let killed = oomKills(state.cgroupsPath);
+    let killed = oomKills(cgroup);
     while (states.status(state) !== 'stopped') {
-      print('stats', cgroupStats(state.cgroupsPath));
-      const now = oomKills(state.cgroupsPath);
+      print('stats', cgroupStats(cgroup));
+      const now = oomKills(cgroup);
       if (now > killed) print('oom', undefined);
       killed = now;
       await delay(pauseMs);

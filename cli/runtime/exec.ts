@@ -101,6 +101,13 @@ function recordPid(verbs: ProcessVerbs, file: string | undefined, pid: number): 
   }
 }
 
+/** Each name once, at its first place with its last value: of two of a name getenv(3) finds the first. */
+function environment(container: string[] = [], given: string[] = []): string[] {
+  const byName = new Map<string, string>();
+  for (const entry of [...container, ...given]) byName.set(entry.split('=', 1)[0]!, entry);
+  return [...byName.values()];
+}
+
 function processOf(base: Process | undefined, args: string[], flags: Flags): Process {
   if (flags.process) return loadProcess(readFileSync(flags.process, 'utf8'), flags.process).process;
   if (args.length === 0) {
@@ -123,7 +130,7 @@ function processOf(base: Process | undefined, args: string[], flags: Flags): Pro
     args,
     terminal: flags.tty ?? false,
     cwd: flags.cwd ?? container.cwd,
-    env: [...(container.env ?? []), ...(flags.env ?? [])],
+    env: environment(container.env, flags.env),
     user: {
       ...container.user,
       uid: of(uid, container.user?.uid),

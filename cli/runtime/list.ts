@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { cgroupProcesses } from '../../engine/runtime/cgroup/cgroup.ts';
-import { document } from '../../engine/runtime/oci/state.ts';
+import { cgroupOf, document } from '../../engine/runtime/oci/state.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Definition } from './command.ts';
 
@@ -53,7 +53,7 @@ export const ps: Definition = {
   options: (command) => void command.option('-f, --format <format>', 'table or json', 'table'),
   async action(context, [id = '', ...options], { format }) {
     const { states } = await context.runtime();
-    const pids = cgroupProcesses(states.read(id).cgroupsPath).sort((a, b) => a - b);
+    const pids = cgroupProcesses(cgroupOf(states.read(id), 'listed')).sort((a, b) => a - b);
     if (format === 'json') {
       context.print(`${JSON.stringify(pids)}\n`);
       return;

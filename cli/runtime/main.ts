@@ -70,7 +70,10 @@ export async function main(surroundings: Surroundings): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const message = messageOf(error);
+    const also = error instanceof StackError ? error.also.map(messageOf) : [];
     try {
+      // Before it: callers take the last line for the reason.
+      for (const further of also) log('error', further);
       log('error', message);
     } catch {
       // The log cannot be written: what it was about counts more.
@@ -78,6 +81,7 @@ export async function main(surroundings: Surroundings): Promise<number> {
     surroundings.stderr.write(`stack-runtime: ${message}\n`);
     if (!(error instanceof StackError)) return 1;
     if (error.hint) surroundings.stderr.write(`  ${error.hint}\n`);
+    for (const further of also) surroundings.stderr.write(`  And in the cleaning up: ${further}\n`);
     return error.exitCode ?? 1;
   }
 }

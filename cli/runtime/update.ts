@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { cgroupProcesses } from '../../engine/runtime/cgroup/cgroup.ts';
 import { updateCgroups } from '../../engine/runtime/cgroup/update.ts';
 import { loadResources } from '../../engine/runtime/oci/config.ts';
+import type { Runtime } from '../../engine/runtime/oci/create.ts';
 import { wrongStatus } from '../../engine/runtime/oci/start.ts';
+import { type ContainerState, cgroupOf } from '../../engine/runtime/oci/state.ts';
+import { readSpec } from '../../engine/runtime/spec-json.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Resources } from '../../schemas/oci-runtime.ts';
 import type { Definition } from './command.ts';
@@ -43,6 +47,7 @@ export const update: Definition = {
     const state = runtime.states.read(id);
     const status = runtime.states.status(state);
     if (status === 'stopped') throw wrongStatus(id, status, 'updated', 'created or running');
+    await changeResctrl(runtime, state, flags);
     const file = flags.resources as string | undefined;
     const resources = file
       ? loadResources(readFileSync(file === '-' ? 0 : file, 'utf8'), file).resources
@@ -50,9 +55,28 @@ export const update: Definition = {
     if (state.cgroupManager === 'systemd') {
       await (await import('../../engine/runtime/oci/unit.ts')).changeUnit(state, resources);
     }
-    updateCgroups(state.cgroupsPath, resources, undefined, runtime.kernel.process);
+    if (Object.keys(resources).length === 0 && !state.cgroupsPath) return;
+    updateCgroups(cgroupOf(state, 'updated'), resources, undefined, runtime.kernel.process);
   },
 };
+
+/** --l3-cache-schema and --mem-bw-schema. @throws host.kernel-feature on a machine without resctrl */
+async function changeResctrl(
+  { states }: Runtime,
+  state: ContainerState,
+  flags: Record<string, unknown>,
+): Promise<void> {
+  const changed = {
+    ...(flags.l3CacheSchema ? { l3CacheSchema: flags.l3CacheSchema as string } : {}),
+    ...(flags.memBwSchema ? { memBwSchema: flags.memBwSchema as string } : {}),
+  };
+  if (Object.keys(changed).length === 0) return;
+  const { updateResctrl } = await import('../../engine/runtime/oci/resctrl.ts');
+  const { linux } = readSpec(states.config(state.id), state.id);
+  const pids = state.cgroupsPath ? cgroupProcesses(state.cgroupsPath) : [state.pid];
+  const group = updateResctrl(state.id, linux?.intelRdt ?? {}, changed, pids);
+  if (group) states.write({ ...state, resctrl: group });
+}
 
 function fromFlags(flags: Record<string, unknown>): Resources {
   const groups: Record<string, Record<string, unknown>> = {};

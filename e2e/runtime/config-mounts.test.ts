@@ -185,11 +185,11 @@ test('devices of every type, default devices and links; a default of another kin
       'cd /dev; stat -c "%n %F %t:%T %a %u:%g" x/* null full; for at in fd stdin stdout stderr ptmx; do readlink $at; done; head -c 2 x/u | wc -c; [ -p x/p ] && echo fifo',
       ({ linux }) => {
         linux.devices = [
-          { type: 'c', path: '/dev/x/c', major: 1, minor: 3, fileMode: 0o600, uid: 3, gid: 4 },
+          { type: 'c', path: '/dev/x/c/', major: 1, minor: 3, fileMode: 0o600, uid: 3, gid: 4 },
           { type: 'b', path: '/dev/x/b', major: 7, minor: 0, fileMode: 0o640 },
           { type: 'u', path: '/dev/x/u', major: 1, minor: 5 },
           { type: 'p', path: '/dev/x/p', fileMode: 0o622 },
-          { type: 'c', path: '/dev/full', major: 1, minor: 7, fileMode: 0o444 },
+          { type: 'c', path: '/dev/full//', major: 1, minor: 7, fileMode: 0o444 },
         ];
       },
     );

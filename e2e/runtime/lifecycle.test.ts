@@ -1,8 +1,10 @@
 /** create, start, state, kill, delete as runtime.md says them, every refusal, and nothing left after any of it. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { inBundle, until } from './bundle.ts';
+import { content, inBundle, until } from './bundle.ts';
 import { cgroupsNamed } from './remains.ts';
 
 test('a life: created, running, stopped, gone', () =>
@@ -62,7 +64,9 @@ test('what a status does not allow is refused, and changes nothing', () =>
       if (name !== 'ps')
         expect([command, outcome.code, outcome.stderr]).toEqual([command, 1, expect.stringContaining('is stopped')]);
     }
-    expect(await bundle.refused(['exec', id, 'true'])).toContain('is stopped');
+    // The words that containerd and podman look for.
+    expect(await bundle.refused(['kill', id])).toContain('container not running');
+    expect(await bundle.refused(['exec', id, 'true'])).toContain('cannot exec in a stopped container');
     await bundle.must(['delete', id]);
   }));
 
@@ -71,7 +75,7 @@ test.each(['start', 'state', 'kill', 'delete', 'pause', 'resume', 'ps', 'update'
   (command) =>
     inBundle(async (bundle) => {
       const words = command === 'exec' ? [command, 'nobody', 'true'] : [command, 'nobody'];
-      expect(await bundle.refused(words)).toContain('nobody does not exist');
+      expect(await bundle.refused(words)).toMatch(/nobody: container does not exist/);
     }),
 );
 
@@ -150,6 +154,41 @@ test('a program that is not there, or is none, is refused by create, as runc’s
       expect(await bundle.refused(['run', bundle.id])).toContain(code);
       expect(await bundle.remains()).toEqual([]);
     }
+  }));
+
+test('of several starts at once exactly one starts it', () =>
+  inBundle(async (bundle) => {
+    bundle.write((spec) => {
+      spec.process.args = ['sh', '-c', 'echo on >> /starts; exec sleep 1000'];
+    });
+    for (let round = 0; round < 5; round++) {
+      await bundle.create();
+      const starts = await Promise.all([1, 2, 3].map(() => bundle.call(['start', bundle.id])));
+      expect(starts.map(({ code }) => code).sort()).toEqual([0, 1, 1]);
+      for (const { code, stderr } of starts)
+        if (code) expect(stderr).toMatch(/only one that is created can be started/);
+      await until('it runs', () => bundle.has('bundle/rootfs/starts'));
+      await bundle.destroy();
+    }
+  }));
+
+test('an order that comes second is refused, also where both were on their way', () =>
+  inBundle(async (bundle) => {
+    bundle.write((spec) => {
+      spec.process.args = ['sh', '-c', 'echo on >> /starts; exec sleep 1000'];
+    });
+    await bundle.create();
+    const place = bundle.file(`root/${bundle.id}/start`);
+    const first = connect(place);
+    await once(first, 'connect');
+    const second = bundle.launch(['start', bundle.id]);
+    await until('it has connected, too', () => !existsSync(place));
+    first.end(Uint8Array.of(0));
+    await once(first, 'close');
+    const { code, stderr } = await second.ended;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('only one that is created can be started')]);
+    expect(await content(join(bundle.rootfs, 'starts'))).toBe('on\n');
+    await bundle.destroy();
   }));
 
 test('without a process it can be created, and not started', () =>

@@ -48,6 +48,49 @@ test('pause stops every process, resume lets them go on, a paused one can be del
     await bundle.destroy();
   }));
 
+test('one that waits for its start can be paused, and resumed, and deleted', () =>
+  inBundle(async (bundle) => {
+    const { id } = bundle;
+    await bundle.create();
+    await bundle.must(['pause', id]);
+    expect((await bundle.state()).status).toBe('paused');
+    expect(await bundle.refused(['start', id])).toContain('is paused');
+    await bundle.must(['resume', id]);
+    expect((await bundle.state()).status).toBe('created');
+    await bundle.must(['pause', id]);
+    await bundle.destroy();
+    await bundle.create();
+    await bundle.must(['pause', id]);
+    await bundle.must(['resume', id]);
+    await bundle.start();
+    expect((await bundle.state()).status).toBe('running');
+    await bundle.destroy();
+  }));
+
+test('without a cgroup of its own it cannot be paused, nor what else needs one', () =>
+  inBundle(async (bundle) => {
+    const { id } = bundle;
+    await bundle.must(['--cgroup-manager', 'disabled', 'run', '-d', id]);
+    for (const command of [['pause'], ['ps'], ['events', '--stats'], ['update', '--pids-limit', '50']]) {
+      expect(await bundle.refused([...command, id])).toContain('has no cgroup of its own');
+    }
+    expect((await bundle.state()).status).toBe('running');
+    await bundle.destroy();
+  }));
+
+test('a signal that is not allowed is not taken for an end', () =>
+  inBundle(async (bundle) => {
+    bundle.write((spec) => {
+      spec.process.user = { uid: 1000, gid: 1000 };
+    });
+    await bundle.must(['run', '-d', bundle.id]);
+    const entry = ['setpriv', '--bounding-set=-kill', '--inh-caps=-all'];
+    const said = await bundle.refused(['kill', bundle.id], { entry });
+    expect(said).toContain('EPERM');
+    expect(said).not.toContain('not running');
+    await bundle.destroy();
+  }));
+
 test('a signal by name, by number, and to all', () =>
   inBundle(async (bundle) => {
     const { id } = bundle;
@@ -117,6 +160,16 @@ test('list, ps and state', () =>
     await bundle.must(['delete', '-f', `${id}-b`]);
   }));
 
+test('a machine that has no name for the caller', () =>
+  inBundle(async (bundle) => {
+    const nameless =
+      'for f in /etc/passwd /etc/nsswitch.conf; do [ ! -e $f ] || mount -o bind /dev/null $f; done; exec "$0" "$@"';
+    await bundle.must(['create', bundle.id], { entry: ['unshare', '-m', 'sh', '-c', nameless] });
+    const all = JSON.parse(await bundle.must(['list', '--format', 'json'])) as { owner: string }[];
+    expect(all.map(({ owner }) => owner)).toEqual(['0']);
+    await bundle.destroy();
+  }));
+
 test('update: by flags, by a document, and only what is named', () =>
   inBundle(async (bundle) => {
     const { id } = bundle;
@@ -140,6 +193,11 @@ test('update: by flags, by a document, and only what is named', () =>
       'pids.limit',
     );
     expect(pids()).toBe('max');
+    if (!existsSync('/sys/fs/resctrl/schemata')) {
+      const rdt = ['update', '--pids-limit', '80', '--l3-cache-schema', 'L3:0=f', id];
+      expect(await bundle.refused(rdt)).toContain('resctrl');
+      expect(pids()).toBe('max');
+    }
     await bundle.destroy();
   }));
 

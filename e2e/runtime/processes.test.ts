@@ -72,12 +72,19 @@ test('exec: exit codes, streams, directory, environment, user, groups', () =>
     });
     expect(await exec(bundle, '--cwd', '/tmp', id, 'pwd')).toBe('/tmp\n');
     expect(await exec(bundle, '-e', 'A=1', '--env', 'B=x=y', id, 'sh', '-c', 'echo $A $B $PATH')).toBe('1 x=y /bin\n');
+    // getenv(3) takes the first of two: what is given replaces what the container has, and the earlier of itself.
+    const given = ['-e', 'PATH=/none', '-e', 'PATH=/usr/bin', '-e', 'A=1'];
+    expect(await exec(bundle, ...given, id, '/bin/cat', '/proc/self/environ')).toMatch(/^PATH=\/usr\/bin\0A=1\0/);
+    expect(await exec(bundle, ...given, id, '/bin/cat', '/proc/self/environ')).not.toMatch(/PATH=(\/bin|\/none)/);
     expect(await exec(bundle, '-u', '5:6', '-g', '7', '-g', '8', id, 'sh', '-c', 'id -u; id -g; id -G')).toBe(
       '5\n6\n6 7 8\n',
     );
     expect(await exec(bundle, '--user', '5', id, 'sh', '-c', 'id -u; id -g')).toBe('5\n0\n');
     // Options behind the id are the command's.
     expect(await exec(bundle, id, 'echo', '-e', '--cwd', 'x')).toBe('--cwd x\n');
+    for (const outside of ['../x', 'x/..', '/../x']) {
+      expect(await bundle.refused(['exec', `--cgroup=${outside}`, id, 'true'])).toContain('not allowed');
+    }
     expect(await bundle.refused(['exec', '--cwd', '/none/x/y', '--user', '5', id, 'none'])).toMatch(/chdir|not found/);
     await bundle.destroy();
   }));

@@ -43,6 +43,7 @@ const applets = [
   'find',
   'readlink',
   'chroot',
+  'unshare',
 ];
 
 const say = (line: string) => console.log(`e2e/vm: ${line}`);
@@ -135,7 +136,10 @@ async function makeRoot(
   await writeArchive(join(root, 'busybox.tar'), await busyboxLayer());
   writeFileSync(join(root, 'init'), init, { mode: 0o755 });
   writeFileSync(join(root, 'scenario.sh'), scenario);
-  for (const [path, text] of Object.entries(more.files ?? {})) writeFileSync(join(root, path), text);
+  for (const [path, text] of Object.entries(more.files ?? {})) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
   more.prepare?.(root);
 }
 

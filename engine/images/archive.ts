@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import { checkExpansion, damaged, decompressor, magicLength } from './compression.ts';
+import { asStoreError } from './disk-full.ts';
 import { interruption } from './locks.ts';
 import type { Store } from './store.ts';
 import { type TarEntry, TarReader } from './tar.ts';
@@ -103,7 +104,7 @@ async function spool(store: Store, source: Readable, signal: AbortSignal): Promi
   } catch (thrown) {
     fs.closeSync(fd);
     source.destroy();
-    throw thrown;
+    throw thrown instanceof StackError ? thrown : asStoreError(thrown, 'reading the archive');
   }
 }
 
@@ -111,7 +112,9 @@ async function drain(decoder: NonNullable<ReturnType<typeof decompressor>>, writ
   try {
     for await (const chunk of decoder) write(chunk as Buffer);
   } catch (thrown) {
-    throw thrown instanceof StackError ? thrown : damaged(thrown as NodeJS.ErrnoException);
+    const error = thrown as NodeJS.ErrnoException;
+    // What the file system says of a write is no damage of the archive.
+    throw thrown instanceof StackError || error.syscall ? thrown : damaged(error);
   }
 }
 

@@ -125,3 +125,4 @@ port.on('message', (message: ToWorker) => {
     tell({ type: 'aborted' });
   }
 });
+tell({ type: 'ready' });

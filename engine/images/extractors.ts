@@ -16,6 +16,8 @@ export type ToWorker =
   | { type: 'abort' };
 
 export type FromWorker =
+  /** The addon is loaded. */
+  | { type: 'ready' }
   | { type: 'taken' /** The memory of a piece, to be used again. */; memory: ArrayBuffer }
   | { type: 'done'; diffId: string; plain: number }
   | { type: 'aborted' }
@@ -48,7 +50,7 @@ export interface Extraction {
 export class Extractors implements AsyncDisposable {
   readonly #data: WorkerData;
   readonly #idle: Worker[] = [];
-  readonly #all: Worker[] = [];
+  readonly #all: { worker: Worker; ready: Promise<void> }[] = [];
   #first: Promise<Worker> | undefined;
   #isFirstTaken = false;
 
@@ -82,12 +84,17 @@ export class Extractors implements AsyncDisposable {
       // It closes descriptors that the addon opened, which Node would warn about.
       trackUnmanagedFds: false,
     });
-    this.#all.push(worker);
+    // What comes first is that it is ready; one that fails before never is, and has ended.
+    const ready = new Promise<void>((resolve) => {
+      worker.once('message', () => resolve()).once('exit', () => resolve());
+    });
+    this.#all.push({ worker, ready });
     return worker;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#all.map((worker) => worker.terminate()));
+    // One that is ended while it loads the addon takes the process with it: Node-API can throw nothing there any more.
+    await Promise.all(this.#all.map(({ worker, ready }) => ready.then(() => worker.terminate())));
   }
 }
 

@@ -5,11 +5,13 @@ import type { Descriptor, Manifest, StoredImage } from '../../schemas/oci-image.
 import type { Host } from '../host.ts';
 import type { ImageProgress } from './install.ts';
 import { fits, parsePlatform } from './platform.ts';
+import type { Pushed } from './push.ts';
 import { familiar, parseReference, type Reference } from './reference.ts';
 import type { Timing } from './registry/registry.ts';
 import { refName, Store, sourceDigest } from './store.ts';
 
 export type { ImageProgress } from './install.ts';
+export type { Pushed } from './push.ts';
 export { familiar, parseReference } from './reference.ts';
 
 export interface PullOptions {
@@ -21,10 +23,22 @@ export interface PullOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface PushOptions {
+  onProgress?: (progress: ImageProgress) => void;
+  signal?: AbortSignal | undefined;
+}
+
 export interface LoadOptions {
   platform?: string | undefined;
   onProgress?: (progress: ImageProgress & { name: string }) => void;
   signal?: AbortSignal | undefined;
+}
+
+export interface RemoveOptions {
+  /** An image that containers use loses its names; one of several repositories goes by its id. */
+  isForced?: boolean;
+  /** Only the name goes: the image stays, nameless. */
+  keepsContent?: boolean;
 }
 
 export interface Removed {
@@ -32,6 +46,14 @@ export interface Removed {
   untagged: string[];
   /** Digests of manifests and layers that are gone. */
   deleted: string[];
+  /** Bytes of disk that are free now. */
+  bytes: number;
+}
+
+export interface Referrers {
+  /** Of the manifest or index the name means at the registry. */
+  digest: string;
+  referrers: Descriptor[];
 }
 
 export interface Images {
@@ -45,6 +67,13 @@ export interface Images {
   /** @throws StackError of the image group; `plan.interrupted` after the signal */
   pull(reference: string, options?: PullOptions): Promise<StoredImage>;
   /**
+   * Sends an image of the store to the registry its name begins with; blobs that are there are not sent.
+   * @throws StackError of the image group; `plan.interrupted` after the signal
+   */
+  push(reference: string, options?: PushOptions): Promise<Pushed>;
+  /** What refers to an image at its registry, of one artifact type where that is given. @throws StackError of the image group */
+  referrers(reference: string, artifactType?: string, signal?: AbortSignal): Promise<Referrers>;
+  /**
    * Adds the images of an archive: `docker save`'s or an OCI layout, as a tar (plain, gzip, zstd) or a directory.
    * @throws StackError `image.archive`, `image.hostile-archive`, `image.digest-mismatch`, `image.truncated`
    */
@@ -54,10 +83,22 @@ export interface Images {
   /** By name, or by the start of an id (at least 4 hex digits). @throws StackError `image.not-found`, `image.reference` */
   inspect(reference: string): StoredImage & { manifest: Manifest };
   /**
-   * Takes a name away, and the image with its last name; by id all names. `usedBy` names the containers that use an image.
-   * @throws StackError `image.in-use`, `image.not-found`
+   * Takes a name away, and the image with its last name; by id all names.
+   * @throws StackError `image.in-use` naming the containers, `image.not-found`, `image.reference`
    */
-  remove(reference: string, usedBy: (image: StoredImage) => string[]): Promise<Removed>;
+  remove(reference: string, options?: RemoveOptions): Promise<Removed>;
+  /**
+   * As long as it is held, images that get and pull of this object answer are not removed by anybody: a command holds it
+   * from before it looks an image up until a container's directory names it.
+   */
+  hold(): Hold;
+  /** The store itself, for what reads and keeps it: prune, usage, save. */
+  readonly store: Store;
+}
+
+export interface Hold extends Disposable {
+  /** As get, kept and counted as used. @throws StackError `image.not-found` */
+  use(reference: string, platform?: string): Promise<StoredImage>;
 }
 
 /** `timing` shortens waits in tests. */
@@ -83,6 +124,15 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
     });
   };
 
+  /** By name only; one that is not whole can be removed too. */
+  const entry = (text: string) => {
+    const name = nameOf(text);
+    const found = store.index().manifests.find(({ annotations }) => name && annotations?.[refName] === name);
+    if (!found) return undefined;
+    const id = store.record(found.digest)?.id ?? found.digest;
+    return { id, manifestDigest: found.digest, names: namesIn(store.index().manifests, found.digest) };
+  };
+
   return {
     find,
     get,
@@ -90,7 +140,7 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
       const reference = parseReference(text);
       const present = find(text, platform);
       // A digest means the same forever.
-      if (present && (policy === 'missing' || reference.digest)) return present;
+      if (present && (policy === 'missing' || reference.digest) && isWhole(store, present)) return present;
       const known = present ? undefined : describe(store, reference);
       if (known && policy === 'missing') {
         const { repair } = await import('./load.ts');
@@ -116,11 +166,21 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
         {
           reference,
           platform: wanted,
-          present,
+          present: present && isWhole(store, present) ? present : undefined,
           onProgress,
           signal: signal ?? new AbortController().signal,
         },
       );
+    },
+    async push(text, { onProgress = () => {}, signal = new AbortController().signal } = {}) {
+      const reference = parseReference(text);
+      const image = get(text);
+      const [{ push }, { defaultTiming }] = await Promise.all([import('./push.ts'), import('./registry/registry.ts')]);
+      return push(store, host.settings, { ...defaultTiming, ...timing }, { reference, image, onProgress, signal });
+    },
+    async referrers(text, artifactType, signal = new AbortController().signal) {
+      const { findReferrers } = await import('./find-referrers.ts');
+      return findReferrers(parseReference(text), host.settings, timing, artifactType, signal);
     },
     async load(source, options = {}) {
       const { load } = await import('./load.ts');
@@ -139,12 +199,28 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
       const image = get(text);
       return { ...image, manifest: store.manifest(image.manifestDigest) };
     },
-    async remove(text, usedBy) {
-      const image = get(text);
+    async remove(text, options = {}) {
+      const image = entry(text) ?? get(text);
       const name = image.names.find((candidate) => candidate === nameOf(text));
       const { remove } = await import('./remove.ts');
-      return remove(store, image, name, usedBy);
+      return remove(store, host.layout, image, name, options);
     },
+    hold() {
+      const lease = store.lease();
+      return {
+        async use(text, platform) {
+          const before = get(text, platform);
+          await lease.keep([before.manifestDigest]);
+          // It may have gone or moved until the lease held.
+          const image = get(text, platform);
+          if (image.manifestDigest !== before.manifestDigest) await lease.keep([image.manifestDigest]);
+          store.touch(image.manifestDigest);
+          return image;
+        },
+        [Symbol.dispose]: () => lease[Symbol.dispose](),
+      };
+    },
+    store,
   };
 }
 
@@ -158,6 +234,18 @@ function describe(store: Store, reference: Reference): Descriptor | undefined {
   return manifests.find(({ digest, annotations }) => {
     const isIt = digest === reference.digest || annotations?.[sourceDigest] === reference.digest;
     return isIt && annotations?.[refName]?.replace(/[:@][^/]*$/, '') === repository;
+  });
+}
+
+/** No blob was lost or taken out as damaged: otherwise it is fetched again. */
+function isWhole(store: Store, { manifestDigest }: StoredImage): boolean {
+  return store.record(manifestDigest)?.blobs.every((digest) => store.hasBlob(digest)) ?? false;
+}
+
+function namesIn(manifests: Descriptor[], digest: string): string[] {
+  return manifests.flatMap((each) => {
+    const name = each.annotations?.[refName];
+    return each.digest === digest && name ? [name] : [];
   });
 }
 

@@ -1,4 +1,5 @@
 /** A whole image into the store: layers at once, then the documents, then its names. */
+import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { asStackError, StackError } from '../../schemas/errors.ts';
@@ -6,6 +7,7 @@ import type { Descriptor, ImageConfig, Manifest, StoredImage } from '../../schem
 import { putBlob } from './blob.ts';
 import type { Extractors } from './extractors.ts';
 import { addLayer, chainIds, type LayerState } from './layer.ts';
+import type { Lease } from './leases.ts';
 import { interruption } from './locks.ts';
 import { asOci, layerLimit, ociManifest } from './media.ts';
 import { imageName, refName, type Store, sourceDigest } from './store.ts';
@@ -64,6 +66,10 @@ export async function install(
     });
   }
   const chain = chainIds(diffIds);
+  // Before anything is looked up: what is found stays, and what is added is not taken for left-overs.
+  using lease = store.lease();
+  const digests = [...layers.map(({ digest }) => digest), image.manifest.config.digest];
+  await lease.keep([...chain.map((id) => `sha256:${id}`), ...digests]);
   const progress = new Progress(layers, onProgress);
   // One failure ends the others, and none is left running behind the error.
   const stop = new AbortController();
@@ -93,7 +99,7 @@ export async function install(
   if (stop.signal.aborted) throw named(stop.signal.reason, image.shown);
   if (signal.aborted) throw interruption(`Adding ${image.shown}`);
   try {
-    return await describe(store, image, kept, chain);
+    return await describe(store, image, kept, chain, lease);
   } catch (thrown) {
     throw named(thrown, image.shown);
   }
@@ -105,6 +111,7 @@ async function describe(
   image: NewImage,
   layers: { digest: string; size: number }[],
   chain: string[],
+  lease: Lease,
 ): Promise<StoredImage> {
   const config = putBlob(
     store,
@@ -119,22 +126,25 @@ async function describe(
     layers: image.manifest.layers.map((layer, at) => ({ ...layer, ...layers[at]! })),
   };
   const content = isOurs ? Buffer.from(JSON.stringify(asOci(described))) : image.manifestContent!;
+  await lease.keep([`sha256:${createHash('sha256').update(content).digest('hex')}`]);
   const manifest = putBlob(store, content);
-  const blobs = [manifest, config, ...layers];
+  const source = isOurs && image.manifestContent ? putBlob(store, image.manifestContent) : undefined;
+  const blobs = [manifest, config, ...layers, ...(source ? [source] : [])];
   store.writeRecord({
     id: config.digest,
     manifestDigest: manifest.digest,
+    ...(source ? { sourceManifest: source.digest } : {}),
     config: image.config,
     chain,
     blobs: blobs.map(({ digest }) => digest),
     size: blobs.reduce((sum, { size }) => sum + size, 0),
   });
-  const source = image.digest ?? manifest.digest;
+  const origin = image.digest ?? manifest.digest;
   const entry = (name?: string): Descriptor => ({
     mediaType: ociManifest,
     ...manifest,
     platform: platformOf(image.config),
-    annotations: { [sourceDigest]: source, ...(name ? { [refName]: name, [imageName]: name } : {}) },
+    annotations: { [sourceDigest]: origin, ...(name ? { [refName]: name, [imageName]: name } : {}) },
   });
   const root = openSync(store.root, constants.O_DIRECTORY);
   try {
@@ -150,7 +160,7 @@ async function describe(
     throw new StackError('image.store', {
       message: `Image ${image.shown} vanished from the store while it was added.`,
     });
-  return { ...answer, digest: source };
+  return { ...answer, digest: origin };
 }
 
 /** Gives the names to a new entry. Who had a name before and has none left stays, nameless, until it is removed. */

@@ -1,6 +1,7 @@
 /** One layer into the store: its blob and its unpacked directory, in one pass over its bytes. */
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { Fd } from '../../schemas/kernel.ts';
 import { BlobWriter, type Expected, mismatch } from './blob.ts';
@@ -55,7 +56,7 @@ export async function addLayer(
   const { digest, size } = source;
   const hasLayer = store.hasLayer(source.chain);
   // Awaited everywhere: the lock goes with this function.
-  if (digest === undefined || !store.hasBlob(digest, size))
+  if (digest === undefined || !store.hasBlob(digest, size) || !(await isSound(store, digest)))
     return await fill(store, extractors, source, hasLayer, onProgress, signal);
   if (hasLayer) {
     const bytes = fs.statSync(store.blob(digest)).size;
@@ -134,6 +135,14 @@ class Writeback {
     // What fails here fails at the end again.
     this.#store.verbs.syncfs(this.#fd).then(ended, ended);
   }
+}
+
+/** What no image names may be what a power cut left of an interrupted pull: it is read once more before it counts. */
+async function isSound(store: Store, digest: string): Promise<boolean> {
+  const path = store.blob(digest);
+  if (store.index().manifests.some((image) => store.record(image.digest)?.blobs.includes(digest))) return true;
+  if (fs.statSync(path).ctimeMs > Date.now() - uptime() * 1000) return true;
+  return (await digestOfFile(path, digest)) === digest;
 }
 
 async function digestOfFile(path: string, like: string): Promise<string> {

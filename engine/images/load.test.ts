@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadKernel } from '../../native/index.ts';
 import { dockerArchive, layoutFiles, makeImage } from './fixtures/image.ts';
 import { type Entry, tar } from './fixtures/tar.ts';
-import { makeWorld, type World } from './fixtures/world.ts';
+import { makeWorld, useImage, type World } from './fixtures/world.ts';
 import { createImages } from './images.ts';
 
 const kernel = loadKernel();
@@ -188,12 +188,14 @@ describe.runIf(process.getuid?.() === 0)('remove', () => {
   test('names first, content with the last; what others share stays', async () => {
     await images().load(write('x.tar', dockerArchive(image, ['app:1', 'app:2'])));
     await images().load(write('y.tar', dockerArchive(other, ['other'])));
-    expect(await images().remove('app:1', () => ['c'])).toEqual({ untagged: ['docker.io/library/app:1'], deleted: [] });
-    await expect(images().remove('app:2', () => ['demo-web-1'])).rejects.toMatchObject({
+    const container = useImage(world.host, images().get('app:1'), 'demo', 'demo-web-1');
+    expect(await images().remove('app:1')).toEqual({ untagged: ['docker.io/library/app:1'], deleted: [], bytes: 0 });
+    await expect(images().remove('app:2')).rejects.toMatchObject({
       code: 'image.in-use',
       message: 'Image app:2 is used by container demo-web-1.',
     });
-    const { deleted } = await images().remove('app:2', () => []);
+    fs.rmSync(container, { recursive: true });
+    const { deleted } = await images().remove('app:2');
     expect(deleted).toHaveLength(2);
     expect(images().find('app:2')).toBeUndefined();
     expect(
@@ -201,33 +203,33 @@ describe.runIf(process.getuid?.() === 0)('remove', () => {
         .get('other')
         .layers.map((layer) => fs.readdirSync(layer)),
     ).toEqual([['c'], ['a']]);
-    await images().remove('other', () => []);
+    await images().remove('other');
     expect(fs.readdirSync(world.host.layout.layers)).toEqual([]);
     expect(fs.readdirSync(join(world.host.layout.images, 'blobs/sha256'))).toEqual([]);
-    expect(fs.readdirSync(join(world.host.layout.images, 'records'))).toEqual([]);
+    expect(fs.readdirSync(join(world.host.layout.images, 'records'))).toEqual(['index']);
   });
 
   test('by id all names go', async () => {
     await images().load(write('x.tar', dockerArchive(image, ['app:1', 'app:2'])));
-    const { untagged } = await images().remove(image.config.digest, () => []);
+    const { untagged } = await images().remove(image.config.digest);
     expect(untagged).toHaveLength(2);
     expect(images().list()).toEqual([]);
   });
 
-  test('nothing is collected while content is being added', async () => {
+  test('what a command at work keeps stays, and goes when that command has ended', async () => {
     await images().load(write('x.tar', dockerArchive(image, ['app:1'])));
-    const adding = fs.openSync(join(world.host.layout.images, 'locks/content'), 'r');
-    kernel.filesystem.tryFlock(adding, 'shared');
-    expect((await images().remove('app:1', () => [])).deleted).toEqual([]);
+    const working = createImages(world.host);
+    const hold = working.hold();
+    await hold.use('app:1');
+    await expect(images().remove('app:1')).rejects.toMatchObject({ code: 'image.in-use' });
     expect(fs.readdirSync(world.host.layout.layers)).toHaveLength(2);
-    fs.closeSync(adding);
-    await images().load(write('y.tar', dockerArchive(other, ['other'])));
-    expect((await images().remove('other', () => [])).deleted).toHaveLength(5);
+    hold[Symbol.dispose]();
+    expect((await images().remove('app:1')).deleted).toHaveLength(3);
     expect(fs.readdirSync(world.host.layout.layers)).toEqual([]);
   });
 
   test('what is not there', async () => {
-    await expect(images().remove('absent', () => [])).rejects.toMatchObject({ code: 'image.not-found' });
+    await expect(images().remove('absent')).rejects.toMatchObject({ code: 'image.not-found' });
     expect(() => images().get('sha256:'.concat('0'.repeat(64)))).toThrow(
       expect.objectContaining({ code: 'image.not-found' }),
     );

@@ -24,7 +24,6 @@ export async function load(
   const signal = options.signal ?? new AbortController().signal;
   const platform = options.platform === undefined ? hostPlatform() : parsePlatform(options.platform);
   store.prepare();
-  using _ = await store.lock('content', 'shared', signal);
   using archive = await openArchive(store, source, signal);
   await using extractors = new Extractors(addon);
   const stored: StoredImage[] = [];
@@ -85,7 +84,8 @@ export async function repair(
   const signal = options.signal ?? new AbortController().signal;
   const platform = options.platform === undefined ? hostPlatform() : parsePlatform(options.platform);
   store.prepare();
-  using _ = await store.lock('content', 'shared', signal);
+  using lease = store.lease();
+  await lease.keep([descriptor.digest]);
   using archive = await openArchive(store, store.root, signal);
   await using extractors = new Extractors(addon);
   const image = await readImage(archive, descriptor, [name], platform);

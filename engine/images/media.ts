@@ -1,6 +1,7 @@
 /** Media types of images, OCI's and docker's, and what each document is. Source: image-spec media-types.md. */
 import { StackError } from '../../schemas/errors.ts';
 import type { Descriptor, ImageConfig, Index, Manifest } from '../../schemas/oci-image.ts';
+import { printable } from './registry/failure.ts';
 
 export const ociIndex = 'application/vnd.oci.image.index.v1+json';
 export const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
@@ -43,13 +44,18 @@ export async function readDocument(image: string, content: Uint8Array, mediaType
   const schemas = await import('../../schemas/oci-image.ts');
   const isIndex = type === ociIndex || type === dockerList || (!isManifestType(type) && Array.isArray(value.manifests));
   if (!isIndex && !isManifestType(type) && type !== '' && !/json|octet-stream|text\/plain/.test(type)) {
-    throw unsupported(image, `a manifest of type ${type}`);
+    throw unsupported(image, `a manifest of type ${printable(type, 120)}`);
   }
   const parsed = isIndex ? schemas.index.safeParse(value) : schemas.manifest.safeParse(value);
   if (!parsed.success) throw malformed(image, 'manifest', parsed.error.issues[0]);
   return isIndex
     ? { kind: 'index', value: parsed.data as Index }
     : { kind: 'manifest', value: checkManifest(image, parsed.data as Manifest) };
+}
+
+/** Whether an entry of an index may lead to an image. */
+export function isImageType(mediaType: string): boolean {
+  return [ociIndex, dockerList, ociManifest, dockerManifest].includes(mediaType);
 }
 
 function isManifestType(type: string): boolean {
@@ -59,10 +65,15 @@ function isManifestType(type: string): boolean {
 function checkManifest(image: string, manifest: Manifest): Manifest {
   const { config, layers } = manifest;
   if (config.mediaType !== ociConfig && config.mediaType !== dockerConfig) {
-    throw unsupported(image, `a configuration of type ${config.mediaType}: it is no container image`);
+    const type = manifest.artifactType || config.mediaType;
+    throw new StackError('image.media-type', {
+      message: `${image} is no container image but an artifact of type ${printable(type, 120)}.`,
+      hint: 'Artifacts (charts, signatures, bills of materials) are for other tools, such as oras.',
+      resource: `image ${image}`,
+    });
   }
   const foreign = layers.find(({ mediaType }) => !layerTypes[mediaType] && !mediaType.startsWith(ociLayer));
-  if (foreign) throw unsupported(image, `a layer of type ${foreign.mediaType}`);
+  if (foreign) throw unsupported(image, `a layer of type ${printable(foreign.mediaType, 120)}`);
   if (layers.length > layerLimit) {
     throw new StackError('image.limit', {
       message: `Image ${image} has ${layers.length} layers; at most ${layerLimit} can be stacked.`,

@@ -191,7 +191,7 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
     const name = `${registry.host}/app:1`;
     await images(settings([`${registry.host}/cached`])).pull(name);
     expect(registry.requests.every((request) => request.includes('/v2/cached/app/'))).toBe(true);
-    await images().remove(name, () => []);
+    await images().remove(name);
     registry.requests = [];
     await images(settings(['http://127.0.0.1:1', `http://${registry.host}/empty`])).pull(name);
     expect(registry.count(/empty/)).toBe(1);
@@ -288,10 +288,22 @@ describe.runIf(process.getuid?.() === 0)('faults that pass', () => {
       'a layer that stalls',
       times(1, layerUrl, (response) => response.writeHead(200).write(layer.blob.subarray(0, 70_000))),
     ],
+    ['a layer that ends early, as if in order', times(2, layerUrl, endEarly(layer.blob, 100_000))],
+    [
+      'a registry whose ranges begin earlier than asked for',
+      (request, response) => {
+        if (!layerUrl.test(`${request.method} ${request.url}`) || !request.headers.range) return false;
+        const last = layer.blob.length - 1;
+        response.writeHead(206, { 'content-range': `bytes 50000-${last}/${last + 1}` });
+        response.end(layer.blob.subarray(50_000));
+        return true;
+      },
+    ],
     ['a registry that never answers at first', times(1, manifests, () => {})],
-  ])('%s', async (_, fault) => {
+  ])('%s', async (name, fault) => {
     registry.push('app', '1', image);
-    registry.faults.push(fault);
+    if (/ranges/.test(name)) registry.faults.push(times(1, layerUrl, drop(layer.blob, 100_000)));
+    registry.faults.unshift(fault);
     const stored = await pull('app:1');
     expect(fs.readFileSync(join(stored.layers[0]!, 'blob'))).toEqual(big);
   });
@@ -412,6 +424,12 @@ describe.runIf(process.getuid?.() === 0)('faults that stay', () => {
     expect((await pull('app:1')).id).toBe(image.config.digest);
   });
 
+  test.each([401, 403, 404])('%i is told at once, without another try', async (code) => {
+    registry.faults.push(always(manifests, status(code)));
+    await expect(pull('app:1')).rejects.toThrow();
+    expect(registry.requests).toHaveLength(1);
+  });
+
   test('nobody listens', async () => {
     const { host } = registry;
     await registry[Symbol.asyncDispose]();
@@ -493,6 +511,15 @@ describe.runIf(process.getuid?.() === 0)('faults that stay', () => {
     expect(images().list()).toEqual([]);
   });
 });
+
+/** Sends the first `bytes` of what is asked for, and ends the answer as if that was all. */
+function endEarly(content: Buffer, bytes: number): Parameters<typeof times>[2] {
+  return (response, request) => {
+    const from = Number(/^bytes=([0-9]+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    if (from > 0) response.writeHead(206, { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` });
+    response.end(content.subarray(from, from + bytes));
+  };
+}
 
 /** An image whose only layer is transported as `blob`. */
 function withLayer(blob: Buffer): MadeImage {

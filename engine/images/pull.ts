@@ -1,5 +1,6 @@
 /** From a name to an image in the store, by way of the mirrors and the registry. */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { asStackError, type ErrorCode, StackError } from '../../schemas/errors.ts';
 import type { Manifest, Platform, StoredImage } from '../../schemas/oci-image.ts';
 import type { Settings } from '../../schemas/settings.ts';
@@ -23,6 +24,8 @@ export interface PullRequest {
   signal: AbortSignal;
 }
 
+/** Documents on the way from a name to a manifest. */
+const depthLimit = 4;
 const configLimit = 16 * 1024 * 1024;
 
 /** Failures of one endpoint that another may not have. */
@@ -47,14 +50,12 @@ export async function pull(
   request: PullRequest,
 ): Promise<StoredImage> {
   store.prepare();
-  // Shared: nothing that is being added may be collected as unnamed.
-  using _ = await store.lock('content', 'shared', request.signal);
   await using extractors = new Extractors(addon);
   const shown = familiar(request.reference.name);
   const errors: StackError[] = [];
   for (const endpoint of endpoints(request.reference, settings)) {
     try {
-      const registry = new Registry(endpoint, shown, request.signal, timing);
+      using registry = new Registry(endpoint, shown, request.signal, timing);
       return await pullFrom(store, extractors, registry, shown, request);
     } catch (thrown) {
       const error = asStackError(thrown, 'internal');
@@ -84,8 +85,10 @@ async function pullFrom(
   const wanted = reference.digest ?? reference.tag!;
   if (present && (await registry.digestOf(wanted)) === present.digest) return present;
   const { manifest, content, digest } = await resolve(registry, shown, wanted, platform ?? hostPlatform());
+  // A registry that names no digest in its headers: the document is the same all the same.
+  if (digest === present?.digest) return present;
   extractors.warm();
-  const configContent = await fetchConfig(registry, manifest);
+  const configContent = storedConfig(store, manifest) ?? (await fetchConfig(registry, manifest));
   const config = await readConfig(shown, configContent);
   if (platform && !fits(platform, config)) {
     throw new StackError('image.platform', {
@@ -115,7 +118,7 @@ async function resolve(
 ): Promise<{ manifest: Manifest; content: Uint8Array; digest: string }> {
   let reference = wanted;
   let first: string | undefined;
-  for (let depth = 0; depth < 4; depth++) {
+  for (let depth = 0; depth < depthLimit; depth++) {
     const { content, mediaType, announced } = await registry.manifest(reference);
     const expected = reference.includes(':') ? reference : announced;
     const digest = digestOf(content, expected);
@@ -125,7 +128,18 @@ async function resolve(
     if (document.kind === 'manifest') return { manifest: document.value, content, digest: first };
     reference = choosePlatform(shown, document.value.manifests, platform).digest;
   }
-  throw new StackError('image.registry-protocol', { message: `Image ${shown} has indexes that lead to indexes.` });
+  throw new StackError('image.registry-protocol', {
+    message: `Image ${shown} has indexes that lead to indexes, more than ${depthLimit} deep.`,
+    hint: 'It was made so to harm, or by mistake: do not use it.',
+    resource: `image ${shown}`,
+  });
+}
+
+/** The configuration where the store has it: most tags move without it changing. */
+function storedConfig(store: Store, { config }: Manifest): Uint8Array | undefined {
+  if (!store.hasBlob(config.digest, config.size)) return undefined;
+  const content = readFileSync(store.blob(config.digest));
+  return digestOf(content, config.digest) === config.digest ? content : undefined;
 }
 
 async function fetchConfig(registry: Registry, { config }: Manifest): Promise<Uint8Array> {

@@ -1,76 +1,83 @@
-/** Takes names away, and content that nothing names any more. */
-import * as fs from 'node:fs';
-import { join } from 'node:path';
+/** Takes names away, and images with their last one. */
 import { StackError } from '../../schemas/errors.ts';
-import type { StoredImage } from '../../schemas/oci-image.ts';
-import type { Removed } from './images.ts';
-import { removeLayer } from './layer.ts';
+import type { Descriptor, StoredImage } from '../../schemas/oci-image.ts';
+import type { Layout } from '../state/layout.ts';
+import { collect, type Uses } from './collect.ts';
+import type { Removed, RemoveOptions } from './images.ts';
 import { familiar } from './reference.ts';
-import { refName, type Store } from './store.ts';
+import { imageName, refName, type Store } from './store.ts';
 
 /**
  * Takes `name` from the image, or all its names where it is undefined. With the last one the image goes, unless used.
- * @throws StackError `image.in-use`
+ * Forced, one that containers use loses its names and stays for them.
+ * @throws StackError `image.in-use`, `image.reference` where an id means an image of several names and it is not forced
  */
 export async function remove(
   store: Store,
-  image: StoredImage,
+  layout: Layout,
+  image: Pick<StoredImage, 'id' | 'manifestDigest' | 'names'>,
   name: string | undefined,
-  usedBy: (image: StoredImage) => string[],
+  { isForced = false, keepsContent = false }: RemoveOptions,
 ): Promise<Removed> {
-  store.prepare();
-  const untagged = name ? [name] : image.names;
-  const isLast = image.names.every((other) => untagged.includes(other));
-  const users = isLast ? usedBy(image) : [];
-  if (users.length > 0) {
-    const shown = familiar(name ?? image.names[0] ?? image.id);
-    throw new StackError('image.in-use', {
-      message: `Image ${shown} is used by ${users.length === 1 ? 'container' : 'containers'} ${users.join(', ')}.`,
-      hint: 'Remove them first, with `stack down` for a stack.',
-      resource: `image ${shown}`,
-    });
-  }
-  await store.changeIndex((manifests) =>
-    isLast
-      ? manifests.filter(({ digest }) => digest !== image.manifestDigest)
-      : manifests.filter(({ annotations }) => !untagged.includes(annotations?.[refName] ?? '')),
-  );
-  return { untagged, deleted: isLast ? collect(store) : [] };
+  let untagged: string[] = [];
+  const { deleted, bytes } = await collect(store, layout, (manifests, uses) => {
+    const names = namesOf(manifests, image.manifestDigest);
+    untagged = name ? [name] : names;
+    if (!name && !isForced && repositories(names).size > 1) throw ambiguous(image, names);
+    const isLast = names.every((other) => untagged.includes(other));
+    if (!isLast) return manifests.filter(({ annotations }) => !untagged.includes(annotations?.[refName] ?? ''));
+    const users = usersOf(image, uses);
+    if ((users.length > 0 && !isForced) || uses.leased.has(image.manifestDigest)) throw inUse(image, name, users);
+    if (users.length > 0 || keepsContent) return nameless(manifests, image.manifestDigest);
+    return manifests.filter(({ digest }) => digest !== image.manifestDigest);
+  });
+  return { untagged, deleted, bytes };
 }
 
-/**
- * Removes blobs, records and layers that no entry of index.json needs; answers digests of images and layers. Does nothing
- * while somebody adds content, who may be about to name it: a later call finds it.
- */
-export function collect(store: Store): string[] {
-  using lock = store.tryLock('content');
-  if (!lock) return [];
-  const blobs = new Set<string>();
-  const chains = new Set<string>();
-  for (const { digest } of store.index().manifests) {
-    const record = store.record(digest);
-    blobs.add(digest);
-    for (const blob of record?.blobs ?? store.blobsOf(digest)) blobs.add(blob);
-    for (const chain of record?.chain ?? []) chains.add(chain);
-  }
-  const deleted: string[] = [];
-  const root = join(store.root, 'blobs');
-  for (const algorithm of fs.readdirSync(root)) {
-    for (const hex of fs.readdirSync(join(root, algorithm))) {
-      const digest = `${algorithm}:${hex}`;
-      if (blobs.has(digest)) continue;
-      if (store.record(digest)) deleted.push(digest);
-      store.removeRecord(digest);
-      fs.rmSync(join(root, algorithm, hex), { force: true });
-    }
-  }
-  for (const chain of fs.readdirSync(store.layers)) {
-    if (chains.has(chain) || chain.startsWith('.')) continue;
-    // Its mark goes first: a removal cut short must not leave what looks whole.
-    for (const mark of ['done', store.freshMark()]) fs.rmSync(join(store.layer(chain), mark), { force: true });
-    removeLayer(store, chain);
-    fs.rmSync(join(store.root, 'locks', chain), { force: true });
-    deleted.push(`sha256:${chain}`);
-  }
-  return deleted;
+/** Names of the containers that use an image, of any stack, stopped ones too. */
+export function usersOf({ manifestDigest, id }: Pick<StoredImage, 'manifestDigest' | 'id'>, { users }: Uses): string[] {
+  return [...new Set([...(users.get(manifestDigest) ?? []), ...(users.get(id) ?? [])])].sort();
+}
+
+export function namesOf(manifests: Descriptor[], manifestDigest: string): string[] {
+  return manifests.flatMap(({ digest, annotations }) => {
+    const name = annotations?.[refName];
+    return digest === manifestDigest && name ? [name] : [];
+  });
+}
+
+/** One entry without a name instead of all of an image's. */
+function nameless(manifests: Descriptor[], manifestDigest: string): Descriptor[] {
+  const first = manifests.find(({ digest }) => digest === manifestDigest);
+  const { [refName]: _ref, [imageName]: _name, ...annotations } = first?.annotations ?? {};
+  const others = manifests.filter(({ digest }) => digest !== manifestDigest);
+  return first ? [...others, { ...first, annotations }] : others;
+}
+
+function repositories(names: string[]): Set<string> {
+  return new Set(names.map((name) => name.replace(/[:@][^/]*$/, '')));
+}
+
+function inUse(image: Pick<StoredImage, 'id' | 'names'>, name: string | undefined, users: string[]): StackError {
+  const shown = familiar(name ?? image.names[0] ?? image.id);
+  const by = users.length === 1 ? 'container' : 'containers';
+  return new StackError('image.in-use', {
+    message:
+      users.length > 0
+        ? `Image ${shown} is used by ${by} ${users.join(', ')}.`
+        : `Image ${shown} is used by a command that is at work.`,
+    hint:
+      users.length > 0
+        ? 'Remove them first, with `stack down` for a stack; -f takes only the name away.'
+        : 'Try again when the other command is done.',
+    resource: `image ${shown}`,
+  });
+}
+
+function ambiguous(image: Pick<StoredImage, 'id'>, names: string[]): StackError {
+  return new StackError('image.reference', {
+    message: `Image ${image.id.slice(7, 19)} has names in several repositories: ${names.map(familiar).join(', ')}.`,
+    hint: 'Remove them one by one, or all of them with -f.',
+    resource: `image ${image.id}`,
+  });
 }

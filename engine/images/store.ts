@@ -2,11 +2,15 @@
  * The store on disk: an OCI image layout that other tools read as it lies, plus what we derive from it.
  *
  *   images/oci-layout, index.json, blobs/sha256/<hex>   image-spec image-layout.md
- *   images/records/<manifest hex>.json                  ImageRecord: what `find` needs, checked once when it was written
- *   images/ingest/                                      content on its way in, each file locked by who writes it
- *   images/locks/                                       index: taken to change index.json; content: shared while content is
- *                                                       added, exclusive while what nothing names is removed; <hex>: a layer
- *   layers/<chain hex>/fs                               an unpacked layer; layers/.new-…: one being unpacked
+ *   images/records/<manifest hex>.json                  ImageRecord: what `find` needs, checked once when it was written; its
+ *                                                       time of modification is when the image was last used
+ *   images/records/index                                index.json once more, to mend it from
+ *   images/ingest/                                      content on its way in or out, each file locked by who writes it
+ *   images/leases/                                      what commands at work need (leases.ts)
+ *   images/reserve                                      space for a full disk: without it nothing could be taken off an index
+ *   images/locks/                                       index: taken to change index.json; content: the gate of leases.ts;
+ *                                                       <hex>: a layer
+ *   layers/<chain hex>/fs                               an unpacked layer; layers/.new-…, .gone-…: one on its way in or out
  *   layers/<chain hex>/done, …/fresh-<boot id>          it is whole on disk; it is whole as long as the machine runs
  */
 import { randomBytes } from 'node:crypto';
@@ -16,6 +20,9 @@ import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import type { Descriptor, ImageConfig, Index, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
+import { asStoreError } from './disk-full.ts';
+import { IndexFile } from './index-file.ts';
+import { type Lease, Leases } from './leases.ts';
 import { lock, makeLocked, sweep, tryLock } from './locks.ts';
 
 /** image-spec annotations.md; skopeo and umoci look names up by it. */
@@ -29,6 +36,8 @@ export const sourceDigest = 'dev.stack.source.digest';
 export interface ImageRecord {
   id: string;
   manifestDigest: string;
+  /** Digest of the manifest as it came, where that was docker's: pushed on as it is. */
+  sourceManifest?: string;
   config: ImageConfig;
   /** Chain ids in hex, lowest layer first. Source: image-spec config.md "Layer ChainID". */
   chain: string[];
@@ -43,13 +52,24 @@ export class Store {
   readonly layers: string;
   #isReady = false;
   #freshMark: string | undefined;
-  #index: { stamp: string; value: Index } | undefined;
+  readonly #index: IndexFile;
+  readonly #leases: Leases;
   readonly #records = new Map<string, ImageRecord>();
 
   constructor(host: Host) {
     this.verbs = host.kernel.filesystem;
     this.root = host.layout.images;
     this.layers = host.layout.layers;
+    this.#index = new IndexFile({
+      root: this.root,
+      lock: () => this.lock('index'),
+      tryLock: () => this.tryLock('index'),
+      write: (path, content, isSynced) => this.write(path, content, isSynced),
+    });
+    this.#leases = new Leases(this.verbs, join(this.root, 'leases'), () => {
+      this.prepare();
+      return this.gate('shared');
+    });
   }
 
   /** Makes the directories, and clears what a run that was killed left half made. */
@@ -59,7 +79,7 @@ export class Store {
       fs.mkdirSync(dirname(this.root), { recursive: true, mode: 0o711 });
       // Layers hold images' set-user-id programs: nobody but root may reach them from the host's side.
       for (const dir of [this.root, this.layers]) fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
-      for (const dir of ['blobs/sha256', 'records', 'ingest', 'locks']) {
+      for (const dir of ['blobs/sha256', 'records', 'ingest', 'leases', 'locks']) {
         fs.mkdirSync(join(this.root, dir), { recursive: true, mode: 0o755 });
       }
       const marker = join(this.root, 'oci-layout');
@@ -75,8 +95,26 @@ export class Store {
       });
     }
     this.#isReady = true;
+    this.sweep();
+    this.#reserve();
+  }
+
+  /** Removes what killed commands left half made, or half removed. */
+  sweep(): void {
     sweep(this.verbs, join(this.root, 'ingest'), () => true);
-    sweep(this.verbs, this.layers, (name) => name.startsWith('.new-'));
+    sweep(this.verbs, join(this.root, 'leases'), () => true);
+    sweep(this.verbs, this.layers, (name) => name.startsWith('.'));
+  }
+
+  #reserve(): void {
+    const path = join(this.root, 'reserve');
+    if (fs.existsSync(path)) return;
+    try {
+      fs.writeFileSync(path, Buffer.alloc(256 * 1024), { mode: 0o600 });
+    } catch {
+      // The disk is full already.
+      fs.rmSync(path, { force: true });
+    }
   }
 
   /** Makes something temporary at `path` that no sweep takes away while it is held. See {@link makeLocked}. */
@@ -133,40 +171,29 @@ export class Store {
     }
   }
 
+  /** Takes the gate: see leases.ts. */
+  async gate(kind: 'shared' | 'exclusive', signal?: AbortSignal): Promise<Disposable> {
+    return this.tryLock('content', kind) ?? (await this.lock('content', kind, signal));
+  }
+
+  /** For as long as it is held, what it keeps is not removed. See leases.ts. */
+  lease(): Lease {
+    return this.#leases.take();
+  }
+
+  /** What living commands keep: complete under the gate, taken alone. */
+  leased(): Set<string> {
+    return this.#leases.living();
+  }
+
   /** index.json as it is; read again only when it changed. */
   index(): Index {
-    const path = join(this.root, 'index.json');
-    const stat = fs.statSync(path, { throwIfNoEntry: false });
-    if (!stat) return { schemaVersion: 2, manifests: [] };
-    const stamp = `${stat.ino}:${stat.mtimeMs}:${stat.size}`;
-    if (this.#index?.stamp !== stamp) {
-      let value: Index;
-      try {
-        value = JSON.parse(fs.readFileSync(path, 'utf8'));
-        if (!Array.isArray(value.manifests)) throw new Error('it has no manifests');
-      } catch (thrown) {
-        throw new StackError('image.store', {
-          message: `${path} cannot be read: ${(thrown as Error).message}.`,
-          hint: `Repair it, or remove ${this.root} and ${this.layers} and pull again.`,
-          cause: thrown,
-        });
-      }
-      this.#index = { stamp, value };
-    }
-    return this.#index!.value;
+    return this.#index.read();
   }
 
   /** Changes index.json under its lock. `change` answers the new list of manifests. */
-  async changeIndex(change: (manifests: Descriptor[]) => Descriptor[]): Promise<void> {
-    using _ = await this.lock('index');
-    this.#index = undefined;
-    const index = this.index();
-    const manifests = change(structuredClone(index.manifests));
-    const mediaType = 'application/vnd.oci.image.index.v1+json';
-    this.write(
-      join(this.root, 'index.json'),
-      JSON.stringify({ ...index, schemaVersion: 2, mediaType, manifests }, null, 1),
-    );
+  changeIndex(change: (manifests: Descriptor[]) => Descriptor[]): Promise<void> {
+    return this.#index.change(change);
   }
 
   record(manifestDigest: string): ImageRecord | undefined {
@@ -185,6 +212,21 @@ export class Store {
   writeRecord(record: ImageRecord): void {
     this.#records.set(record.manifestDigest, record);
     this.write(this.#recordPath(record.manifestDigest), JSON.stringify(record), false);
+  }
+
+  /** The image is used now. Costs one system call. */
+  touch(manifestDigest: string): void {
+    const now = new Date();
+    try {
+      fs.utimesSync(this.#recordPath(manifestDigest), now, now);
+    } catch {
+      // Gone, or the disk is read-only: it only decides what goes first when space is made.
+    }
+  }
+
+  /** When it was last pulled, loaded or made a container of, in ms since the epoch; 0 where that is not known. */
+  lastUsed(manifestDigest: string): number {
+    return fs.statSync(this.#recordPath(manifestDigest), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   }
 
   removeRecord(manifestDigest: string): void {
@@ -209,19 +251,6 @@ export class Store {
     }
   }
 
-  /** Digests of the blobs a manifest or index names, for entries that other tools wrote; none where it is missing. */
-  blobsOf(digest: string): string[] {
-    let document: Partial<Manifest & Index>;
-    try {
-      document = this.manifest(digest);
-    } catch {
-      return [];
-    }
-    const named = [document.config, ...(document.layers ?? []), ...(document.manifests ?? [])];
-    const direct = named.flatMap((descriptor) => (descriptor ? [descriptor.digest] : []));
-    return [...direct, ...(document.manifests ?? []).flatMap((inner) => this.blobsOf(inner.digest))];
-  }
-
   /** The image a descriptor of index.json stands for; undefined where a part of it is missing. */
   image(descriptor: Descriptor): StoredImage | undefined {
     const record = this.record(descriptor.digest);
@@ -241,8 +270,21 @@ export class Store {
     };
   }
 
-  /** Writes a whole file: temporary, rename. With fsync unless what follows syncs everything. */
+  /** Writes a whole file: temporary, rename. With fsync unless what follows syncs everything. On a full disk: the reserve. */
   write(path: string, content: string | Uint8Array, isSynced = true): void {
+    try {
+      this.#replace(path, content, isSynced);
+    } catch (thrown) {
+      const reserve = join(this.root, 'reserve');
+      if ((thrown as NodeJS.ErrnoException).code !== 'ENOSPC' || !fs.existsSync(reserve)) {
+        throw asStoreError(thrown, `writing ${path}`);
+      }
+      fs.rmSync(reserve, { force: true });
+      this.#replace(path, content, isSynced);
+    }
+  }
+
+  #replace(path: string, content: string | Uint8Array, isSynced: boolean): void {
     const temporary = join(this.root, 'ingest', randomBytes(12).toString('hex'));
     const fd = this.makeLocked(temporary, () => fs.openSync(temporary, 'wx', 0o644));
     try {

@@ -56,7 +56,8 @@ void add_process(Napi::Env env, Napi::Object group) {
   });
   add("pidfdWait", [](const Napi::CallbackInfo& info) {
     int fd = as_int(info, 0);
-    return Work<Nothing>::run(info.Env(), [=] { return pidfd_wait(fd); });
+    int timeout_ms = info[1].IsNumber() ? as_int(info, 1) : -1;
+    return Work<bool>::run(info.Env(), [=] { return pidfd_wait(fd, timeout_ms); });
   });
   add("loadDeviceFilter", [](const Napi::CallbackInfo& info) -> Napi::Value {
     auto loaded = load_device_filter(as_bytes(info[0]));

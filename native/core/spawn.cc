@@ -199,10 +199,11 @@ Result<Nothing> pidfd_signal(int fd, int signal) {
   return Nothing{};
 }
 
-Result<Nothing> pidfd_wait(int fd) {
+Result<bool> pidfd_wait(int fd, int timeout_ms) {
   pollfd wait{.fd = fd, .events = POLLIN};
-  if (retry([&] { return poll(&wait, 1, -1); }) < 0) return fail("poll");
-  return Nothing{};
+  int ready = retry([&] { return poll(&wait, 1, timeout_ms); });
+  if (ready < 0) return fail("poll");
+  return ready > 0;
 }
 
 }  // namespace stack

@@ -34,7 +34,7 @@ Result<Nothing> close_on_exec(int from);
 // Processes by descriptors that no other process can come to stand for (pidfd_open(2)).
 Result<int> pidfd_open(int pid);
 Result<Nothing> pidfd_signal(int fd, int signal);
-// Returns when the process has ended. Blocks.
-Result<Nothing> pidfd_wait(int fd);
+// True when the process has ended, false where it has not in that time; -1 is for ever. Blocks.
+Result<bool> pidfd_wait(int fd, int timeout_ms);
 
 }  // namespace stack

@@ -1,77 +1,136 @@
-/**
- * Answers a registry's challenge. Source: distribution "Token Authentication Specification" and "OAuth2 token"; RFC 7617
- * (Basic), RFC 6750 (Bearer).
- */
+/** Answers a registry's challenges for one repository, once for all requests that run at the same time. */
 import { StackError } from '../../../schemas/errors.ts';
-import { type Credentials, findCredentials } from './credentials.ts';
-import { type Request, refusal } from './failure.ts';
+import { isInsecure } from './certificates.ts';
+import { type Challenge, chooseChallenge } from './challenge.ts';
+import { type Credentials, findLogin, type Login } from './credentials.ts';
+import type { Endpoint } from './endpoint.ts';
+import { printable, type Request } from './failure.ts';
+import { basic, fetchToken } from './token.ts';
+import type { Transport } from './transport.ts';
 
-type Exchange = (
-  url: string,
-  init: RequestInit,
-) => Promise<{ status: number; headers: Headers; body: ReadableStream<Uint8Array> | null; release(): void }>;
+export class Authorization {
+  readonly #transport: Transport;
+  readonly #endpoint: Endpoint;
+  /** What is wanted: `repository:team/api:pull,push`. Grows by what challenges ask for. */
+  readonly #scopes: Set<string>;
+  #login: Promise<Login> | undefined;
+  #header: string | undefined;
+  #until = Number.POSITIVE_INFINITY;
+  #challenge: Challenge | undefined;
+  #renewal: Promise<boolean> | undefined;
+  #words: Pick<Request, 'login' | 'problem'> = {};
+  /** Of the last token, where one was asked for. */
+  refreshToken: string | undefined;
+  readonly #isOffline: boolean;
 
-/** Value of the Authorization header; undefined where there is nothing to answer with. @throws StackError, Transient */
-export async function authorize(
-  request: Request,
-  challenge: string | null,
-  exchange: Exchange,
-): Promise<string | undefined> {
-  const credentials = await findCredentials(request.endpoint.credentialKeys);
-  const { scheme, parameters } = readChallenge(challenge ?? '');
-  if (scheme === 'basic') return credentials && basic(credentials);
-  if (scheme !== 'bearer' || !parameters.realm) return undefined;
-  let url: URL;
-  try {
-    url = new URL(parameters.realm);
-  } catch {
-    throw new StackError('image.registry-protocol', {
-      message: `Registry ${request.endpoint.host} sends for a token to "${parameters.realm}", which is no address.`,
-    });
+  /** `login`: shown instead of what is filed, to try it out; a refresh token is asked for then. */
+  constructor(transport: Transport, endpoint: Endpoint, scopes: string[], login?: Login) {
+    this.#transport = transport;
+    this.#endpoint = endpoint;
+    this.#scopes = new Set(scopes);
+    this.#isOffline = login !== undefined;
+    if (login) this.#login = Promise.resolve(login);
   }
-  const query = new URLSearchParams();
-  if (parameters.service) query.set('service', parameters.service);
-  query.set('scope', parameters.scope ?? `repository:${request.endpoint.repository}:pull`);
-  let init: RequestInit = {};
-  if (credentials?.identityToken) {
-    query.set('grant_type', 'refresh_token');
-    query.set('refresh_token', credentials.identityToken);
-    query.set('client_id', 'stack');
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    init = { method: 'POST', body: query.toString(), headers };
-  } else {
-    for (const [key, value] of query) url.searchParams.set(key, value);
-    if (credentials) init = { headers: { authorization: basic(credentials) } };
+
+  /** What was shown, for errors. */
+  get words(): Pick<Request, 'login' | 'problem'> {
+    return this.#words;
   }
-  const answer = await exchange(url.href, init);
-  try {
-    const text = answer.body ? await new Response(answer.body).text() : '';
-    if (answer.status !== 200) {
-      throw refusal({ ...request, what: 'token' }, answer.status, answer.headers.get('retry-after'), '');
+
+  /** Value of the header to send now: a token that has run out is renewed first. @throws StackError, Transient */
+  async header(request: Request): Promise<string | undefined> {
+    if (performance.now() >= this.#until && this.#challenge) await this.#renew(request, this.#challenge);
+    return this.#header;
+  }
+
+  /**
+   * After a 401: whether there is something else to show now. `shown`: the header that was refused.
+   * @throws StackError, Transient
+   */
+  async answer(request: Request, challenges: string, shown: string | undefined): Promise<boolean> {
+    // Another request was faster.
+    if (this.#header !== shown && this.#header !== undefined) return true;
+    const challenge = chooseChallenge(challenges);
+    if (!challenge) return false;
+    if (challenge.scheme === 'bearer') {
+      for (const scope of challenge.parameters.scope?.split(' ').filter(Boolean) ?? []) this.#want(scope);
     }
-    const { token, access_token: accessToken } = JSON.parse(text) as { token?: string; access_token?: string };
-    const value = token ?? accessToken;
-    return value ? `Bearer ${value}` : undefined;
-  } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw thrown;
-    throw new StackError('image.registry-protocol', {
-      message: `The token service ${url.host} of registry ${request.endpoint.host} does not answer with JSON.`,
+    this.#challenge = challenge;
+    return (await this.#renew(request, challenge)) && this.#header !== shown;
+  }
+
+  /** Adds a scope; one that covers no more than another of the same repository is left out. */
+  #want(scope: string): void {
+    const split = (text: string) => {
+      const colon = text.lastIndexOf(':');
+      return [text.slice(0, colon), text.slice(colon + 1).split(',')] as const;
+    };
+    const [name, actions] = split(scope);
+    for (const known of this.#scopes) {
+      const [knownName, knownActions] = split(known);
+      if (knownName === name && actions.every((action) => knownActions.includes(action))) return;
+    }
+    this.#scopes.add(scope);
+  }
+
+  #renew(request: Request, challenge: Challenge): Promise<boolean> {
+    this.#renewal ??= this.#fetch(request, challenge).finally(() => {
+      this.#renewal = undefined;
     });
-  } finally {
-    answer.release();
+    return this.#renewal;
+  }
+
+  async #fetch(request: Request, { scheme, parameters }: Challenge): Promise<boolean> {
+    this.#login ??= findLogin(this.#endpoint.credentialKeys);
+    const { credentials, place, problem } = await this.#login;
+    this.#words = {
+      login:
+        credentials &&
+        `the login${credentials.user === '<token>' ? '' : ` of ${printable(credentials.user, 60)}`}${place ? ` from ${place}` : ''}`,
+      problem,
+    };
+    const shown = credentials?.registryToken ? `Bearer ${credentials.registryToken}` : undefined;
+    if (scheme === 'basic' || shown) return this.#set(shown ?? (isWhole(credentials) ? basic(credentials) : undefined));
+    const realm = this.#checked(parameters.realm ?? '');
+    const token = await fetchToken(
+      this.#transport,
+      { ...request, ...this.#words },
+      {
+        realm,
+        service: parameters.service,
+        scopes: [...this.#scopes],
+        credentials,
+        isOffline: this.#isOffline,
+      },
+    );
+    this.refreshToken = token.refreshToken;
+    return this.#set(`Bearer ${token.value}`, token.until);
+  }
+
+  #set(header: string | undefined, until = Number.POSITIVE_INFINITY): boolean {
+    this.#header = header;
+    this.#until = until;
+    return header !== undefined;
+  }
+
+  /** No login goes unencrypted to a place that the settings do not allow that for. */
+  #checked(realm: string): URL {
+    const url = URL.parse(realm);
+    const { host, registries } = this.#endpoint;
+    const fail = (why: string) => {
+      const message = `Registry ${host} sends for a token to "${printable(realm, 120)}", ${why}.`;
+      throw new StackError('image.registry-protocol', {
+        message,
+        hint: 'The fault is in the settings of the registry.',
+      });
+    };
+    if (url?.protocol === 'https:') return url;
+    if (url?.protocol !== 'http:') return fail('which is no address');
+    const isPlain = this.#endpoint.schemes.join() === 'http';
+    return isPlain || isInsecure(registries, url.host) ? url : fail('which is not encrypted');
   }
 }
 
-function basic({ user, password }: Credentials): string {
-  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-}
-
-/** Scheme and parameters of a WWW-Authenticate header with one challenge. Source: RFC 9110 section 11.6.1. */
-export function readChallenge(header: string): { scheme: string; parameters: Record<string, string> } {
-  const [, scheme = '', rest = ''] = /^\s*([A-Za-z0-9-]+)\s*(.*)$/.exec(header) ?? [];
-  const parameters: Record<string, string> = {};
-  for (const [, key, quoted, bare] of rest.matchAll(/([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g)) {
-    parameters[key!.toLowerCase()] = quoted?.replace(/\\(.)/g, '$1') ?? bare ?? '';
-  }
-  return { scheme: scheme.toLowerCase(), parameters };
+function isWhole(credentials: Credentials | undefined): credentials is Credentials {
+  return credentials !== undefined && credentials.password !== '';
 }

@@ -1,6 +1,7 @@
 /** Which hosts are asked for an image, in which order. */
 import type { Settings } from '../../../schemas/settings.ts';
 import type { Reference } from '../reference.ts';
+import { isInsecure } from './certificates.ts';
 
 export interface Endpoint {
   /** Host and port, as errors name it. */
@@ -9,43 +10,44 @@ export interface Endpoint {
   schemes: ('https' | 'http')[];
   /** The repository as this endpoint calls it. */
   repository: string;
-  /** Certificates are not verified. */
-  isUnverified: boolean;
   isMirror: boolean;
-  isLoopback: boolean;
-  /** Names that credentials may be filed under. */
+  /** Names that credentials may be filed under, docker's own name for it first. */
   credentialKeys: string[];
+  /** Settings by host: of this one and of those it sends to. */
+  registries: Settings['registries'];
 }
+
+/** Docker's name for the login of Docker Hub. */
+export const hubKey = 'https://index.docker.io/v1/';
 
 /** Mirrors of the settings first, then the registry itself. */
 export function endpoints(reference: Reference, settings: Settings): Endpoint[] {
-  const { mirrors = [], insecure = false } = settings.registries?.[reference.registry] ?? {};
-  const own = endpoint(reference.registry, reference.repository, insecure);
-  if (reference.registry === 'docker.io') {
-    own.host = 'registry-1.docker.io';
-    own.credentialKeys = ['https://index.docker.io/v1/', 'index.docker.io', 'docker.io', 'registry-1.docker.io'];
-  }
-  return [...mirrors.map((mirror) => ({ ...endpoint(mirror, reference.repository, insecure), isMirror: true })), own];
+  const { mirrors = [] } = settings.registries?.[reference.registry] ?? {};
+  const asked = mirrors.map((mirror) => ({ ...endpoint(mirror, reference.repository, settings), isMirror: true }));
+  return [...asked, registryEndpoint(reference.registry, reference.repository, settings)];
+}
+
+/** The registry itself: what is pushed goes there, and never to a mirror. `registry`: as references carry it. */
+export function registryEndpoint(registry: string, repository: string, settings: Settings): Endpoint {
+  if (registry !== 'docker.io') return endpoint(registry, repository, settings);
+  const hub = endpoint('registry-1.docker.io', repository, settings);
+  return { ...hub, credentialKeys: [hubKey, 'index.docker.io', 'docker.io', 'registry-1.docker.io'] };
 }
 
 /** `place`: `[http[s]://]host[:port][/prefix]`. */
-function endpoint(place: string, repository: string, isInsecure: boolean): Endpoint {
+function endpoint(place: string, repository: string, { registries }: Settings): Endpoint {
   const [, scheme, host, prefix] = /^(?:(https?):\/\/)?([^/]*)\/?(.*?)\/*$/.exec(place) as unknown as [
     string,
     'https' | 'http' | undefined,
     string,
     string,
   ];
-  const isLoopback = /^(?:localhost|127(?:\.[0-9]+){3}|\[::1\])(?::[0-9]+)?$/.test(host);
-  // docker treats loopback as insecure too: nothing on the way can listen.
-  const schemes: Endpoint['schemes'] = scheme ? [scheme] : isInsecure || isLoopback ? ['https', 'http'] : ['https'];
   return {
     host,
-    schemes,
+    schemes: scheme ? [scheme] : isInsecure(registries, host) ? ['https', 'http'] : ['https'],
     repository: prefix ? `${prefix}/${repository}` : repository,
-    isUnverified: isInsecure || isLoopback,
     isMirror: false,
-    isLoopback,
     credentialKeys: [host],
+    registries,
   };
 }

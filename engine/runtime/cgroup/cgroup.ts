@@ -7,7 +7,7 @@ import type { CgroupPlan } from './plan.ts';
 import { directoriesOf } from './processes.ts';
 
 export { delegateCgroup } from './delegate.ts';
-export { freezeCgroups, isFrozen } from './freezer.ts';
+export { freezeCgroups, isFrozen, releaseToDie } from './freezer.ts';
 export { type Hierarchies, hierarchies } from './hierarchies.ts';
 export { type KillOptions, killCgroup } from './kill.ts';
 export { oomEvents, oomKills } from './oom.ts';
@@ -17,6 +17,7 @@ export { cgroupProcesses } from './processes.ts';
 export { removeCgroups } from './remove.ts';
 export { cgroupStats } from './stats.ts';
 export { updateCgroups } from './update.ts';
+export { refuseOccupied } from './vacant.ts';
 
 /** `linux.cgroupsPath` of a container: the stack's and the container's identity in the kernel's own tree. */
 export function cgroupsPath(stack: string, id: string, parent: string): string {

@@ -54,6 +54,26 @@ export function askFreezer(freezer: Freezer, frozen: boolean): void {
   }
 }
 
+/**
+ * v1: a frozen process takes no signal, SIGKILL neither, and what froze it need not be the container's cgroup: one that
+ * the container made below, or one that somebody moved it to. It is moved back to the container's own, which is thawed,
+ * and dies there of what it was sent; others that are frozen with it stay so. v2 lets a frozen process die.
+ */
+export function releaseToDie(pid: number, path: string, all: Hierarchies = hierarchies()): void {
+  const own = v1Directory(all, 'freezer', path);
+  if (!own || !existsSync(own)) return;
+  // A move costs some 10 ms, and is needed hardly ever.
+  const now = /^\d+:(?:[^:]+,)?freezer(?:,[^:]+)?:(.*)$/m.exec(read(`/proc/${pid}/cgroup`))?.[1];
+  if (now === undefined || now === path) return;
+  try {
+    using files = new Writer();
+    files.write({ file: `${own}/freezer.state`, value: 'THAWED' });
+    files.write({ file: `${own}/cgroup.procs`, value: String(pid) });
+  } catch {
+    // It has ended, or the cgroup goes: whoever waits for its end tells.
+  }
+}
+
 /** True where the container's own cgroup is frozen, or is about to be. */
 export function isFrozen(path: string, all: Hierarchies = hierarchies()): boolean {
   return freezerOf(path, all)?.isAsked() ?? false;

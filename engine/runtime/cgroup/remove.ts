@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StackError } from '../../../schemas/errors.ts';
 import { children, tryRmdir } from './files.ts';
+import { releaseToDie } from './freezer.ts';
 import { type Hierarchies, hierarchies } from './hierarchies.ts';
 import { killCgroup } from './kill.ts';
 import { directoriesOf, processesBelow } from './processes.ts';
@@ -17,7 +18,10 @@ export async function removeCgroups(path: string, all: Hierarchies = hierarchies
     if (left.size === 0) return;
     killCgroup(path, all);
     // Processes that the container moved within one hierarchy alone keep that one's directory.
-    for (const pid of [...left].flatMap(processesBelow)) tryKill(pid);
+    for (const pid of new Set([...left].flatMap(processesBelow))) {
+      tryKill(pid);
+      releaseToDie(pid, path, all);
+    }
     await sleep(waitMs);
   }
   throw new StackError('host.cgroup', {

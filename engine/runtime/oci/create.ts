@@ -1,36 +1,24 @@
 /** create: a bundle becomes a container that waits for its start. Source: runtime-spec runtime.md "Lifecycle" steps 2 to 5. */
-import { readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { asStackError, StackError } from '../../../schemas/errors.ts';
+import { StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
-import type { Hooks, RuntimeSpec, Seccomp } from '../../../schemas/oci-runtime.ts';
-import {
-  type CgroupPlan,
-  cgroupPlan,
-  hierarchies,
-  makeCgroups,
-  removeCgroups,
-  removeStackCgroups,
-} from '../cgroup/cgroup.ts';
-import { resolveCgroupsPath, runtimeParent } from '../cgroup/path.ts';
-import type { ShimFailure } from '../control.ts';
-import { type Launched, launchProcess } from '../launcher.ts';
-import { cgroupMounts } from '../program/cgroup-mounts.ts';
-import { containerSteps, type SeccompFilter } from '../program/process.ts';
+import type { RuntimeSpec } from '../../../schemas/oci-runtime.ts';
+import { refuseOccupied } from '../cgroup/cgroup.ts';
+import { resolveCgroupsPath } from '../cgroup/path.ts';
+import type { Launched } from '../launcher.ts';
 import { hasMountNamespace } from '../program/root.ts';
-import { containerProcessState } from '../seccomp/listener.ts';
-import { compileSeccomp } from '../seccomp/seccomp.ts';
 import { checkConfig, readConfig } from './config.ts';
 import { checkConsole, sendTerminal } from './console.ts';
-import { setUpError } from './failure.ts';
-import { givenFiles } from './files.ts';
-import { withHome } from './home.ts';
-import { hookSteps, runHooks } from './hooks.ts';
-import { execLabels } from './labels.ts';
+import { destroyAfter } from './destroy.ts';
+import { setUpError, warningText } from './failure.ts';
+import { runHooks } from './hooks.ts';
+import { launch } from './launch.ts';
+import { mountsAt } from './mount-point.ts';
 import { moveNetDevices } from './net-devices.ts';
-import { applyResctrl, joinResctrl, removeResctrl } from './resctrl.ts';
-import { type CgroupManager, type ContainerState, document, documentText, processStat, type States } from './state.ts';
+import { joinResctrl } from './resctrl.ts';
+import { type CgroupManager, type ContainerState, document, processStat, type States } from './state.ts';
 
 export interface Runtime {
   kernel: KernelPort;
@@ -78,24 +66,23 @@ export async function create(runtime: Runtime, id: string, options: CreateOption
   try {
     // Before anything is made: killed half way, it leaves what `delete --force` finds and takes away.
     states.write(state);
+    if (state.cgroupsPath) refuseOccupied(state.cgroupsPath);
     if (state.cgroupManager === 'systemd') {
       release = await (await import('./unit.ts')).holdUnit(state, spec.linux?.resources ?? {});
+      states.write(state);
     }
+    states.ownCgroup(state);
     launched = await launch(runtime, state, spec, directory, options);
     await follow(runtime, state, spec, launched, options);
+    state.isCreated = true;
+    states.write(state);
     return { state, spec, launched };
   } catch (error) {
     launched?.close();
-    await undo(runtime, state).catch((further) => addFurther(error, further));
-    throw error;
+    throw await destroyAfter(error, runtime, state);
   } finally {
     release?.();
   }
-}
-
-/** What fails in the cleaning up does not hide what failed first. */
-function addFurther(error: unknown, further: unknown): void {
-  if (error instanceof StackError) error.also.push(asStackError(further));
 }
 
 function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpec): ContainerState {
@@ -109,7 +96,7 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
     bundle,
     rootfs,
     created: new Date().toISOString(),
-    owner: userInfo().username,
+    owner: ownName(),
     annotations: spec.annotations ?? {},
     cgroupsPath:
       runtime.cgroupManager === 'disabled'
@@ -121,100 +108,6 @@ function newState(runtime: Runtime, id: string, bundle: string, spec: RuntimeSpe
     isMountedOutside,
     ...(isMountedOutside ? { mountsBefore: mountsAt(rootfs) } : {}),
   };
-}
-
-async function launch(
-  runtime: Runtime,
-  state: ContainerState,
-  spec: RuntimeSpec,
-  directory: string,
-  options: CreateOptions,
-): Promise<Launched> {
-  const { process: verbs } = runtime.kernel;
-  const all = hierarchies();
-  const plan = state.cgroupsPath ? cgroupPlan(spec.linux?.resources ?? {}, all, state.cgroupsPath) : noCgroups;
-  const bare = spec.process ?? { cwd: '/' };
-  const process = { ...bare, env: withHome(runtime.kernel, bare, state.rootfs) };
-  const given = givenFiles(process, options.preserveFds ?? 0, runtime.environment);
-  const steps = containerSteps({
-    spec: { ...spec, process: { ...process, env: given.env } },
-    root: {
-      directory: state.rootfs,
-      // Looked up where it is asked for: a machine may have thousands of mounts.
-      get holder() {
-        return holderOf(state.rootfs);
-      },
-    },
-    membership: { tasks: plan.tasks, unified: plan.unified ?? undefined },
-    cgroups: cgroupMounts(all, state.cgroupsPath),
-    network: undefined,
-    seccomp: seccompOf(state, spec.linux?.seccomp, 'creating'),
-    hasInit: false,
-    hooks: {
-      createContainer: hookSteps(state.hooks.createContainer, state.bundle, documentText(state, 'created')),
-      startContainer: hookSteps(state.hooks.startContainer, '/', documentText(state, 'created')),
-    },
-    isSynchronised: needsSync(spec),
-    looksUp: true,
-    mayPivot: !options.noPivot,
-    labels: execLabels(process),
-    keyring: `_ses.${state.id}`,
-    files: given.files,
-  });
-  makeCgroups(plan, verbs);
-  const resctrl = applyResctrl(state.id, spec.linux?.intelRdt);
-  if (resctrl) state.resctrl = resctrl;
-  return launchProcess(verbs, {
-    steps,
-    fds: given.fds,
-    stdio: given.stdio,
-    waits: options.waits ?? false,
-    ...(options.startsItself ? {} : { startDirectory: directory }),
-  });
-}
-
-const noCgroups: CgroupPlan = {
-  directories: [],
-  parents: [],
-  writes: [],
-  tasks: [],
-  unified: null,
-  deviceFilter: null,
-};
-
-const needsSync = ({ hooks = {}, linux = {} }: RuntimeSpec) =>
-  Boolean(hooks.prestart?.length || hooks.createRuntime?.length || Object.keys(linux.netDevices ?? {}).length);
-
-/** Of every mount of this mount namespace, covered ones too: where it is (proc_pid_mountinfo(5)). */
-const mountPoints = () =>
-  readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .map((path) => path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))));
-
-/** How many mounts lie on one another at a directory. */
-const mountsAt = (directory: string) => mountPoints().filter((point) => point === directory).length;
-
-/** The mount that holds a directory: the longest mount point above it. */
-function holderOf(directory: string): string {
-  return mountPoints()
-    .filter((point) => directory === point || directory.startsWith(point === '/' ? '/' : `${point}/`))
-    .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
-}
-
-/** The filter, and who is told of what it leaves to a listener. @param status of the container, as the listener shall read it. */
-export function seccompOf(
-  state: ContainerState,
-  seccomp: Seccomp | undefined,
-  status: 'creating' | 'running',
-): SeccompFilter | undefined {
-  if (!seccomp) return undefined;
-  const compiled = compileSeccomp(seccomp);
-  const { listenerPath, listenerMetadata } = seccomp;
-  if (!listenerPath || !compiled.isNotifying) return compiled;
-  const { id, bundle, annotations } = state;
-  const told = containerProcessState({ id, status, bundle, annotations, metadata: listenerMetadata });
-  return { ...compiled, listener: { path: listenerPath, state: told } };
 }
 
 /** Until it waits for its start. */
@@ -258,39 +151,17 @@ async function follow(
   }
 }
 
-export const warningText = ({ step, errno, subject }: ShimFailure): string => `${step} ${subject}: ${errno}`;
-
 function know(states: States, state: ContainerState, pid: number): void {
   state.pid = pid;
   state.startTime = processStat(pid)?.startTime ?? 0;
   states.write(state);
 }
 
-/** Step 12 and 13 of the lifecycle: nothing left, then the poststop hooks. */
-export async function undo(runtime: Runtime, state: ContainerState): Promise<void> {
-  if (state.hasUnit) await (await import('./unit.ts')).removeUnit(state);
-  // '' is the top of the hierarchies, with everything of the machine in it.
-  if (state.cgroupsPath) await removeCgroups(state.cgroupsPath);
-  if (state.isMountedOutside) unmountRoot(runtime, state);
-  removeStackCgroups(runtimeParent, '');
-  removeResctrl(state.resctrl);
-  runtime.states.remove(state.id);
-  await poststop(runtime, state.hooks, state);
-}
-
-function unmountRoot({ kernel }: Runtime, { rootfs, mountsBefore = 0 }: ContainerState): void {
-  // One bind mount, with everything that was mounted in it. It was not made where the set-up failed early: what is there
-  // then is the caller's.
-  if (mountsAt(rootfs) > mountsBefore) kernel.filesystem.unmount(rootfs);
-}
-
-/** A poststop hook that fails is a warning, and the others run all the same. */
-export async function poststop(runtime: Runtime, hooks: Hooks, state: ContainerState): Promise<void> {
-  for (const hook of hooks.poststop ?? []) {
-    try {
-      await runHooks(runtime.kernel.process, 'poststop', [hook], document(state, 'stopped'));
-    } catch (error) {
-      runtime.warn((error as Error).message);
-    }
+/** The number of a user that the machine has no name for. */
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? '');
   }
 }

@@ -22,7 +22,7 @@ export function setUpError(id: string, { step, errno, subject }: ShimFailure): S
   return new StackError('runtime.step', {
     ...fields,
     message: `${step}${subject ? ` ${subject}` : ''}: ${words[errno] ?? errno}.`,
-    hint: hints[errno] ?? 'The step is what the kernel refused.',
+    hint: hintOf(step, errno),
   });
 }
 
@@ -44,6 +44,9 @@ function execError(command: string, errno: string, fields: object): StackError {
   });
 }
 
+/** A step that failed, and was not needed. */
+export const warningText = ({ step, errno, subject }: ShimFailure): string => `${step} ${subject}: ${errno}`;
+
 const words: Record<string, string> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
@@ -56,9 +59,14 @@ const words: Record<string, string> = {
   ENOMEM: 'cannot allocate memory',
 };
 
+const hintOf = (step: string, errno: string): string =>
+  errno === 'ELOOP' && step === 'mount'
+    ? 'proc and sysfs are mounted through no symbolic link of the image; on other mounts, the links of this path lead in a circle.'
+    : (hints[errno] ?? 'The step is what the kernel refused.');
+
 const hints: Record<string, string> = {
   EPERM: 'It needs rights that this process or the container’s user namespace has not.',
   ENOENT: 'Check that what config.json names exists on this machine.',
-  ELOOP: 'A mount of proc or sysfs goes through a symbolic link of the image: nothing is mounted where it leads.',
+  ELOOP: 'Symbolic links on this path lead in a circle, or one is where none may be.',
   EINVAL: 'Check the value against what this kernel takes.',
 };

@@ -1,5 +1,7 @@
 /** Hooks in the runtime's own namespaces. Source: runtime-spec config.md "POSIX-platform Hooks". */
 import { spawn } from 'node:child_process';
+import { finished } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { StackError } from '../../../schemas/errors.ts';
 import type { ProcessVerbs } from '../../../schemas/kernel.ts';
 import type { Hook } from '../../../schemas/oci-runtime.ts';
@@ -7,6 +9,8 @@ import type { HookStep, StateText } from '../program/process.ts';
 import type { StateDocument } from './state.ts';
 
 const longestOutput = 4096;
+/** For the words of a hook that failed which come with its end: its own still unread, or those of a process it started. */
+const restMs = 1000;
 
 /** One after the other, in their order; the first that fails ends it. @throws runtime.hook */
 export async function runHooks(
@@ -58,12 +62,14 @@ function runHook(kind: string, hook: Hook, state: StateDocument): Promise<void> 
     });
     child.on('error', (cause) => failed(`cannot be run: ${(cause as NodeJS.ErrnoException).code}`, cause));
     // `exit` and not `close`: what a hook leaves running may hold its stderr.
-    child.on('exit', (code, signal) => {
-      child.stderr.destroy();
+    child.on('exit', async (code, signal) => {
       clearTimeout(timer);
+      const hasFailed = isLate || code !== 0;
+      if (hasFailed) await Promise.race([finished(child.stderr).catch(() => {}), delay(restMs)]);
+      child.stderr.destroy();
       if (isLate) failed(`was not done after ${hook.timeout} s`);
-      else if (code === 0) resolve();
-      else failed(signal ? `was killed by ${signal}` : `exited with ${code}`);
+      else if (hasFailed) failed(signal ? `was killed by ${signal}` : `exited with ${code}`);
+      else resolve();
     });
     // A hook need not read it.
     child.stdin.on('error', () => {});

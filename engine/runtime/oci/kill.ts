@@ -1,12 +1,13 @@
 /** kill, delete, pause and resume. Source: runtime-spec runtime.md "Kill" and "Delete". */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { StackError } from '../../../schemas/errors.ts';
-import { cgroupProcesses, freezeCgroups, killCgroup, removeCgroups, resolveCgroupsPath } from '../cgroup/cgroup.ts';
-import { readSpec } from '../spec-json.ts';
-import { type Runtime, undo } from './create.ts';
+import { asStackError, StackError } from '../../../schemas/errors.ts';
+import { cgroupProcesses, freezeCgroups, killCgroup, removeCgroups, removeStackCgroups } from '../cgroup/cgroup.ts';
+import { runtimeParent } from '../cgroup/path.ts';
+import type { Runtime } from './create.ts';
+import { killProcess, undo } from './destroy.ts';
 import { wrongStatus } from './start.ts';
-import { type ContainerState, isAlive } from './state.ts';
+import { type ContainerState, cgroupOf, isAlive } from './state.ts';
 
 /** Name, with or without SIG, or number. @throws usage */
 export function signalNumber(text: string): number {
@@ -20,24 +21,36 @@ export function signalNumber(text: string): number {
   throw new StackError('usage', { message: `"${text}" is no signal.`, hint: 'See signal(7), or `kill -l`.' });
 }
 
-/** Whether the process got it: false where it has ended. */
+/** Whether the process got it: false where it has ended. @throws what else keeps the signal from it */
 function signalProcess({ kernel: { process: verbs } }: Runtime, state: ContainerState, signal: number): boolean {
   let pidfd: number;
   try {
     pidfd = verbs.pidfdOpen(state.pid);
-  } catch {
-    return false;
+  } catch (thrown) {
+    return hasEnded(thrown, state);
   }
   try {
     // Asked after the descriptor was opened: the number cannot have gone to another process in between.
     if (!isAlive(state)) return false;
     verbs.pidfdSignal(pidfd, signal);
     return true;
-  } catch {
-    return false;
+  } catch (thrown) {
+    return hasEnded(thrown, state);
   } finally {
     closeSync(pidfd);
   }
+}
+
+/** ESRCH alone says so: a caller told of an end that is none would forget a container that runs. */
+function hasEnded(thrown: unknown, { id, pid }: ContainerState): false {
+  const errno = (thrown as NodeJS.ErrnoException).code;
+  if (errno === 'ESRCH') return false;
+  throw asStackError(thrown, errno === 'EPERM' ? 'host.not-root' : 'internal', {
+    message: `The process ${pid} of ${id} cannot be signalled: ${errno}.`,
+    hint: 'Compare the rights of this process with those of the container’s (capabilities(7), CAP_KILL).',
+    resource: `container ${id}`,
+    operation: `kill ${pid}`,
+  });
 }
 
 export interface KillOptions {
@@ -51,35 +64,17 @@ export async function kill(runtime: Runtime, id: string, { signal, all }: KillOp
   const { states } = runtime;
   const state = states.read(id);
   const status = states.status(state);
-  if (all && state.cgroupsPath) {
-    const pids = cgroupProcesses(state.cgroupsPath);
+  const cgroup = states.ownedCgroup(id);
+  if (all && cgroup) {
+    const pids = cgroupProcesses(cgroup);
     if (status === 'stopped' && pids.length === 0) throw wrongStatus(id, status, 'killed', 'created or running');
-    killCgroup(state.cgroupsPath, undefined, { signal, staysInUse: true });
+    killCgroup(cgroup, undefined, { signal, staysInUse: true });
     return;
   }
   if (status === 'stopped' || status === 'creating') throw wrongStatus(id, status, 'killed', 'created or running');
   if (!signalProcess(runtime, state, signal)) throw wrongStatus(id, 'stopped', 'killed', 'created or running');
   // Frozen, it would die only once it is thawed.
   if (signal === constants.signals.SIGKILL && status === 'paused') await freezeCgroups(state.cgroupsPath, false);
-}
-
-/** Kills the first process, and waits for its end. */
-export async function killProcess(runtime: Runtime, state: ContainerState): Promise<void> {
-  const verbs = runtime.kernel.process;
-  let pidfd: number;
-  try {
-    pidfd = verbs.pidfdOpen(state.pid);
-  } catch {
-    return;
-  }
-  try {
-    if (!isAlive(state)) return;
-    verbs.pidfdSignal(pidfd, constants.signals.SIGKILL);
-    if (runtime.states.status(state) === 'paused') await freezeCgroups(state.cgroupsPath, false);
-    await verbs.pidfdWait(pidfd);
-  } finally {
-    closeSync(pidfd);
-  }
 }
 
 /** @throws state.status where it is not stopped and not forced. */
@@ -102,16 +97,11 @@ export async function remove(runtime: Runtime, id: string, isForced: boolean): P
   await undo(runtime, state);
 }
 
-/** The copy of config.json says where its processes are, where the state does not. */
-async function removeUnreadable({ states, cgroupManager }: Runtime, id: string): Promise<void> {
-  let path = '';
-  try {
-    const { linux } = readSpec(states.config(id), id);
-    if (cgroupManager !== 'disabled') path = resolveCgroupsPath(linux?.cgroupsPath, id, cgroupManager);
-  } catch {
-    // There is none: nothing was made, either.
-  }
-  if (path) await removeCgroups(path);
+/** Where its processes are is written besides the state. */
+async function removeUnreadable({ states }: Runtime, id: string): Promise<void> {
+  const cgroup = states.ownedCgroup(id);
+  if (cgroup) await removeCgroups(cgroup);
+  removeStackCgroups(runtimeParent, '');
   states.remove(id);
 }
 
@@ -124,5 +114,5 @@ export async function pause(runtime: Runtime, id: string, isPaused: boolean): Pr
   if (!isFit) {
     throw wrongStatus(id, status, isPaused ? 'paused' : 'resumed', isPaused ? 'created or running' : 'paused');
   }
-  await freezeCgroups(state.cgroupsPath, isPaused);
+  await freezeCgroups(cgroupOf(state, isPaused ? 'paused' : 'resumed'), isPaused);
 }

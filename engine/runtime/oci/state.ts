@@ -1,6 +1,6 @@
 /**
- * What is known of the runtime's containers, on disk: a directory each, with the state, a copy of config.json, and the
- * socket `start` while it waits. Source: runtime-spec runtime.md "State".
+ * What is known of the runtime's containers, on disk: a directory each, with the state, a copy of config.json, the path of
+ * the cgroup that is the container's own, and the socket `start` while it waits. Source: runtime-spec runtime.md "State".
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,6 +41,8 @@ export interface ContainerState {
   mountsBefore?: number;
   /** A resctrl group that goes with the container. */
   resctrl?: string;
+  /** The operation `create` has ended: before that it is still creating, whatever of it is there. */
+  isCreated?: boolean;
 }
 
 /** The document of `state`, and what hooks read on stdin. */
@@ -53,7 +55,7 @@ export interface StateDocument {
   annotations?: Record<string, string>;
 }
 
-const files = { state: 'state.json', config: 'config.json', start: 'start' } as const;
+const files = { state: 'state.json', config: 'config.json', start: 'start', cgroup: 'cgroup' } as const;
 
 export class States {
   readonly root: string;
@@ -100,7 +102,8 @@ export class States {
       text = readFileSync(file, 'utf8');
     } catch (cause) {
       throw new StackError('state.not-found', {
-        message: `The container ${id} does not exist.`,
+        // The words that containerd and podman look for.
+        message: `There is no ${id}: container does not exist.`,
         hint: 'stack-runtime list shows those that do.',
         resource: `container ${id}`,
         cause,
@@ -122,6 +125,21 @@ export class States {
     return readFileSync(join(this.directory(id), files.config), 'utf8');
   }
 
+  /** Before it is made. A file of its own: it must be known where the state cannot be read, too. */
+  ownCgroup({ id, cgroupsPath }: ContainerState): void {
+    if (cgroupsPath) writeFileSync(join(this.directory(id), files.cgroup), cgroupsPath, { mode: 0o600 });
+  }
+
+  /** The cgroup that was made for the container, and may be emptied and removed with it; '' where there is none. */
+  ownedCgroup(id: string): string {
+    try {
+      return readFileSync(join(this.directory(id), files.cgroup), 'utf8');
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+      return '';
+    }
+  }
+
   remove(id: string): void {
     rmSync(this.directory(id), { recursive: true, force: true });
   }
@@ -138,9 +156,23 @@ export class States {
   status(state: ContainerState): ContainerStatus {
     if (state.pid === 0) return 'creating';
     if (!isAlive(state)) return 'stopped';
-    if (existsSync(join(this.directory(state.id), files.start))) return 'created';
-    return state.cgroupsPath && isFrozen(state.cgroupsPath) ? 'paused' : 'running';
+    if (!state.isCreated) return 'creating';
+    // Before the socket is looked for: one that waits for its start may be paused, too.
+    if (state.cgroupsPath && isFrozen(state.cgroupsPath)) return 'paused';
+    return existsSync(join(this.directory(state.id), files.start)) ? 'created' : 'running';
   }
+}
+
+/** @param asked what is to be done with it: `paused`. @throws host.cgroup where the container has none */
+export function cgroupOf({ id, cgroupsPath }: ContainerState, asked: string): string {
+  // '' is the top of the hierarchies, with everything of the machine in it.
+  if (cgroupsPath) return cgroupsPath;
+  throw new StackError('host.cgroup', {
+    message: `The container ${id} has no cgroup of its own, and cannot be ${asked}.`,
+    hint: 'It was created with --cgroup-manager disabled; create it with cgroupfs or systemd.',
+    resource: `container ${id}`,
+    operation: 'cgroup',
+  });
 }
 
 /** Whether the process of the container itself still runs: neither gone, nor a zombie, nor another of its number. */

@@ -86,8 +86,10 @@ function bringsDevices({ mounts = [] }: RuntimeSpec): boolean {
 }
 
 function deviceSteps({ devices = [] }: Linux): Step[] {
-  const named = new Set(devices.map(({ path }) => path));
-  const all = [...defaultDevices.filter(({ path }) => !named.has(path)), ...devices];
+  // mknod(2) of a name that ends in a slash fails.
+  const asked = devices.map((device) => ({ ...device, path: device.path.replace(/(.)\/+$/, '$1') }));
+  const named = new Set(asked.map(({ path }) => path));
+  const all = [...defaultDevices.filter(({ path }) => !named.has(path)), ...asked];
   const kinds = { b: 0o060000, p: 0o010000, c: 0o020000, u: 0o020000 };
   const steps: Step[] = all.map(({ path, type, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 }) => {
     return ['mknod', path, kinds[type] | (fileMode & 0o7777), major, minor, uid, gid];

@@ -1,0 +1,43 @@
+/** What containers and volumes take of the disk. */
+import { readdirSync } from 'node:fs';
+import type { ContainerRecord } from '../schemas/container.ts';
+import { measure } from './images/measure.ts';
+import type { Layout } from './state/layout.ts';
+
+export interface ContainerUsage {
+  record: ContainerRecord;
+  isRunning: boolean;
+  /** Bytes of disk of what it wrote: its upper directory and its log. */
+  size: number;
+}
+
+export interface VolumeUsage {
+  name: string;
+  /** How many containers mount it. */
+  links: number;
+  size: number;
+}
+
+export function containerUsage(layout: Layout, { record, isRunning }: Omit<ContainerUsage, 'size'>): ContainerUsage {
+  return { record, isRunning, size: measure(layout.containerDir(record.stack, record.id)) };
+}
+
+/** `records`: those of every stack. */
+export function volumeUsage(layout: Layout, records: ContainerRecord[]): VolumeUsage[] {
+  const links = new Map<string, number>();
+  for (const { mounts } of records) {
+    for (const mount of mounts) {
+      if (mount.type === 'volume') links.set(mount.name, (links.get(mount.name) ?? 0) + 1);
+    }
+  }
+  let names: string[];
+  try {
+    names = readdirSync(layout.volumes);
+  } catch {
+    return [];
+  }
+  return names
+    .filter((name) => !name.startsWith('.'))
+    .sort()
+    .map((name) => ({ name, links: links.get(name) ?? 0, size: measure(`${layout.volumeDir(name)}/_data`) }));
+}
