@@ -13,26 +13,34 @@ import { complaint } from './site.ts';
 
 /** Largest Dockerfile taken, in characters. */
 const largest = 4 << 20;
+/** Most instructions taken: each RUN carries the variables of those before it. */
+const most = 5000;
 
 /** `file` is the name that positions carry. */
 export function parseDockerfile(text: string, file: string): Result<Dockerfile> {
   const problems = new Problems();
   const lines = splitLines(text.length > largest ? '' : text);
-  const { directives, escape: escaper, count, problems: wrong } = readDirectives(lines);
+  const { directives, escape: escaper, count: directiveLines, problems: wrong } = readDirectives(lines);
   for (const { message, line } of wrong) {
     problems.error('build.dockerfile', { message, where: { file, line: line + 1, column: 1 } });
   }
   const tree: Dockerfile = { file, directives, escape: escaper, args: [], stages: [] };
-  const reader: LineReader = { file, lines, escape: escaper, at: count };
+  const reader: LineReader = { file, lines, escape: escaper, at: directiveLines };
   const takesHeredocs = (line: string) => isHeredocInstruction(line, escaper);
   const unterminated = (name: string, source: InstructionText) => {
     const hint = `Put ${name} alone on the line behind the content, without spaces.`;
     problems.errors.push(complaint(source, `The heredoc ${name} has no end.`, { word: '<<', hint }));
   };
   let isFromBroken = false;
+  let count = 0;
   for (;;) {
     const source = readInstruction(reader, takesHeredocs, unterminated);
     if (!source) break;
+    if (++count > most) {
+      const hint = 'Split it into several Dockerfiles that build on each other.';
+      problems.errors.push(complaint(source, `The Dockerfile has more than ${most} instructions.`, { hint }));
+      break;
+    }
     const instruction = attempt(problems, () => readInstructionOf(source, escaper));
     if (!instruction) isFromBroken ||= nearest(/^\S*/.exec(source.text)![0], ['FROM']) !== undefined;
     else if (!place(tree, instruction) && !isFromBroken) {

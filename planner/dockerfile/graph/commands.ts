@@ -26,9 +26,10 @@ function checkForm({ command, keyword, source }: CmdInstruction | EntrypointInst
 export function dispatchCmd(instruction: CmdInstruction, step: Step): void {
   const { state } = step;
   checkForm(instruction, step);
-  state.config.Cmd = argumentsOf(instruction.command, state);
+  const args = argumentsOf(instruction.command, state);
+  state.config.Cmd = args.length > 0 ? args : null;
   state.cmdSet = true;
-  addStep(state, `CMD ${quoted(state.config.Cmd)}`);
+  addStep(state, `CMD ${quoted(args)}`);
 }
 
 /** An ENTRYPOINT takes the base image's CMD away, which was meant for another program. */

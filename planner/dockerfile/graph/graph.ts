@@ -3,6 +3,7 @@
  * services are looked up through the functions it is handed. Source: Dockerfile reference; BuildKit's dockerfile2llb.
  */
 import type { BuildGraph, BuildResult } from '../../../schemas/build.ts';
+import type { Dockerfile } from '../../../schemas/dockerfile.ts';
 import { type Result, StackError } from '../../../schemas/errors.ts';
 import type { ImageConfig, Platform } from '../../../schemas/oci-image.ts';
 import { Problems } from '../../load/problems.ts';
@@ -43,6 +44,7 @@ export async function buildGraph(request: BuildRequest): Promise<Result<BuildGra
     if (result) results.push(result);
   }
   noteUnused(request, problems);
+  noteSyntax(tree, problems);
   const { errors, warnings } = problems.sorted();
   if (options.error) errors.push(...checks.found);
   else warnings.push(...checks.found);
@@ -105,6 +107,14 @@ function finalConfig(state: StageState, { settings, platform }: Session): ImageC
   const { variant: _, ...image } = state.image;
   const whole = Object.keys(labels).length > 0 ? { ...config, Labels: labels } : { ...config };
   return { ...image, os, architecture, ...(variant ? { variant } : {}), config: whole };
+}
+
+/** Another frontend than docker's cannot be run: the file is read as a Dockerfile all the same. */
+function noteSyntax({ file, directives: { syntax } }: Dockerfile, problems: Problems): void {
+  if (syntax === undefined || /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?:[:@]|$)/.test(syntax)) return;
+  const message = `The syntax ${syntax} is not used: Dockerfiles are read by this program itself.`;
+  const hint = 'If it stands for another language, the build will not do what is meant.';
+  problems.warn('build.not-supported', { message, hint, where: { file, line: 1, column: 1 } });
 }
 
 /** A value for an ARG that no instruction declares changes nothing, which is hardly what was meant. */

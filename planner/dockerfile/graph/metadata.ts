@@ -53,16 +53,18 @@ function dispatchWorkdir({ value, source }: TextInstruction, step: Step): void {
     session.checks.report('WorkdirRelativePath', source, `WORKDIR ${written} is relative to the base image's.`, value);
   }
   state.hasWorkdir = true;
-  const path = written.startsWith('/') ? cleanPath(written) : cleanPath(`${state.config.WorkingDir ?? '/'}/${written}`);
-  state.config.WorkingDir = path.startsWith('/') ? path : `/${path}`;
-  const directory = state.config.WorkingDir;
+  // An absolute one stands in the configuration as it is written, unclean too; docker has it so.
+  const isAbsolute = written.startsWith('/');
+  state.config.WorkingDir = isAbsolute ? written : cleanPath(`/${state.config.WorkingDir ?? ''}/${written}`);
+  const directory = cleanPath(state.config.WorkingDir);
+  const history = `WORKDIR ${state.config.WorkingDir}`;
   if (directory === '/') {
-    addStep(state, 'WORKDIR /');
+    addStep(state, history);
     return;
   }
   const owner = state.config.User;
   const operation = { kind: 'mkdir' as const, path: directory, mode: 0o755, ...(owner ? { owner } : {}) };
   const meta = metaOf(step, source, titleOf(step, source));
   state.vertex = session.vertices.add(operation, [state.vertex], meta);
-  addStep(state, `WORKDIR ${directory}`, state.vertex);
+  addStep(state, history, state.vertex);
 }

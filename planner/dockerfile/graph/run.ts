@@ -2,6 +2,7 @@
 import type { RunMount, RunOperation } from '../../../schemas/build.ts';
 import type { RunInstruction } from '../../../schemas/dockerfile.ts';
 import { chompTabs, parseMarker } from '../heredoc.ts';
+import { cleanPath } from '../ignore/pattern.ts';
 import { argumentsOf } from './commands.ts';
 import { metaOf, type Step, titleOf } from './dispatch.ts';
 import { MountReader } from './mounts.ts';
@@ -26,7 +27,7 @@ export async function dispatchRun(instruction: RunInstruction, step: Step): Prom
     kind: 'run',
     args,
     env: [...state.env].map(([key, value]) => `${key}=${value}`),
-    cwd: state.config.WorkingDir || '/',
+    cwd: cleanPath(`/${state.config.WorkingDir ?? ''}`),
     ...(state.config.User ? { user: state.config.User } : {}),
     mounts,
     network,
@@ -51,7 +52,7 @@ export async function dispatchRun(instruction: RunInstruction, step: Step): Prom
 /** The text for the shell with its heredocs; one heredoc alone is the script itself, or a program where it begins `#!`. */
 function scriptOf({ command, source }: RunInstruction): { args: string[]; mount?: RunMount; suffix: string } {
   const [first] = source.heredocs;
-  const text = command.args[0]!;
+  const text = command.args[0] ?? '';
   if (command.form === 'exec' || !first) return { args: command.args, suffix: '' };
   if (!parseMarker(text)) {
     const parts = source.heredocs.map(({ content, name }) => `\n${content}${name}`);

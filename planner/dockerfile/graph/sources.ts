@@ -3,7 +3,6 @@ import type { VertexId } from '../../../schemas/build.ts';
 import type { InstructionText } from '../../../schemas/dockerfile.ts';
 import type { Step } from './dispatch.ts';
 import { contextNamed, imageState } from './images.ts';
-import { contextVertex } from './session.ts';
 import { stageFrom } from './stages.ts';
 
 /**
@@ -18,7 +17,6 @@ export async function sourceVertex(
   paths?: string[],
 ): Promise<VertexId | undefined> {
   const { session, index, state } = step;
-  if (name.toLowerCase() === 'context') return contextVertex(session, paths, source);
   if (contextNamed(session, name) === undefined) {
     const stage = stageFrom(session.tree, name, index, source);
     if (stage !== undefined) return (await step.stages.stage(stage))?.vertex;

@@ -5,13 +5,18 @@ import type { Platform } from '../../../schemas/oci-image.ts';
 import { parsePlatform } from '../../images/platform.ts';
 import { checkPlatformFlag } from '../checks/from.ts';
 import { ExpansionError, expand } from '../expand.ts';
-import { refuse } from '../site.ts';
+import { placeOf, refuse } from '../site.ts';
 import { dispatch, isStep } from './dispatch.ts';
 import { contextNamed, contextState, imageState, type Naming } from './images.ts';
 import { readTriggers } from './onbuild.ts';
 import type { Session } from './session.ts';
 import { labelOf, stageBefore, stageFrom } from './stages.ts';
 import { deriveState, type StageState } from './state.ts';
+
+function located(error: StackError, { source }: StageInstruction): StackError {
+  if (error.where) return error;
+  return new StackError(error.code, { ...error, message: error.message, where: placeOf(source) });
+}
 
 /** Stages of one platform, each made once and when it is asked for. */
 export class Stages {
@@ -24,12 +29,20 @@ export class Stages {
 
   /** The finished stage; undefined where something is wrong with it, which is noted then. */
   stage(index: number): Promise<StageState | undefined> {
-    this.#made[index] ??= this.#make(index).catch((thrown: unknown) => {
+    this.#made[index] ??= this.#guarded(index);
+    return this.#made[index];
+  }
+
+  async #guarded(index: number): Promise<StageState | undefined> {
+    // Thousands of stages on each other must not be thousands of calls inside each other.
+    await undefined;
+    try {
+      return await this.#make(index);
+    } catch (thrown) {
       if (!(thrown instanceof StackError)) throw thrown;
       this.session.problems.errors.push(thrown);
       return undefined;
-    });
-    return this.#made[index];
+    }
   }
 
   async #make(index: number): Promise<StageState | undefined> {
@@ -85,8 +98,10 @@ export class Stages {
         });
       } catch (thrown) {
         if (!(thrown instanceof StackError)) throw thrown;
-        problems.errors.push(thrown);
+        problems.errors.push(located(thrown, instruction));
         isWhole = false;
+        // What goes wrong without a place of its own goes wrong again with the next instruction.
+        if (!thrown.where) break;
       }
     }
     return isWhole ? state : undefined;

@@ -10,11 +10,25 @@ export function labelOf(stage: Stage, index: number): string {
   return stage.from.name ?? `stage-${index}`;
 }
 
+const indexes = new WeakMap<Dockerfile, Map<string, number[]>>();
+
+/** The stages of each name, ascending. */
+function indexOf(tree: Dockerfile): Map<string, number[]> {
+  const known = indexes.get(tree);
+  if (known) return known;
+  const made = new Map<string, number[]>();
+  for (const [index, { from }] of tree.stages.entries()) {
+    if (from.name !== undefined) made.set(from.name, [...(made.get(from.name) ?? []), index]);
+  }
+  indexes.set(tree, made);
+  return made;
+}
+
 /** Index of the stage `name` means, the last before `before`; undefined where it is no stage. */
 export function stageBefore(tree: Dockerfile, name: string, before: number): number | undefined {
-  const wanted = name.toLowerCase();
-  for (let index = before - 1; index >= 0; index--) if (tree.stages[index]!.from.name === wanted) return index;
-  return undefined;
+  return indexOf(tree)
+    .get(name.toLowerCase())
+    ?.findLast((index) => index < before);
 }
 
 /** @throws StackError `build.stage` */

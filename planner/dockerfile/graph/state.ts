@@ -1,5 +1,6 @@
 /** A stage under way: its tree so far, what its image is configured to be, and the variables in scope. */
 import type { BuildResult, HistoryEntry, VertexId } from '../../../schemas/build.ts';
+import { StackError } from '../../../schemas/errors.ts';
 import type { ImageConfig, Platform } from '../../../schemas/oci-image.ts';
 
 /** Docker's configuration with every field this room writes. */
@@ -38,6 +39,8 @@ export interface StageState {
   /** ARG in scope, whether it has a value or not, in the order of declaration. */
   args: Map<string, string | undefined>;
   steps: BuildResult['steps'];
+  /** Characters of the history so far. */
+  historySize: number;
   base?: VertexId;
   /** A WORKDIR was written, here or in a stage below: relative ones are relative to it. */
   hasWorkdir: boolean;
@@ -60,7 +63,6 @@ export function beginState(
   own.Env ??= [];
   if (!own.Env.some((entry) => entry.startsWith('PATH='))) own.Env.push(defaultPath);
   for (const entry of own.Env) setLast(env, ...splitEntry(entry));
-  own.WorkingDir ||= '/';
   return {
     vertex,
     platform,
@@ -69,6 +71,7 @@ export function beginState(
     env,
     args: new Map(),
     steps: [...(from.steps ?? [])],
+    historySize: 0,
     ...(from.base ? { base: from.base } : {}),
     hasWorkdir: false,
     cmdSet: false,
@@ -114,8 +117,16 @@ export function setLast(env: Map<string, string>, key: string, value: string): v
 
 const comment = 'buildkit.dockerfile.v0';
 
-/** Adds a history entry; with `vertex` it is a layer. */
+/** Longest history, in characters: registries take no larger configuration. */
+const longestHistory = 4 << 20;
+
+/** Adds a history entry; with `vertex` it is a layer. @throws StackError `build.value` where the history grows too long */
 export function addStep(state: StageState, text: string, vertex?: VertexId): void {
+  state.historySize += text.length;
+  if (state.historySize > longestHistory) {
+    const message = `The history of the image is longer than ${longestHistory} characters.`;
+    throw new StackError('build.value', { message, hint: 'Split the Dockerfile, or shorten its values.' });
+  }
   const entry: HistoryEntry = { created_by: text, comment, ...(vertex ? {} : { empty_layer: true }) };
   state.steps.push({ entry, ...(vertex ? { vertex } : {}) });
 }

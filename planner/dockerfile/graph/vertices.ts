@@ -1,6 +1,7 @@
 /** The vertices of a graph under way, by identity. */
 import { createHash } from 'node:crypto';
 import type { Operation, Vertex, VertexId } from '../../../schemas/build.ts';
+import { StackError } from '../../../schemas/errors.ts';
 
 export type VertexMeta = Omit<Vertex, 'id' | 'operation' | 'inputs'>;
 
@@ -13,18 +14,34 @@ export function canonicalJson(value: unknown): string {
   });
 }
 
+/** Most text all operations of a graph have together, in characters: each RUN carries its whole environment. */
+const largest = 128 << 20;
+
 /** Identity of an operation on inputs: equal for equal work, whatever it is called and wherever it is written. */
 export function vertexId(operation: Operation, inputs: VertexId[]): VertexId {
-  const text = canonicalJson({ operation, inputs });
+  return digestOf(canonicalJson({ operation, inputs }));
+}
+
+function digestOf(text: string): VertexId {
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
 
 export class Vertices {
   #vertices = new Map<VertexId, Vertex>();
+  #size = 0;
 
-  /** The first that asks for a piece of work names it. */
+  /** The first that asks for a piece of work names it. @throws StackError `build.value` where all is too much */
   add(operation: Operation, inputs: VertexId[], meta: VertexMeta): VertexId {
-    return this.include({ id: vertexId(operation, inputs), operation, inputs, ...meta });
+    const text = canonicalJson({ operation, inputs });
+    this.#size += text.length;
+    if (this.#size > largest) {
+      const hint = 'Shorten its environment, or split it into several Dockerfiles.';
+      throw new StackError('build.value', {
+        message: `The steps of the build are larger than ${largest} bytes.`,
+        hint,
+      });
+    }
+    return this.include({ id: digestOf(text), operation, inputs, ...meta });
   }
 
   include(vertex: Vertex): VertexId {

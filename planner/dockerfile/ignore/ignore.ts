@@ -51,6 +51,14 @@ function headsOf(path: string): string[] {
   return heads;
 }
 
+/**
+ * Ignore files of a context, the first that exists counts: one of the Dockerfile's own, then the context's.
+ * `dockerfile` is its path relative to the context.
+ */
+export function ignoreFileNames(dockerfile: string): string[] {
+  return [`${dockerfile}.dockerignore`, '.dockerignore'];
+}
+
 /** The patterns of an ignore file: comments and blank lines gone, paths cleaned, a leading slash taken off. */
 export function readIgnoreFile(text: string): string[] {
   const patterns: string[] = [];

@@ -44,7 +44,6 @@ export function compileIgnorePattern(line: string): IgnorePattern | 'malformed' 
 function tokensOf(text: string): Token[] {
   const characters = [...text];
   const tokens: Token[] = [];
-  let isPlain = true;
   for (let at = 0; at < characters.length; ) {
     const char = characters[at++]!;
     if (char === '*' && characters[at] === '*') {
@@ -55,24 +54,18 @@ function tokensOf(text: string): Token[] {
       // `**name` with nothing special behind it is a suffix of the whole path, not of an element.
       else if (isHead && characters[at - 1] === '*' && !/[*?[\]\\]/.test(text.slice(2))) tokens.push({ type: 'all' });
       else tokens.push({ type: 'directories' });
-      isPlain = false;
-    } else if (char === '*') {
-      tokens.push({ type: 'star' });
-      isPlain = false;
-    } else if (char === '?') {
-      tokens.push({ type: 'any' });
-      isPlain = false;
-    } else if (char === '[') {
+    } else if (char === '*') tokens.push({ type: 'star' });
+    else if (char === '?') tokens.push({ type: 'any' });
+    else if (char === '[') {
       const { token, end } = readClass(characters, at - 1, true)!;
       tokens.push(token);
       at = end;
-      isPlain = false;
-    } else if (char === '\\') {
-      tokens.push({ type: 'char', char: characters[at++]! });
-      isPlain = false;
-    } else tokens.push({ type: 'char', char });
+    } else if (char === '\\') tokens.push({ type: 'char', char: characters[at++]! });
+    else tokens.push({ type: 'char', char });
   }
-  // patternmatcher makes a regular expression of a pattern with wildcards and leaves a ^ in it unescaped.
-  if (isPlain) return tokens;
+  // patternmatcher compares what has no wildcard but a ** at one end as text; of the rest it makes a regular expression,
+  // in which it leaves a ^ unescaped.
+  const middle = text.startsWith('**') ? text.slice(2) : text.replace(/\*\*$/, '');
+  if (!/[*?[\]\\]/.test(middle)) return tokens;
   return tokens.map((token) => (token.type === 'char' && token.char === '^' ? { type: 'start' } : token));
 }

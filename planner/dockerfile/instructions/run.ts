@@ -27,7 +27,7 @@ export function readRun(reading: Reading): RunInstruction {
   const network = choose('network', flags.network, networks);
   const security = choose('security', flags.security, securities);
   const command = readCommandLine(source, 'RUN', rest);
-  if (command.args.length === 0) refuse(source, 'RUN needs a command.');
+  if (command.form === 'exec' && command.args.length === 0) refuse(source, 'RUN [] has no program to run.');
   const fieldsOf = (written: string): string[] => {
     try {
       return csvFields(written);
