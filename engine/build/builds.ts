@@ -64,7 +64,10 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       },
       ignoreOf: async (location) => ignoreLines(location, 'Dockerfile'),
     };
-    const context: BuildContext = { location: resolve(request.context), ignore: ignoreLines(request.context, request.dockerfile) };
+    const context: BuildContext = {
+      location: resolve(request.context),
+      ignore: ignoreLines(request.context, request.dockerfile),
+    };
     return buildGraph({ tree, settings, context, world, everyStage });
   }
   const lease = store.lease();

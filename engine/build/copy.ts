@@ -201,7 +201,10 @@ export function makeDirectories(copying: Copying, path: string, mode = 0o755): F
       verbs.utimensat(inner, '', nowNs, nowNs);
     } catch (thrown) {
       if ((thrown as KernelError).code !== 'ENOTDIR') throw thrown;
-      throw new StackError('build.path', { message: `${path} leads through a file.`, hint: 'Choose another destination.' });
+      throw new StackError('build.path', {
+        message: `${path} leads through a file.`,
+        hint: 'Choose another destination.',
+      });
     } finally {
       closeSync(directory);
     }

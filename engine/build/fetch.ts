@@ -15,7 +15,8 @@ const run = promisify(execFile);
 export async function fetchGit(operation: GitOperation, directory: string, signal: AbortSignal): Promise<string> {
   const { remote, ref, subdirectory, keepGitDirectory, checksum, submodules } = operation;
   const failed = (message: string, hint: string) => new StackError('build.fetch', { message, hint });
-  if (remote.startsWith('-') || ref?.startsWith('-')) throw failed(`${remote} is no git address.`, 'Check the address.');
+  if (remote.startsWith('-') || ref?.startsWith('-'))
+    throw failed(`${remote} is no git address.`, 'Check the address.');
   mkdirSync(directory, { recursive: true });
   const git = async (...args: string[]) => {
     // Neither the user's configuration nor a prompt: the same address gives the same files for everybody.
@@ -43,7 +44,10 @@ export async function fetchGit(operation: GitOperation, directory: string, signa
     const { code, stderr = '' } = thrown as NodeJS.ErrnoException & { stderr?: string };
     if (code === 'ENOENT') throw failed('There is no program git.', 'Install git.');
     const words = stderr.trim().split('\n').at(-1) ?? '';
-    throw failed(`${remote}${ref ? `#${ref}` : ''} cannot be fetched: ${words}`, 'Check the address, the ref and your rights.');
+    throw failed(
+      `${remote}${ref ? `#${ref}` : ''} cannot be fetched: ${words}`,
+      'Check the address, the ref and your rights.',
+    );
   }
   if (!keepGitDirectory) rmSync(join(directory, '.git'), { recursive: true, force: true });
   return subdirectory ? join(directory, subdirectory) : directory;

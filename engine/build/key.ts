@@ -7,7 +7,9 @@ const version = 1;
 
 /** Hex. */
 function keyOf(...parts: unknown[]): string {
-  return createHash('sha256').update(JSON.stringify([version, ...parts], sorted)).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([version, ...parts], sorted))
+    .digest('hex');
 }
 
 /** Fields in one order, whatever order they were written in. */
@@ -17,7 +19,12 @@ function sorted(_: string, value: unknown): unknown {
 }
 
 /** @param content digest of what the sources hold: where it came from does not count. */
-export function copyKey({ sources, ...operation }: CopyOperation, base: string, content: string, epoch?: number): string {
+export function copyKey(
+  { sources, ...operation }: CopyOperation,
+  base: string,
+  content: string,
+  epoch?: number,
+): string {
   const how = sources.map((source) =>
     source.type === 'inline'
       ? 'inline'

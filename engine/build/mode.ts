@@ -22,7 +22,10 @@ function clauseOf(clause: string, text: string): (mode: number, isDirectory: boo
     });
   }
   const classes = who === '' || who.includes('a') ? ['u', 'g', 'o'] : [...new Set(who)];
-  const steps = [...actions.matchAll(/([-+=])([rwxXst]*|[ugo])/g)].map(([, operator, what]) => ({ operator, what: what! }));
+  const steps = [...actions.matchAll(/([-+=])([rwxXst]*|[ugo])/g)].map(([, operator, what]) => ({
+    operator,
+    what: what!,
+  }));
   return (mode, isDirectory) => {
     let now = mode;
     for (const { operator, what } of steps) {

@@ -89,7 +89,11 @@ const bound = (source: string, destination: string, isReadOnly: boolean): Mount 
   options: ['rbind', 'rprivate', ...(isReadOnly ? ['rro'] : [])],
 });
 
-function writeOwned(path: string, content: string | Buffer, { mode, ...owner }: { mode: number; uid?: number; gid?: number }): void {
+function writeOwned(
+  path: string,
+  content: string | Buffer,
+  { mode, ...owner }: { mode: number; uid?: number; gid?: number },
+): void {
   writeFileSync(path, content, { mode: 0o600, flag: 'wx' });
   chownSync(path, owner.uid ?? 0, owner.gid ?? 0);
   chmodSync(path, mode);

@@ -62,7 +62,13 @@ export function copyEntry(verbs: FilesystemVerbs, found: Found, directory: Fd, n
   setMetadata(verbs, found, directory, name, over);
 }
 
-function copyFile(verbs: FilesystemVerbs, { parent, name: from, ...found }: Found, to: Fd, name: string, over: Override) {
+function copyFile(
+  verbs: FilesystemVerbs,
+  { parent, name: from, ...found }: Found,
+  to: Fd,
+  name: string,
+  over: Override,
+) {
   const input = verbs.openat2(parent, from, { flags: O_RDONLY | O_NOFOLLOW });
   let output: Fd | undefined;
   try {
@@ -139,4 +145,3 @@ const isOwn = (attribute: string) =>
 /** makedev(3) of Linux. */
 const major = (device: bigint) => Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xffff_f000n));
 const minor = (device: bigint) => Number((device & 0xffn) | ((device >> 12n) & 0xffff_ff00n));
-

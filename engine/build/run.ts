@@ -11,9 +11,16 @@ import type { Service } from '../../schemas/project.ts';
 import { cgroupParent, type Host } from '../host.ts';
 import type { Store } from '../images/store.ts';
 import { ownCapabilities } from '../runtime/capabilities.ts';
-import { cgroupPlan, cgroupsPath, hierarchies, killCgroup, makeCgroups, removeCgroups } from '../runtime/cgroup/cgroup.ts';
-import { parentsFirst } from '../runtime/mounts.ts';
+import {
+  cgroupPlan,
+  cgroupsPath,
+  hierarchies,
+  killCgroup,
+  makeCgroups,
+  removeCgroups,
+} from '../runtime/cgroup/cgroup.ts';
 import { launchProcess } from '../runtime/launcher.ts';
+import { parentsFirst } from '../runtime/mounts.ts';
 import { execLabels } from '../runtime/oci/labels.ts';
 import { cgroupMounts } from '../runtime/program/cgroup-mounts.ts';
 import { containerSteps } from '../runtime/program/process.ts';
@@ -64,7 +71,11 @@ export async function runStep(request: RunRequest): Promise<number> {
   }
 }
 
-function specOf({ host, session, operation, base, store, mounts, environment, layer }: RunRequest, id: string, network: StepNetwork | undefined): RuntimeSpec {
+function specOf(
+  { host, session, operation, base, store, mounts, environment, layer }: RunRequest,
+  id: string,
+  network: StepNetwork | undefined,
+): RuntimeSpec {
   const resource = 'the build step';
   const layers = directoriesOf(store, base);
   const accounts = imageAccounts(host.kernel, { id: chainOf(base) || 'scratch', layers });

@@ -102,7 +102,10 @@ function expand(verbs: FilesystemVerbs, { root, filter }: Source, pattern: strin
   }
   return found.filter((path) => {
     const { path: real, kind } = resolvePath(verbs, root, path, false);
-    return kind !== undefined && (filter === undefined || filter.includes(real) || (kind === 'directory' && filter.enters(real)));
+    return (
+      kind !== undefined &&
+      (filter === undefined || filter.includes(real) || (kind === 'directory' && filter.enters(real)))
+    );
   });
 }
 
@@ -160,7 +163,10 @@ export function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash): void
     if (!source.isContext) {
       for (const attribute of verbs.llistxattr(parent, name).sort()) {
         if (attribute.startsWith('trusted.') || attribute === 'security.selinux') continue;
-        hash.update(`${attribute}\0`).update(verbs.lgetxattr(parent, name, attribute)).update('\0');
+        hash
+          .update(`${attribute}\0`)
+          .update(verbs.lgetxattr(parent, name, attribute))
+          .update('\0');
       }
     }
   };

@@ -67,7 +67,8 @@ export class BuildSession implements AsyncDisposable {
   /** A namespace of its own on the build's network; without a network, with its loopback alone. */
   async join(id: string, isConnected: boolean): Promise<StepNetwork> {
     const networks = await this.#networks();
-    const record = isConnected ? await (this.#network ??= this.#create(networks)) : undefined;
+    if (isConnected) this.#network ??= this.#create(networks);
+    const record = isConnected ? await this.#network : undefined;
     const endpoints = record ? networks.allocate(request(this.name, id, record), []) : [];
     const namespace = await this.#host.kernel.network.createNamespace();
     const leave = async () => {

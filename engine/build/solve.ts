@@ -28,7 +28,7 @@ import { prepareMounts } from './mounts.ts';
 import { NewLayer } from './new-layer.ts';
 import type { Records } from './records.ts';
 import { runStep } from './run.ts';
-import { type Item, select, digestItem, type Source } from './select.ts';
+import { digestItem, type Item, type Source, select } from './select.ts';
 import type { BuildSession } from './session.ts';
 import type { Sources } from './sources.ts';
 import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
@@ -313,7 +313,8 @@ export class Solver {
     const { host, store, epoch } = this.#solving;
     const root = layer.mount();
     try {
-      const accounts = () => imageAccounts(host.kernel, { id: chainOf(base) || 'scratch', layers: directoriesOf(store, base) });
+      const accounts = () =>
+        imageAccounts(host.kernel, { id: chainOf(base) || 'scratch', layers: directoriesOf(store, base) });
       const owner = chown === undefined ? undefined : resolveUser(accounts(), chown, [], 'the build step');
       const now = epoch === undefined ? BigInt(Date.now()) * 1_000_000n : BigInt(epoch) * 1_000_000_000n;
       await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now });
@@ -358,9 +359,20 @@ interface Work extends Disposable {
 /** The place in the Dockerfile, and the step. */
 function located(thrown: unknown, { where, name }: Vertex): StackError {
   const error = thrown instanceof StackError ? thrown : undefined;
-  const known = error ?? new StackError('build.step', { message: `${name}: ${(thrown as Error).message}.`, cause: thrown });
+  const known =
+    error ?? new StackError('build.step', { message: `${name}: ${(thrown as Error).message}.`, cause: thrown });
   if (known.where) return known;
   const { message, hint, resource, operation, errno, exitCode, also } = known;
   const place = { file: where.file, line: where.start, column: 1 };
-  return new StackError(known.code, { message, hint, resource, operation, errno, exitCode, also, where: place, cause: thrown });
+  return new StackError(known.code, {
+    message,
+    hint,
+    resource,
+    operation,
+    errno,
+    exitCode,
+    also,
+    where: place,
+    cause: thrown,
+  });
 }

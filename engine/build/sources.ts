@@ -53,8 +53,8 @@ export class Sources implements Disposable {
   }
 
   #once(id: string, make: (directory: string) => Promise<string>): Promise<string> {
-    let made = this.#fetched.get(id);
-    if (!made) this.#fetched.set(id, (made = make(join(this.#folder, id.replace(/^.*:/, '').slice(0, 16)))));
+    const made = this.#fetched.get(id) ?? make(join(this.#folder, id.replace(/^.*:/, '').slice(0, 16)));
+    this.#fetched.set(id, made);
     return made;
   }
 
@@ -62,8 +62,8 @@ export class Sources implements Disposable {
   source({ path, ignore }: Directory): Source {
     const root = openSync(path, constants.O_DIRECTORY);
     this.#open.push(root);
-    let digests = this.#digests.get(path);
-    if (!digests) this.#digests.set(path, (digests = this.#records.digests(path)));
+    const digests = this.#digests.get(path) ?? this.#records.digests(path);
+    this.#digests.set(path, digests);
     return {
       root,
       isContext: true,

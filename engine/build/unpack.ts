@@ -1,7 +1,7 @@
 /** ADD of a local tar archive: its entries are put into a directory of the tree, every name walked inside the tree. */
 import { spawn } from 'node:child_process';
 import { closeSync, constants, readSync, writeSync } from 'node:fs';
-import { Readable, type Transform } from 'node:stream';
+import type { Readable, Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
@@ -243,7 +243,9 @@ class Unpacker implements TarSink {
     const slash = path.lastIndexOf('/');
     const from = openPlain(verbs, this.#root, path.slice(0, Math.max(slash, 0)));
     if (from === undefined) {
-      throw new StackError('image.archive', { message: `The archive links ${entry.name} to ${entry.linkName}, which it has not.` });
+      throw new StackError('image.archive', {
+        message: `The archive links ${entry.name} to ${entry.linkName}, which it has not.`,
+      });
     }
     try {
       verbs.linkat(from, path.slice(slash + 1), parent, name);

@@ -74,7 +74,8 @@ export function walk(verbs: FilesystemVerbs, root: Fd, visitor: Visitor, filter:
       announce();
       visitor.enter(found);
     } else pending.push(found);
-    for (const name of verbs.readdir(directory).sort()) step(directory, name, found.path ? `${found.path}/${name}` : name);
+    for (const name of verbs.readdir(directory).sort())
+      step(directory, name, found.path ? `${found.path}/${name}` : name);
     if (pending.at(-1) === found) pending.pop();
     else visitor.leave(found);
   };
