@@ -1,9 +1,10 @@
 /** A layer in the making: an upper directory that becomes a layer of the store when it is whole. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, constants, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fd } from '../../schemas/kernel.ts';
 import { chainIds, removeLayer } from '../images/layer.ts';
+import { removeTree } from '../images/remove-tree.ts';
 import type { Store } from '../images/store.ts';
 import { directoriesOf, type Tree, withLayer } from './tree.ts';
 
@@ -62,8 +63,8 @@ export class NewLayer implements Disposable {
     const tree = withLayer(this.#base, diffId);
     const chain = chainIds(tree.diffIds).at(-1)!;
     if (this.#store.hasLayer(chain)) return tree;
-    for (const name of ['work', 'empty', 'root', 'views', 'mounts']) {
-      removeLayer(this.#store, `${this.name}/${name}`);
+    for (const name of readdirSync(this.directory)) {
+      if (name !== 'fs') removeTree(this.#store.verbs, this.#lock, name);
     }
     writeFileSync(join(this.directory, this.#store.freshMark()), '');
     removeLayer(this.#store, chain);

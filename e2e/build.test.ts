@@ -1,0 +1,45 @@
+/** Images built from Dockerfiles: steps in containers, what they make, what the cache spares. */
+import { expect, test } from 'vitest';
+import { scenario } from './harness/scenario.ts';
+
+const world = scenario();
+
+const dockerfile = `
+FROM busybox:1 AS one
+WORKDIR /src
+COPY a.txt .
+RUN cat a.txt && echo hello > /src/out && id -u
+FROM busybox:1
+ENV X=1
+COPY --from=one /src/out /out
+RUN --mount=type=cache,target=/c echo $X >> /c/x; cat /c/x
+CMD ["cat", "/out"]
+`;
+
+function demo(name: string, text = dockerfile, build: object = {}) {
+  const stack = world.project(name, { services: { web: { build: { context: '.', ...build } } } });
+  stack.write('Dockerfile', text);
+  stack.write('a.txt', 'content\n');
+  return stack;
+}
+
+const steps = (stderr: string, how: string) =>
+  [...stderr.matchAll(/^#(\d+) web (.*)$/gm)]
+    .filter(([, number]) => new RegExp(`^#${number} ${how}`, 'm').test(stderr))
+    .map(([, , name]) => name);
+
+test('two stages: what RUN prints, what is copied, and nothing runs twice', async () => {
+  const stack = demo('stages');
+  const first = await stack.stack(['build']);
+  expect(first, first.stderr).toMatchObject({ code: 0 });
+  expect(first.stderr).toMatch(/^#\d+ content$/m);
+  expect(first.stderr).toMatch(/^#\d+ 0$/m);
+  const second = await stack.stack(['build']);
+  expect(steps(second.stderr, 'DONE')).toEqual([]);
+  expect(steps(second.stderr, 'CACHED').length).toBeGreaterThan(3);
+  const id = async () => (await stack.ok(['image', 'ls', '-q', 'stages-web'])).trim();
+  const before = await id();
+  stack.write('a.txt', 'content\n');
+  expect(steps((await stack.stack(['build'])).stderr, 'DONE')).toEqual([]);
+  expect(await id()).toBe(before);
+});
