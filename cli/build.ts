@@ -1,11 +1,9 @@
 /** `stack build`: images of the services that have a `build` section. */
-import { homedir } from 'node:os';
-import type { BuildRequest } from '../engine/build/builds.ts';
+import { requestOf } from '../engine/build/request.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { Project, Service } from '../schemas/project.ts';
 import { interruptible } from './apply.ts';
 import { buildRenderer } from './build-progress.ts';
-import { requestOf } from './build-request.ts';
 import { collect, define } from './command.ts';
 import { loadProject } from './project.ts';
 import { renderer } from './render/render.ts';
@@ -47,22 +45,17 @@ export const build = define<BuildFlags>({
     const show = renderer(context);
     const { project } = await loadProject(context, show.emit, services);
     const names = selected(project, services, flags.withDependencies === true);
-    const [host, { createBuilds }, { createRooms }] = await Promise.all([
-      context.host(),
-      import('../engine/build/builds.ts'),
-      import('../engine/rooms.ts'),
-    ]);
+    const [host, { createRooms }] = await Promise.all([context.host(), import('../engine/rooms.ts')]);
     const rooms = createRooms(host);
-    const images = await rooms.images();
-    const builds = createBuilds(host, images, rooms.networks);
+    const [images, builds] = await Promise.all([rooms.images(), rooms.builds()]);
     const progress = buildRenderer(context, flags.quiet === true);
     const warn = (error: StackError) => show.emit({ type: 'warning', error });
     try {
       return await interruptible(async (signal) => {
         let exitCode = 0;
         const one = async (name: string) => {
-          const common = { emit: progress.of(name), warn, signal, home: homedir() };
-          const request: BuildRequest = requestOf(project, name, flags, context.environment, common);
+          const common = { emit: progress.of(name), warn, signal };
+          const request = requestOf(project, name, flags, context.environment, common);
           if (flags.check || flags.print) {
             const result = await builds.check(request);
             if (!result.ok) {

@@ -1,6 +1,6 @@
 /** Images built from Dockerfiles: steps in containers, what they make, what the cache spares. */
 import { expect, test } from 'vitest';
-import { scenario } from './harness/scenario.ts';
+import { expectError, list, scenario } from './harness/scenario.ts';
 
 const world = scenario();
 
@@ -42,4 +42,30 @@ test('two stages: what RUN prints, what is copied, and nothing runs twice', asyn
   stack.write('a.txt', 'content\n');
   expect(steps((await stack.stack(['build'])).stderr, 'DONE')).toEqual([]);
   expect(await id()).toBe(before);
+});
+
+test('`up` builds what is missing; --build builds anew, and recreates what it changed', async () => {
+  const stack = demo('up', 'FROM busybox:1\nCOPY a.txt /a.txt\nCMD ["sleep", "1000000"]\n');
+  expect((await stack.stack(['plan'])).stdout).toMatch(/\+ build image up-web +because it is not in the store/);
+  await stack.ok(['up', '-d']);
+  const inside = () => stack.ok(['exec', '-T', 'web', 'cat', '/a.txt']);
+  expect(await inside()).toBe('content\n');
+  expect((await stack.stack(['plan'])).code).toBe(0);
+  stack.write('a.txt', 'changed\n');
+  await stack.ok(['up', '-d']);
+  expect(await inside()).toBe('content\n');
+  await stack.ok(['up', '-d', '--build']);
+  expect(await inside()).toBe('changed\n');
+  const [before] = await list(stack);
+  await stack.ok(['up', '-d', '--build']);
+  expect((await list(stack))[0]!.ID).toBe(before!.ID);
+});
+
+test('a step that fails is told with its line and what it printed; nothing is tagged, and `up` changes nothing', async () => {
+  const stack = demo('failing', 'FROM busybox:1\nRUN echo reason >&2; exit 3\n');
+  const built = await stack.stack(['build']);
+  expectError(built, 1, /Dockerfile:2:1/, /exited with 3/, /\| reason/);
+  expectError(await stack.stack(['up', '-d']), 1, /exited with 3/);
+  expect((await world.host.stack(['image', 'ls'])).stdout).not.toContain('failing-web');
+  expect(await list(stack)).toEqual([]);
 });

@@ -1,13 +1,13 @@
 /** What a service's `build` section and the command line ask of the builder. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { BuildRequest } from '../engine/build/builds.ts';
-import { parseReference } from '../engine/images/images.ts';
-import { hostPlatform } from '../engine/images/platform.ts';
-import { readBuildSettings } from '../planner/dockerfile/settings.ts';
-import { StackError } from '../schemas/errors.ts';
-import type { Project } from '../schemas/project.ts';
-import type { BuildFlags } from './build.ts';
+import { readBuildSettings } from '../../planner/dockerfile/settings.ts';
+import { builtName } from '../../planner/load/supported.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Project } from '../../schemas/project.ts';
+import { parseReference } from '../images/images.ts';
+import { hostPlatform } from '../images/platform.ts';
+import type { BuildRequest } from './builds.ts';
 
 interface Section {
   context: string;
@@ -19,14 +19,19 @@ interface Section {
   ssh?: string[];
 }
 
-/** The name an image has that the stack file does not name. */
-export const builtName = (project: Project, service: string): string => `${project.name}-${service}`;
+/** What the command line changes of it. */
+export interface BuildOverrides {
+  buildArg?: string[];
+  cache?: boolean;
+  pull?: boolean;
+  ssh?: string;
+}
 
 /** @throws a StackError for what cannot be: a remote context, a secret that is not there */
 export function requestOf(
   project: Project,
   service: string,
-  flags: BuildFlags,
+  flags: BuildOverrides,
   environment: NodeJS.ProcessEnv,
   common: Pick<BuildRequest, 'emit' | 'warn' | 'signal'>,
 ): BuildRequest {
