@@ -40,6 +40,7 @@ export const commands: Record<string, Entry> = {
     summary: 'Print what `stack up` would do, and why; change nothing',
     load: async () => (await import('./plan.ts')).plan,
   },
+  build: { summary: 'Build the images of services', load: async () => (await import('./build.ts')).build },
   push: {
     summary: 'Push the images that the services build',
     load: async () => (await import('./push.ts')).push,
@@ -65,7 +66,7 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'attach bridge build commit convert cp events export pause scale stats top unpause wait watch';
+const withoutInstead = 'attach bridge commit convert cp events export pause scale stats top unpause wait watch';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([

@@ -128,7 +128,6 @@ test.each([
   ['pull', /stack image pull/],
   ['up --detahc', /Did you mean --detach/],
   ['up --nonsense', /--nonsense/],
-  ['up --build', /Not supported yet: --build/],
   ['up --watch', /Not supported yet: --watch/],
   ['up -d --abort-on-container-exit', /cannot be given together/],
   ['down --rmi all', /Not supported yet: --rmi/],

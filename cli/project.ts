@@ -23,19 +23,18 @@ export async function loadProject(context: Context, emit: Emit, services: string
 
 /**
  * The same for commands that make containers or plan to: what the engine cannot do yet is refused before anything is
- * touched, and what it does otherwise than the file may suggest is warned of.
+ * touched, and every image that is built has a name.
  * @throws config.not-supported, the others in `also`
  */
 export async function loadSupported(context: Context, emit: Emit, services: string[] = []): Promise<Loaded> {
   const loaded = await loadProject(context, emit, services);
-  const { checkSupported, supportWarnings } = await import('../planner/load/supported.ts');
+  const { checkSupported, withBuiltNames } = await import('../planner/load/supported.ts');
   const [first, ...rest] = checkSupported(loaded, services);
   if (first) {
     first.also.push(...rest);
     throw first;
   }
-  for (const error of supportWarnings(loaded, services)) emit({ type: 'warning', error });
-  return loaded;
+  return { ...loaded, project: withBuiltNames(loaded.project) };
 }
 
 async function tryLoad({ globals, environment }: Context, services: string[]): Promise<Result<Loaded>> {

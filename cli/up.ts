@@ -23,6 +23,8 @@ export interface UpFlags {
   renewAnonVolumes?: boolean;
   scale?: Record<string, number>;
   pull?: PullPolicy;
+  /** `--build`, `--no-build`; neither is undefined. */
+  build?: boolean;
   quietPull?: boolean;
   timeout?: number;
   abortOnContainerExit?: boolean;
@@ -67,14 +69,13 @@ export const up = define<UpFlags>({
       .option('--timestamps', 'put the time in front of each line')
       .option('--no-color', 'do not colour the names')
       .option('--no-log-prefix', 'do not put names in front of the lines')
-      .addOption(new Option('--build', 'not supported yet'))
-      .addOption(new Option('--no-build', 'do not build images (Stack does not yet)').hideHelp())
+      .option('--build', 'build the images of services that have `build`, though they are there')
+      .option('--no-build', 'build nothing: an image that is not there is an error')
       .addOption(new Option('-w, --watch', 'not supported yet'))
       .addOption(new Option('-y, --yes', 'ask nothing').hideHelp())
       .addOption(new Option('--menu', 'not supported yet').hideHelp());
   },
   async action(context, services, flags) {
-    if ((flags as { build?: boolean }).build === true) refuse('--build');
     if (flags.watch) refuse('--watch');
     checkCombination(flags);
     const show = renderer(context, { quietPull: flags.quietPull === true });
@@ -96,6 +97,8 @@ export const up = define<UpFlags>({
       renewAnonVolumes: flags.renewAnonVolumes,
       scale: flags.scale,
       pull: flags.pull,
+      build: flags.build === true,
+      noBuild: flags.build === false,
       timeoutMs: flags.timeout,
       wait: flags.wait,
       disabledServices: Object.keys(disabled),

@@ -90,9 +90,10 @@ export function createEngine(host: Host): Engine {
     const effects = () => createEffects(host, rooms, hold);
     let snapshot = await look(project.name, project, true);
     let plan = await make(snapshot, []);
-    const pulls = plan.operations.filter((one) => one.kind === 'image.pull');
+    const pulls = plan.operations.filter((one) => one.kind === 'image.pull' || one.kind === 'image.build');
     const inUse = new Set(snapshot.containers.map(({ record }) => record.image.name));
-    if (pulls.some(({ policy, image }) => policy === 'always' && inUse.has(image))) {
+    const isAnew = (one: (typeof pulls)[number]) => one.kind === 'image.build' || one.policy === 'always';
+    if (pulls.some((one) => isAnew(one) && inUse.has(one.image))) {
       await execute({ plan: { ...plan, operations: pulls, warnings: [] }, project, snapshot, effects, emit, signal });
       snapshot = await look(project.name, project, true);
       plan = await make(

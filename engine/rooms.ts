@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { Stray } from '../schemas/snapshot.ts';
+import type { BuildEvent, Builds } from './build/builds.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Effects } from './execute/effects.ts';
 import type { Host } from './host.ts';
@@ -11,6 +12,7 @@ import type { Networks } from './network/network.ts';
 import type { Volumes } from './volumes/volumes.ts';
 
 export interface Rooms {
+  builds(): Promise<Builds>;
   containers(): Promise<Containers>;
   images(): Promise<Images>;
   networks(): Promise<Networks>;
@@ -20,10 +22,15 @@ export interface Rooms {
 export function createRooms(host: Host): Rooms {
   const networks = once(async () => (await import('./network/network.ts')).createNetworks(host));
   const volumes = once(async () => (await import('./volumes/volumes.ts')).createVolumes(host));
+  const images = once(async () => (await import('./images/images.ts')).createImages(host));
   return {
     networks,
     volumes,
-    images: once(async () => (await import('./images/images.ts')).createImages(host)),
+    images,
+    builds: once(async () => {
+      const [{ createBuilds }, room] = await Promise.all([import('./build/builds.ts'), images()]);
+      return createBuilds(host, room, networks);
+    }),
     containers: once(async () => {
       const [{ createContainers }, network, volume] = await Promise.all([
         import('./containers/implementation.ts'),
@@ -55,6 +62,14 @@ export async function createEffects(host: Host, rooms: Rooms, hold: Hold): Promi
     images: {
       get: hold.use,
       pull: (name, options) => images.pull(name, options),
+      async build(project, service, { signal, onProgress, onWarning }) {
+        const builds = await rooms.builds();
+        const { requestOf } = await import('./build/request.ts');
+        const emit = ({ type, vertex }: BuildEvent) => {
+          if (type === 'started') onProgress({ detail: vertex.name });
+        };
+        await builds.build(requestOf(project, service, {}, process.env, { emit, warn: onWarning, signal }));
+      },
     },
     networks: {
       create: (stack, key, network) => networks.create(stack, key, network),

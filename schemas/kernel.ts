@@ -75,6 +75,11 @@ export interface FilesystemVerbs {
    * paths in with openat2 RESOLVE_IN_ROOT. It appears in no mount table and goes with the descriptor.
    */
   overlayView(lower: Fd[]): Fd;
+  /**
+   * A detached overlay mount of at least one `lower` (uppermost first) whose changes go to the directory `upper`; `work` is
+   * an empty directory of the same file system.
+   */
+  overlayMount(lower: Fd[], upper: Fd, work: Fd): Fd;
   /** umount2(2) with MNT_DETACH: the topmost mount at `path` and all below it; a symlink is not followed. */
   unmount(path: string): void;
   /** syncfs(2) of the file system `fd` lies on, on a worker thread; `fd` may be closed meanwhile. */

@@ -17,6 +17,7 @@ interface Common {
 export type Operation = Common &
   (
     | { kind: 'image.pull'; image: string; platform?: string; policy: 'missing' | 'always' }
+    | { kind: 'image.build'; image: string; service: string; config: Service }
     | { kind: 'network.create'; key: string; network: Network }
     | { kind: 'network.remove'; record: NetworkRecord }
     | { kind: 'volume.create'; key: string; volume: Volume }

@@ -3,6 +3,7 @@ import type { EventKind } from '../../schemas/events.ts';
 
 const words: Record<EventKind, [doing: string, done: string]> = {
   'image.pull': ['Pulling', 'Pulled'],
+  'image.build': ['Building', 'Built'],
   'image.load': ['Loading', 'Loaded'],
   'image.push': ['Pushing', 'Pushed'],
   'network.create': ['Creating', 'Created'],

@@ -1,7 +1,8 @@
 /** What the executor needs of the engine's rooms, no wider than it uses. The tests' in-memory world implements the same. */
 import type { ContainerRecord, ContainerStatus, NetworkRecord, VolumeRecord } from '../../schemas/container.ts';
+import type { StackError } from '../../schemas/errors.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
-import type { Network, Volume } from '../../schemas/project.ts';
+import type { Network, Project, Volume } from '../../schemas/project.ts';
 import type { Stray } from '../../schemas/snapshot.ts';
 import type { Containers, CreateRequest } from '../containers/containers.ts';
 
@@ -31,6 +32,16 @@ export interface Effects {
         policy: 'missing' | 'always';
         signal: AbortSignal;
         onProgress: (progress: PullProgress) => void;
+      },
+    ): Promise<unknown>;
+    /** Builds the image of a service and gives it its names; throws as the builder does, then nothing is named. */
+    build(
+      project: Project,
+      service: string,
+      options: {
+        signal: AbortSignal;
+        onProgress: (progress: PullProgress) => void;
+        onWarning: (error: StackError) => void;
       },
     ): Promise<unknown>;
   };

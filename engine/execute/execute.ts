@@ -30,7 +30,7 @@ export interface Outcome {
 }
 
 /**
- * Pulls begin at once and beside everything that is only made; a service starts as soon as its own image is there.
+ * Pulls and builds begin at once and beside everything that is only made; a service starts as soon as its own image is there.
  * What exists is not touched before every image is: one that cannot be had changes nothing. In `up`, `start` and
  * `restart` the first failure ends the run: nothing new begins, what was half made is taken back. In `down` and `stop`
  * everything that can still be done is done. Throws one StackError, the other problems in its `also`.
@@ -79,12 +79,13 @@ export async function execute(execution: Execution): Promise<Outcome> {
 
 /** What ends or replaces something that exists. Left-overs of an interrupted command are nobody's loss. */
 const takesAway = new Set<OperationKind>(['container.stop', 'container.remove', 'network.remove', 'volume.remove']);
+const bringsImage = ({ kind }: Operation) => kind === 'image.pull' || kind === 'image.build';
 const imagesFirst: Gate = {
-  isAwaited: ({ kind }) => kind === 'image.pull',
+  isAwaited: bringsImage,
   isHeld: ({ kind }) => takesAway.has(kind),
 };
 
-const isImageMissing = ({ failures: [first] }: Course) => first?.operation.kind === 'image.pull';
+const isImageMissing = ({ failures: [first] }: Course) => first !== undefined && bringsImage(first.operation);
 
 const outcomeOf = (world: World): Outcome => ({
   containers: world.sortedContainers(),

@@ -102,6 +102,11 @@ export class Memory {
       },
       images: {
         get: async (name) => ({ id: imageId(name) }) as StoredImage,
+        build: async (project, service, { signal }) => {
+          await this.call(`build ${service}`);
+          signal.throwIfAborted();
+          this.images.add(project.services[service]!.image!);
+        },
         pull: async (name, { signal }) => {
           await this.call(`pull ${name}`);
           signal.throwIfAborted();

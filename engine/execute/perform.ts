@@ -30,6 +30,9 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
     case 'image.pull':
       await pull(run, operation);
       return;
+    case 'image.build':
+      await build(run, operation);
+      return;
     case 'network.create': {
       const isNew = !world.networks.has(operation.network.name);
       const record = await effects.networks.create(plan.stack, operation.key, operation.network);
@@ -90,6 +93,17 @@ async function pull({ effects, emit, signal }: Performing, operation: Of<'image.
     signal,
     ...(platform ? { platform } : {}),
     onProgress: (progress) => emit({ type: 'progress', id, resource, ...progress }),
+  });
+}
+
+async function build(
+  { effects, emit, signal, project }: Performing,
+  { id, resource, service }: Of<'image.build'>,
+): Promise<void> {
+  await effects.images.build(project, service, {
+    signal,
+    onProgress: (progress) => emit({ type: 'progress', id, resource, ...progress }),
+    onWarning: (error) => emit({ type: 'warning', error }),
   });
 }
 

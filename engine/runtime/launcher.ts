@@ -18,6 +18,8 @@ export interface LaunchRequest {
   startDirectory?: string;
   /** The shim stays until the process ends and tells its exit code. */
   waits: boolean;
+  /** Then: where this process is gone, so is that one, and with it its pid namespace. */
+  endsWithCaller?: boolean;
 }
 
 export type LaunchEvent =
@@ -106,7 +108,7 @@ export async function launchProcess(verbs: ProcessVerbs, request: LaunchRequest)
   const program = encodeProgram([
     [
       'launch',
-      Number(request.waits),
+      request.waits && request.endsWithCaller ? 2 : Number(request.waits),
       request.startDirectory ?? '',
       index(request.container),
       ...request.stdio.map((at) => index(at)),

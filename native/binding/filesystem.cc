@@ -233,6 +233,9 @@ void add_filesystem(Napi::Env env, Napi::Object group) {
   });
   set("overlayView",
       [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::overlay_view(as_fds(info[0]))); });
+  set("overlayMount", [](const Info& info) -> Napi::Value {
+    return answer(info.Env(), fs::overlay_mount(as_fds(info[0]), as_int(info, 1), as_int(info, 2)));
+  });
   set("unmount", [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::unmount(as_string(info, 0))); });
   set("syncfs", syncfs);
 }

@@ -156,6 +156,22 @@ test.runIf(isRoot)('overlayView merges layers without any mount in the table', (
   expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before);
 });
 
+test.runIf(isRoot)('overlayMount keeps changes in its upper directory, and is in no table', () => {
+  const before = fs.readFileSync('/proc/self/mountinfo', 'utf8');
+  const [lower, upper, work] = ['lower', 'upper', 'work'].map((name) => {
+    fs.mkdirSync(join(dir, name));
+    return opened(fs.openSync(join(dir, name), fs.constants.O_DIRECTORY));
+  }) as [number, number, number];
+  fs.writeFileSync(join(dir, 'lower/gone'), '');
+  const mount = opened(verbs.overlayMount([lower], upper, work));
+  fs.closeSync(verbs.openat2(mount, '/made', { flags: fs.constants.O_CREAT, mode: 0o600, resolve: RESOLVE_IN_ROOT }));
+  verbs.unlinkat(mount, 'gone', false);
+  expect(verbs.readdir(mount)).toEqual(['made']);
+  expect(verbs.readdir(lower)).toEqual(['gone']);
+  expect(fs.lstatSync(join(dir, 'upper/gone')).isCharacterDevice()).toBe(true);
+  expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before);
+});
+
 test('syncfs answers', async () => {
   await verbs.syncfs(root);
   await expect(verbs.syncfs(99_999)).rejects.toMatchObject({ code: 'EBADF' });

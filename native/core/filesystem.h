@@ -39,5 +39,7 @@ Result<Fd> duplicate(int fd);
 
 // A detached read-only overlay of `lower`, uppermost first; one layer alone is given as it is (an O_PATH descriptor).
 Result<int> overlay_view(const std::vector<int>& lower);
+// A detached overlay whose changes go to `upper`; `work` is an empty directory of the same file system.
+Result<int> overlay_mount(const std::vector<int>& lower, int upper, int work);
 
 }  // namespace stack::fs

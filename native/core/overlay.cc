@@ -9,20 +9,25 @@
 
 namespace stack::fs {
 
-static Result<int> create_mount(const Fd& context) {
+static Result<int> create_mount(const Fd& context, unsigned attributes = MOUNT_ATTR_RDONLY) {
   if (retry([&] { return fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0); }) < 0) {
     return fail("fsconfig", "overlay");
   }
-  int mount = retry([&] { return fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY); });
+  int mount = retry([&] { return fsmount(context.get(), FSMOUNT_CLOEXEC, attributes); });
   if (mount < 0) return fail("fsmount", "overlay");
   return mount;
 }
 
 // Kernels before 6.8 know no `lowerdir+` and take at most 255 bytes for one option: layers are named by their bare
 // descriptor numbers, looked up from /proc/thread-self/fd on a thread with a working directory of its own.
-static Result<int> view_by_number(const std::vector<int>& lower) {
+static Result<int> mount_by_number(const std::vector<int>& lower, int upper = -1, int work = -1) {
   std::string names;
   for (int fd : lower) names += (names.empty() ? "" : ":") + std::to_string(fd);
+  std::vector<std::pair<const char*, std::string>> options{{"lowerdir", names}};
+  if (upper >= 0) {
+    options.emplace_back("upperdir", std::to_string(upper));
+    options.emplace_back("workdir", std::to_string(work));
+  }
   Result<int> answer = Error{"fsopen", 0, "overlay"};
   std::thread([&] {
     if (unshare(CLONE_FS) < 0 || chdir("/proc/thread-self/fd") < 0) {
@@ -32,11 +37,15 @@ static Result<int> view_by_number(const std::vector<int>& lower) {
     Fd context(fsopen("overlay", FSOPEN_CLOEXEC));
     if (!context) {
       answer = fail("fsopen", "overlay");
-    } else if (fsconfig(context.get(), FSCONFIG_SET_STRING, "lowerdir", names.c_str(), 0) < 0) {
-      answer = fail("fsconfig", "lowerdir=" + names);
-    } else {
-      answer = create_mount(context);
+      return;
     }
+    for (const auto& [name, value] : options) {
+      if (fsconfig(context.get(), FSCONFIG_SET_STRING, name, value.c_str(), 0) < 0) {
+        answer = fail("fsconfig", name + ("=" + value));
+        return;
+      }
+    }
+    answer = create_mount(context, upper < 0 ? MOUNT_ATTR_RDONLY : 0);
   }).join();
   return answer;
 }
@@ -49,13 +58,17 @@ Result<int> overlay_view(const std::vector<int>& lower) {
   for (int fd : lower) {
     std::string path = "/proc/self/fd/" + std::to_string(fd);
     if (fsconfig(context.get(), FSCONFIG_SET_STRING, "lowerdir+", path.c_str(), 0) == 0) continue;
-    if (errno == EINVAL && fd == lower[0]) return view_by_number(lower);
+    if (errno == EINVAL && fd == lower[0]) return mount_by_number(lower);
     return fail("fsconfig", "lowerdir+=" + path);
   }
   auto mount = create_mount(context);
   // Before 6.5 overlayfs takes its options as one text, and refuses those it does not know only now.
-  if (!mount.ok() && mount.error().number == EINVAL) return view_by_number(lower);
+  if (!mount.ok() && mount.error().number == EINVAL) return mount_by_number(lower);
   return mount;
+}
+
+Result<int> overlay_mount(const std::vector<int>& lower, int upper, int work) {
+  return mount_by_number(lower, upper, work);
 }
 
 }  // namespace stack::fs

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,6 +114,7 @@ class Launch {
   int reap() {
     if (!has_failed_ && !settings_.waits) return 0;
     if (has_failed_) kill(pid_, SIGKILL);
+    else if (settings_.waits == 2) end_with_caller();
     for (;;) {
       int status = 0;
       pid_t ended = retry([&] { return waitpid(-1, &status, 0); });
@@ -121,6 +123,20 @@ class Launch {
       uint32_t code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
       send_frame(caller_, frame::kExit, pid_, &code, sizeof code);
       return 0;
+    }
+  }
+
+  // Returns when the process has ended, or the caller is gone and so the process is killed.
+  void end_with_caller() {
+    Fd process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+    for (;;) {
+      pollfd waits[2] = {{.fd = process.get(), .events = POLLIN}, {.fd = caller_, .events = POLLIN}};
+      if (retry([&] { return poll(waits, 2, -1); }) < 0 || waits[0].revents) return;
+      char byte;
+      if (waits[1].revents && retry([&] { return read(caller_, &byte, 1); }) != 1) {
+        kill(pid_, SIGKILL);
+        return;
+      }
     }
   }
 

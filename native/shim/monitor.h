@@ -52,7 +52,7 @@ struct Settings {
   bool forwards_dns = true;
   // Of a launch: nothing stays but the container. Descriptors by index, ~0 for none.
   bool is_launch = false;
-  bool waits = false;
+  uint32_t waits = 0;  // 2: and the process ends with the caller
   uint32_t container = ~0U;
   uint32_t stdio[3] = {~0U, ~0U, ~0U};
   Reader process;

@@ -53,7 +53,7 @@ bool read_settings(Reader steps, Settings& settings) {
         break;
       case Code::kLaunch:
         settings.is_launch = true;
-        settings.waits = body.u32() != 0;
+        settings.waits = body.u32();
         settings.run_dir = body.string();
         settings.container = body.u32();
         for (uint32_t& index : settings.stdio) index = body.u32();

@@ -47,6 +47,7 @@ export const build: Converter = (spot) => {
     labels,
     ssh,
     no_cache: flag,
+    no_cache_filter: texts,
     pull: flag,
     privileged: flag,
     shm_size: bytes,

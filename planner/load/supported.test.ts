@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadText, oneLine } from './fixture.ts';
-import { checkSupported, supportWarnings } from './supported.ts';
+import { checkSupported, withBuiltNames } from './supported.ts';
 
 const refused = (text: string) => checkSupported(loadText(text)).map(oneLine);
 const a = (attributes: string) =>
@@ -80,15 +80,10 @@ test('networks and volumes', () => {
   );
 });
 
-test('a build needs an image beside it, which is then used with a warning', () => {
-  expect(refused('services:\n  a:\n    build: .\n')).toEqual([
-    'compose.yaml:3:5 config.not-supported not supported yet: services.a.build',
-  ]);
-  const both = loadText('services:\n  a:\n    image: x\n    build: .\n');
-  expect(checkSupported(both)).toEqual([]);
-  expect(supportWarnings(both).map(oneLine)).toEqual([
-    'compose.yaml:4:5 config.not-supported services.a.build: building is not supported yet, the image x is used as it is',
-  ]);
+test('an image that is built has a name, as docker compose gives it', () => {
+  const { project } = loadText('services:\n  a: {build: .}\n  b: {build: ., image: x}\n');
+  const { services } = withBuiltNames(project);
+  expect([services.a!.image, services.b!.image]).toEqual([`${project.name}-a`, 'x']);
 });
 
 test('services that are off are not looked at', () => {

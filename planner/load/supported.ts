@@ -3,7 +3,7 @@
  * that change the machine refuse it.
  */
 import { type ErrorCode, StackError } from '../../schemas/errors.ts';
-import type { Service } from '../../schemas/project.ts';
+import type { Project, Service } from '../../schemas/project.ts';
 import type { Loaded } from './load.ts';
 
 type Path = (string | number)[];
@@ -113,27 +113,21 @@ export function checkSupported(loaded: Loaded, named: string[] = []): StackError
   return errors;
 }
 
-/** Notes on what is taken otherwise than the file may suggest: an image instead of its build. */
-export function supportWarnings(loaded: Loaded, named: string[] = []): StackError[] {
-  return selected(loaded.project.services, named)
-    .filter(([, service]) => service.build !== undefined && service.image !== undefined)
-    .map(([name, service]) => {
-      const resource = `services.${name}.build`;
-      const message = `${resource}: building is not supported yet, the image ${service.image} is used as it is`;
-      return new StackError('config.not-supported', {
-        message,
-        where: loaded.position(['services', name, 'build']),
-        resource,
-      });
-    });
+/** What a service's image is called that the stack file gives no name, as docker compose has it. */
+export const builtName = (project: Pick<Project, 'name'>, service: string): string => `${project.name}-${service}`;
+
+/** The project with a name for every image that is built. `stack config` shows what was written. */
+export function withBuiltNames(project: Project): Project {
+  const services = Object.entries(project.services).map(([name, service]) => {
+    return [name, service.build && !service.image ? { ...service, image: builtName(project, name) } : service] as const;
+  });
+  return { ...project, services: Object.fromEntries(services) };
 }
 
 function checkService(at: Path, service: Service, refuse: Refuse): void {
   for (const [key, value] of Object.entries(service)) {
     if (!supported.has(key) && !key.startsWith('x-') && !isNeutral(key, value)) refuse([...at, key]);
   }
-  if (service.build !== undefined && service.image === undefined)
-    refuse([...at, 'build'], 'Name an image that exists with image:.');
   checkNetworkMode(at, service, refuse);
   for (const [index, mount] of (service.volumes ?? []).entries()) {
     const path = [...at, 'volumes', index];

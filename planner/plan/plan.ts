@@ -62,6 +62,8 @@ function linesOf(group: Operation[]): Line[] {
   };
   const [first] = group;
   switch (first!.kind) {
+    case 'image.build':
+      return [line('+', 'build', first!)];
     case 'image.pull':
       return [line('+', 'pull', first!)];
     case 'stray.remove':

@@ -10,6 +10,7 @@ type Addition<O = Operation> = O extends Operation
 
 const verbs: Record<Operation['kind'], string> = {
   'image.pull': 'pull',
+  'image.build': 'build',
   'network.create': 'create',
   'network.remove': 'remove',
   'volume.create': 'create',
@@ -30,6 +31,8 @@ const awaited: Record<AwaitedCondition, string> = {
 
 function resourceOf(operation: Addition): string {
   switch (operation.kind) {
+    case 'image.build':
+      return `image ${operation.image}`;
     case 'image.pull':
       return `image ${operation.image}${operation.platform ? ` for ${operation.platform}` : ''}`;
     case 'network.create':

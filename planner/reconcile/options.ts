@@ -23,8 +23,12 @@ export interface ReconcileOptions {
   scale?: Record<string, number>;
   /** `--pull`: overrides every service's pull_policy. */
   pull?: PullPolicy;
-  /** Images that were just pulled: `always` is satisfied. */
+  /** Images that were just pulled or built: what asked for it is satisfied. */
   pulled?: string[];
+  /** `--build`: images of services that have `build` are built, though they are there. */
+  build?: boolean;
+  /** `--no-build`: an image that is not there is an error. */
+  noBuild?: boolean;
   /** `down --volumes`: named volumes of the stack and anonymous ones. Never external ones. */
   removeVolumes?: boolean;
   /** `--timeout`: before SIGKILL, in milliseconds; absent: each container's own stop_grace_period. */
@@ -48,5 +52,6 @@ export interface OneOff {
   noDeps?: boolean;
   pull?: PullPolicy;
   pulled?: string[];
+  build?: boolean;
   disabledServices?: string[];
 }

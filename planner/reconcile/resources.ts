@@ -110,6 +110,8 @@ function foreign(kind: string, name: string, stack: string): string {
 export function pullPolicy(name: string, service: Service, options: Pick<ReconcileOptions, 'pull'>): PullPolicy {
   const policy = options.pull ?? service.pull_policy ?? 'missing';
   if (policy === 'if_not_present') return 'missing';
+  // A service that is built never comes here by this word.
+  if (policy === 'build') return 'missing';
   if (policy === 'missing' || policy === 'always' || policy === 'never') return policy;
   throw new StackError('config.not-supported', {
     message: `The pull policy ${policy} of service ${name} is not supported yet.`,

@@ -131,6 +131,7 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
       .sort((a, b) => a.record.createdAt.localeCompare(b.record.createdAt))
       .at(-1);
   switch (operation.kind) {
+    case 'image.build':
     case 'image.pull': {
       const id = `sha256:${Buffer.from(operation.image).toString('hex')}`;
       world.images = world.images.filter(({ name }) => name !== operation.image);

@@ -40,7 +40,23 @@ export function planUp(scope: Scope, plan: Builder, warnings: string[], oneOff?:
 function addPulls({ selection, options, images, project }: Scope, plan: Builder, instances: Instance[]) {
   const pulls = new Map<string, string>();
   const present = new Set(images.keys());
+  const addBuild = (service: string, config: Service, isMade: boolean) => {
+    const image = config.image!;
+    const isMissing = !present.has(image);
+    const isAsked = (options.build || config.pull_policy === 'build') && !options.pulled?.includes(image);
+    if (pulls.has(image) || !(isAsked || (isMade && isMissing))) return;
+    if (options.noBuild) {
+      if (isMissing && isMade) throw notBuilt(service, image);
+      return;
+    }
+    const cause = isMissing ? 'it is not in the store' : options.build ? '--build' : 'its pull policy is build';
+    pulls.set(image, plan.add({ kind: 'image.build', image, service, config, cause }));
+  };
   const add = (service: string, config: Service, isMade: boolean) => {
+    if (config.build && config.image && !(config.pull_policy === 'always' || options.pull === 'always')) {
+      addBuild(service, config, isMade);
+      return;
+    }
     const policy = pullPolicy(service, config, options);
     if (!isMade && policy !== 'always') return;
     const image = imageOf(service, config, isMade ? policy : 'missing', present);
@@ -60,6 +76,13 @@ function addPulls({ selection, options, images, project }: Scope, plan: Builder,
   for (const service of [...selection.active].sort(byName)) add(service, project.services[service]!, false);
   return pulls;
 }
+
+const notBuilt = (service: string, image: string) =>
+  new StackError('image.not-found', {
+    message: `The image ${image} of service ${service} is not in the store, and --no-build keeps it from being built.`,
+    hint: `Build it with \`stack build ${service}\`.`,
+    resource: `services.${service}.build`,
+  });
 
 /** Answers, by key, what a container that joins the network has to wait for. */
 function addNetworks({ project, networks, snapshot }: Scope, plan: Builder, instances: Instance[]) {

@@ -36,6 +36,8 @@ export const grants = list(
   }),
 );
 
+const flagOrText = z.union([flag, text], { error: 'true, false or a text' });
+
 export const build = z.union(
   [
     text,
@@ -50,10 +52,11 @@ export const build = z.union(
       cache_from: texts,
       cache_to: texts,
       no_cache: flag,
+      no_cache_filter: textOrList,
       additional_contexts: listOrMapping,
       network: text,
-      provenance: flag,
-      sbom: flag,
+      provenance: flagOrText,
+      sbom: flagOrText,
       pull: flag,
       target: text,
       shm_size: textOrNumber,

@@ -4,10 +4,10 @@ import { capabilityMask } from '../capabilities.ts';
 import type { Step } from './encoder.ts';
 import { type CgroupMount, isMapped, sourceSteps } from './mounts.ts';
 import { isStaged, namespaceFlags, planNamespaces } from './namespaces.ts';
-import { changeRootSteps, type RootFilesystem, rootSteps } from './root.ts';
+import { changeRootSteps, type Overlay, overlayStep, type RootFilesystem, rootSteps } from './root.ts';
 import { affinityStep, memoryPolicySteps, rlimitSteps, schedulingSteps } from './scheduling.ts';
 
-export type { RootFilesystem } from './root.ts';
+export type { Overlay, RootFilesystem } from './root.ts';
 
 export interface Membership {
   /** cgroup v1 `tasks` files the process writes itself into. */
@@ -46,6 +46,8 @@ export interface ExecLabel {
 export interface ContainerProcess {
   spec: RuntimeSpec;
   root: RootFilesystem;
+  /** Overlays that only this process's namespace sees, for mounts to be bound from; made before the root. */
+  views?: Overlay[];
   membership: Membership;
   cgroups: CgroupMount[];
   /** Index of the network namespace among the shim's descriptors; undefined where config.json alone says. */
@@ -92,6 +94,7 @@ export function containerSteps(request: ContainerProcess): Step[] {
     ...(namespaces.isNew('network') ? [['loopback'] satisfies Step] : []),
     ...(spec.hostname ? [['hostname', spec.hostname] satisfies Step] : []),
     ...(spec.domainname ? [['domainname', spec.domainname] satisfies Step] : []),
+    ...(request.views ?? []).map(overlayStep),
     ...rootSteps(spec, request.root, {
       cgroups: request.cgroups,
       hasCgroupNamespace: linux.namespaces?.some(({ type }) => type === 'cgroup') ?? false,

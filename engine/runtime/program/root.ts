@@ -5,16 +5,28 @@ import type { Step } from './encoder.ts';
 import { propagation } from './mount-options.ts';
 import { type MountSurroundings, mountSteps } from './mounts.ts';
 
-/** An overlay that the process mounts in its own mount namespace, or a directory of a bundle. */
+/** An overlay that the process mounts in its own mount namespace. */
+export interface Overlay {
+  /** Absolute directories, uppermost first. */
+  layers: string[];
+  upper: string;
+  work: string;
+  /** An empty directory it is mounted on. */
+  target: string;
+}
+
+export const overlayStep = ({ layers, upper, work, target }: Overlay): Step => [
+  'overlay',
+  layers,
+  upper,
+  work,
+  target,
+  '',
+];
+
+/** What the root is: an overlay, or a directory of a bundle. */
 export type RootFilesystem =
-  | {
-      /** Absolute directories, uppermost first. */
-      layers: string[];
-      upper: string;
-      work: string;
-      /** An empty directory it is mounted on. */
-      target: string;
-    }
+  | Overlay
   | {
       directory: string;
       /** Where the mount that holds it is: private before the root is bound, where propagation is asked for. */
@@ -31,7 +43,7 @@ export function rootSteps(spec: RuntimeSpec, root: RootFilesystem, around: Mount
     if (isOwn && linux.rootfsPropagation) steps.push(['propagation', root.holder, { u64: propagation.private! }]);
     steps.push(['bindRoot', root.directory]);
   } else {
-    steps.push(['overlay', root.layers, root.upper, root.work, root.target, '']);
+    steps.push(overlayStep(root));
   }
   for (const [place, mount] of (spec.mounts ?? []).entries()) steps.push(...mountSteps(mount, place, around));
   if (!bringsDevices(spec)) steps.push(...deviceSteps(linux));

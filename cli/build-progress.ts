@@ -1,0 +1,63 @@
+/** Steps of builds as lines: what runs, what it prints, what came from the cache, and how long it took. */
+import type { BuildEvent } from '../engine/build/builds.ts';
+import type { StoredImage } from '../schemas/oci-image.ts';
+import type { Context } from './command.ts';
+
+export interface BuildProgress {
+  /** For the build of a service. */
+  of(service: string): (event: BuildEvent) => void;
+  built(service: string, image: StoredImage): void;
+}
+
+export function buildRenderer({ stdout, stderr, globals }: Context, isQuiet: boolean): BuildProgress {
+  const isJson = globals.progress === 'json';
+  const numbers = new Map<string, number>();
+  const rests = new Map<number, string>();
+  const numberOf = (key: string) => {
+    const known = numbers.get(key) ?? numbers.size + 1;
+    numbers.set(key, known);
+    return known;
+  };
+  const line = (text: string) => void (isQuiet || stderr.write(`${text}\n`));
+  return {
+    of: (service) => (event) => {
+      const { vertex } = event;
+      const number = numberOf(`${service} ${vertex.id}`);
+      if (isJson) {
+        stderr.write(`${JSON.stringify(asJson(service, number, event))}\n`);
+        return;
+      }
+      switch (event.type) {
+        case 'started':
+          line(`#${number} ${service} ${vertex.name}`);
+          return;
+        case 'output': {
+          const lines = ((rests.get(number) ?? '') + event.bytes.toString('utf8')).split('\n');
+          rests.set(number, lines.pop() ?? '');
+          for (const each of lines) line(`#${number} ${each.replace(/.*\r(?!$)/, '')}`);
+          return;
+        }
+        case 'done':
+        case 'failed': {
+          const rest = rests.get(number);
+          if (rest) line(`#${number} ${rest}`);
+          rests.delete(number);
+          const how = event.type === 'failed' ? 'ERROR' : event.isCached ? 'CACHED' : 'DONE';
+          line(`#${number} ${how}${how === 'CACHED' ? '' : ` ${(event.ms / 1000).toFixed(1)}s`}`);
+        }
+      }
+    },
+    built(service, image) {
+      if (isQuiet) stdout.write(`${image.id}\n`);
+      else line(` ${service}  Built  ${image.names[0] ?? image.id}`);
+    },
+  };
+}
+
+function asJson(service: string, number: number, event: BuildEvent): object {
+  const { vertex, type } = event;
+  const common = { type: `build.${type}`, service, step: number, name: vertex.name, stage: vertex.stage };
+  if (type === 'output') return { ...common, text: event.bytes.toString('utf8') };
+  if (type === 'done') return { ...common, ms: event.ms, cached: event.isCached };
+  return type === 'failed' ? { ...common, ms: event.ms, error: event.error.message } : common;
+}

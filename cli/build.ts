@@ -1,0 +1,100 @@
+/** `stack build`: images of the services that have a `build` section. */
+import { requestOf } from '../engine/build/request.ts';
+import { StackError } from '../schemas/errors.ts';
+import type { Project, Service } from '../schemas/project.ts';
+import { interruptible } from './apply.ts';
+import { buildRenderer } from './build-progress.ts';
+import { collect, define } from './command.ts';
+import { loadProject } from './project.ts';
+import { renderer } from './render/render.ts';
+
+export interface BuildFlags {
+  buildArg?: string[];
+  noCache?: boolean;
+  cache?: boolean;
+  pull?: boolean;
+  push?: boolean;
+  quiet?: boolean;
+  ssh?: string;
+  withDependencies?: boolean;
+  check?: boolean;
+  print?: boolean;
+}
+
+export const build = define<BuildFlags>({
+  usage: 'build [SERVICE...]',
+  summary: 'Build the images of services',
+  examples: [
+    ['stack build', 'Build the image of every service that has `build`; steps that have not changed are not run.'],
+    ['stack build --no-cache --pull api', 'Build one anew, from the newest base images.'],
+    ['stack build --check', 'Look the Dockerfiles over, and build nothing.'],
+  ],
+  options(command) {
+    command
+      .option('--build-arg <name=value>', 'a value for ARG (repeatable)', collect)
+      .option('--no-cache', 'run every step, whatever the cache has')
+      .option('--pull', 'ask the registries whether the base images have changed')
+      .option('--push', 'push the images that were built')
+      .option('-q, --quiet', 'print nothing but errors and ids')
+      .option('--ssh <id=socket>', 'an ssh agent for steps that ask for it')
+      .option('--with-dependencies', 'also the services that those named depend on')
+      .option('--check', 'look the Dockerfiles over and build nothing')
+      .option('--print', 'print the work as a graph, as JSON, and do none');
+  },
+  async action(context, services, flags) {
+    const show = renderer(context);
+    const { project } = await loadProject(context, show.emit, services);
+    const names = selected(project, services, flags.withDependencies === true);
+    const [host, { createRooms }] = await Promise.all([context.host(), import('../engine/rooms.ts')]);
+    const rooms = createRooms(host);
+    const [images, builds] = await Promise.all([rooms.images(), rooms.builds()]);
+    const progress = buildRenderer(context, flags.quiet === true);
+    const warn = (error: StackError) => show.emit({ type: 'warning', error });
+    try {
+      return await interruptible(async (signal) => {
+        let exitCode = 0;
+        const one = async (name: string) => {
+          const common = { emit: progress.of(name), warn, signal };
+          const request = requestOf(project, name, flags, context.environment, common);
+          if (flags.check || flags.print) {
+            const result = await builds.check(request);
+            if (!result.ok) {
+              const [first, ...rest] = result.errors;
+              first!.also.push(...rest);
+              throw first;
+            }
+            result.warnings.forEach(warn);
+            if (result.warnings.length > 0) exitCode = 1;
+            if (flags.print) context.stdout.write(`${JSON.stringify(result.value, null, 2)}\n`);
+            return;
+          }
+          const image = await builds.build(request);
+          progress.built(name, image);
+          if (flags.push) await images.push(request.names[0]!, { signal });
+        };
+        const done = await Promise.allSettled(names.map(one));
+        const errors = done.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+        if (errors.length > 0) {
+          const [first, ...rest] = errors;
+          if (first instanceof StackError) first.also.push(...rest.filter((each) => each instanceof StackError));
+          throw first;
+        }
+        return flags.check ? exitCode : 0;
+      });
+    } finally {
+      await show.close();
+    }
+  },
+});
+
+function selected({ services }: Project, named: string[], withDependencies: boolean): string[] {
+  const wanted = new Set<string>();
+  const add = (name: string) => {
+    if (wanted.has(name)) return;
+    wanted.add(name);
+    if (withDependencies) for (const other of Object.keys(services[name]?.depends_on ?? {})) add(other);
+  };
+  for (const name of named.length > 0 ? named : Object.keys(services)) add(name);
+  const isBuilt = (service: Service | undefined) => service?.build !== undefined;
+  return [...wanted].filter((name) => isBuilt(services[name]));
+}

@@ -1,0 +1,230 @@
+/** COPY and ADD: files put on top of a tree. */
+import { createHash } from 'node:crypto';
+import { closeSync, constants, writeSync } from 'node:fs';
+import type { CopyOperation } from '../../schemas/build.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
+import { changeMode } from './mode.ts';
+import { clear, copyEntry, kindAt, type Override, openDirectory, setMetadata } from './place.ts';
+import { resolvePath } from './resolve.ts';
+import { digestItem, type Item, type Source, select, visitItem } from './select.ts';
+import { isArchive, unpack } from './unpack.ts';
+import type { Found } from './walk.ts';
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+
+/** A source as it was found: files, or a text that is one. */
+export type Selected =
+  | { type: 'item'; item: Item; contentsOnly: boolean; keepsPath: boolean; unpack: boolean }
+  | { type: 'inline'; name: string; content: string };
+
+/** @param sourceOf the files an input number stands for. */
+export function selectAll(
+  verbs: FilesystemVerbs,
+  operation: CopyOperation,
+  sourceOf: (input: number) => Source,
+): Selected[] {
+  return operation.sources.flatMap((source): Selected[] => {
+    if (source.type === 'inline') return [source];
+    const items = select(verbs, sourceOf(source.input), source, operation.exclude);
+    return items.map((item) => ({
+      type: 'item',
+      item,
+      contentsOnly: source.contentsOnly,
+      keepsPath: source.include !== undefined,
+      unpack: source.unpack,
+    }));
+  });
+}
+
+/** What of the sources decides the outcome. */
+export function digestOf(verbs: FilesystemVerbs, selected: Selected[]): string {
+  const hash = createHash('sha256');
+  for (const one of selected) {
+    if (one.type === 'inline') hash.update(`inline\0${one.name}\0${one.content}\0`);
+    else digestItem(verbs, one.item, hash);
+  }
+  return hash.digest('hex');
+}
+
+export interface Copying {
+  verbs: FilesystemVerbs;
+  /** The tree, open to be written into (NewLayer.mount). */
+  root: Fd;
+  destination: string;
+  /** Owner of everything, where asked for. */
+  owner: { uid: number; gid: number } | undefined;
+  chmod: string | undefined;
+  /** Nanoseconds since 1970, of what has no time of its own. */
+  nowNs: bigint;
+}
+
+/** @throws StackError build.path where one is a file and the other a directory */
+export async function copyAll(copying: Copying, selected: Selected[]): Promise<void> {
+  const { destination, verbs, root } = copying;
+  const isMany = selected.length > 1;
+  for (const one of selected) {
+    const isContents = one.type === 'item' && one.item.isDirectory && one.contentsOnly;
+    const resolved = resolvePath(verbs, root, destination);
+    const isInto = destination.endsWith('/') || isMany || resolved.kind === 'directory';
+    if (one.type === 'inline') {
+      const { directory, name } = placeFor(copying, isInto ? `${destination}/${one.name}` : destination);
+      writeInline(copying, directory, name, one.content);
+      closeSync(directory);
+    } else if (isContents) await copyContents(copying, one.item, destination);
+    else if (one.unpack && !one.item.isDirectory && isArchive(verbs, one.item)) {
+      const directory = makeDirectories(copying, destination);
+      try {
+        await unpack(copying, one.item, directory);
+      } finally {
+        closeSync(directory);
+      }
+    } else if (one.item.isDirectory) await copyContents(copying, one.item, `${destination}/${one.item.name}`);
+    else {
+      const { directory, name } = placeFor(copying, isInto ? `${destination}/${one.item.name}` : destination);
+      try {
+        copyOne(copying, one.item, directory, name);
+      } finally {
+        closeSync(directory);
+      }
+    }
+  }
+}
+
+const overrideOf = ({ owner, chmod }: Copying, item?: Item): Override => {
+  const own = owner ?? (item?.source.isContext ? { uid: 0, gid: 0 } : {});
+  return { ...own, ...(chmod ? { mode: changeMode(chmod) } : {}) };
+};
+
+function copyOne(copying: Copying, item: Item, directory: Fd, name: string): void {
+  const { verbs } = copying;
+  visitItem(verbs, item, {
+    visit(found) {
+      clear(verbs, directory, name, `/${item.path}`);
+      copyEntry(verbs, found, directory, name, overrideOf(copying, item));
+    },
+    enter() {},
+    leave() {},
+  });
+}
+
+/** What lies in a directory into the directory `destination`. One that exists keeps its owner, mode and times. */
+async function copyContents(copying: Copying, item: Item, destination: string): Promise<void> {
+  const { verbs, root } = copying;
+  const over = overrideOf(copying, item);
+  const existed = resolvePath(verbs, root, destination).kind === 'directory';
+  const open: { fd: Fd; keeps: boolean }[] = [];
+  /** First places of files with several names. */
+  const links = new Map<string, { path: string[] }>();
+  const top = makeDirectories(copying, destination);
+  const keepsTop = existed || destination.endsWith('/');
+  const visit = (found: Found) => {
+    const directory = open.at(-1)?.fd ?? top;
+    const path = found.path.split('/');
+    clear(verbs, directory, found.name, `/${item.path}/${found.path}`);
+    const key = `${found.stat.dev}:${found.stat.ino}`;
+    const first = found.stat.nlink > 1n ? links.get(key) : undefined;
+    if (first) {
+      const from = openBelow(verbs, top, first.path.slice(0, -1));
+      try {
+        verbs.linkat(from, first.path.at(-1)!, directory, found.name);
+      } finally {
+        closeSync(from);
+      }
+      return;
+    }
+    if (found.stat.nlink > 1n) links.set(key, { path });
+    copyEntry(verbs, found, directory, found.name, over);
+  };
+  try {
+    visitItem(verbs, item, {
+      visit,
+      enter(found) {
+        if (found.path === '') open.push({ fd: top, keeps: keepsTop });
+        else {
+          const parent = open.at(-1)?.fd ?? top;
+          const [fd] = openDirectory(verbs, parent, found.name, `/${item.path}/${found.path}`);
+          open.push({ fd, keeps: false });
+        }
+      },
+      leave(found) {
+        const { fd, keeps } = open.pop()!;
+        if (!keeps) setMetadata(verbs, found, fd, '', over);
+        if (fd !== top) closeSync(fd);
+      },
+    });
+  } finally {
+    for (const { fd } of open) if (fd !== top) closeSync(fd);
+    closeSync(top);
+  }
+}
+
+function openBelow(verbs: FilesystemVerbs, root: Fd, path: string[]): Fd {
+  // BENEATH, without links: the way was made by this copy.
+  return verbs.openat2(root, path.join('/') || '.', { flags: O_RDONLY | O_DIRECTORY, resolve: 0x08 | 0x04 });
+}
+
+/** The directory a file goes into, made where it is missing, and the file's name there. The caller closes it. */
+function placeFor(copying: Copying, path: string): { directory: Fd; name: string } {
+  const { verbs, root } = copying;
+  const { path: real, kind } = resolvePath(verbs, root, path);
+  const slash = real.lastIndexOf('/');
+  const name = real.slice(slash + 1);
+  if (name === '' || kind === 'directory') {
+    throw new StackError('build.path', {
+      message: `${path} is a directory: a file cannot take its place.`,
+      hint: 'Give the destination a name, or a slash at its end to copy into it.',
+    });
+  }
+  return { directory: makeDirectories(copying, `/${real.slice(0, Math.max(slash, 0))}`), name };
+}
+
+/** Opens a directory of the tree, and makes what is missing of its way: mode 0755, the asked-for owner. */
+export function makeDirectories(copying: Copying, path: string, mode = 0o755): Fd {
+  const { verbs, root, owner, nowNs } = copying;
+  const { path: real, depth, kind } = resolvePath(verbs, root, path);
+  if (kind === 'other') {
+    throw new StackError('build.path', {
+      message: `${path} is a file: nothing can be put below it.`,
+      hint: 'Choose another destination.',
+    });
+  }
+  const parts = real.split('/').filter(Boolean);
+  let directory = openBelow(verbs, root, parts.slice(0, depth));
+  for (const name of parts.slice(depth)) {
+    let inner: Fd;
+    try {
+      verbs.mkdirat(directory, name, 0o700);
+      inner = verbs.openat2(directory, name, { flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
+      verbs.fchownat(inner, '', owner?.uid ?? 0, owner?.gid ?? 0);
+      verbs.fchmod(inner, mode);
+      verbs.utimensat(inner, '', nowNs, nowNs);
+    } catch (thrown) {
+      if ((thrown as KernelError).code !== 'ENOTDIR') throw thrown;
+      throw new StackError('build.path', {
+        message: `${path} leads through a file.`,
+        hint: 'Choose another destination.',
+      });
+    } finally {
+      closeSync(directory);
+    }
+    directory = inner;
+  }
+  return directory;
+}
+
+function writeInline(copying: Copying, directory: Fd, name: string, content: string): void {
+  const { verbs, nowNs } = copying;
+  if (kindAt(verbs, directory, name) !== undefined) clear(verbs, directory, name, name);
+  const fd = verbs.openat2(directory, name, { flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600 });
+  try {
+    const bytes = Buffer.from(content);
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    const { uid = 0, gid = 0, mode } = overrideOf(copying);
+    verbs.fchownat(fd, '', uid, gid);
+    verbs.fchmod(fd, mode?.(0o644, false) ?? 0o644);
+    verbs.utimensat(fd, '', nowNs, nowNs);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,111 @@
+/** A solved tree becomes an image of the store: configuration, history, blobs, names. */
+import { closeSync, constants, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable, type Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
+import type { BuildGraph, BuildResult, ImageOperation } from '../../schemas/build.ts';
+import type { Descriptor, ImageConfig, Manifest, StoredImage } from '../../schemas/oci-image.ts';
+import { Extractors } from '../images/extractors.ts';
+import { install } from '../images/install.ts';
+import { chainIds } from '../images/layer.ts';
+import { layerTar } from '../images/layer-tar.ts';
+import { ociConfig, ociLayer, ociManifest } from '../images/media.ts';
+import type { Store } from '../images/store.ts';
+import type { Records } from './records.ts';
+import type { Tree } from './tree.ts';
+
+export interface Exporting {
+  store: Store;
+  addon: string;
+  records: Records;
+  graph: BuildGraph;
+  result: BuildResult;
+  tree: Tree;
+  /** What came of a step, by vertex. */
+  madeBy(vertex: string): Promise<{ tree: Tree; createdAt: string | undefined }>;
+  /** Normalised. */
+  names: string[];
+  signal: AbortSignal;
+}
+
+/** Adds the image. Layers that were compressed before are not again. */
+export async function exportImage(exporting: Exporting): Promise<StoredImage> {
+  const { store, addon, records, result, tree, names, signal, graph } = exporting;
+  const config = await finished(exporting);
+  const base = result.base === undefined ? undefined : graph.vertices[result.base]?.operation;
+  const baseLayers = base?.kind === 'source.image' ? layersOf(store, base) : [];
+  const chains = chainIds(tree.diffIds);
+  const descriptors = tree.diffIds.map((diffId, at): Descriptor => {
+    const known = baseLayers[at] ?? records.blobOf(diffId);
+    if (known && store.hasBlob(known.digest, known.size)) return known as Descriptor;
+    return { mediaType: `${ociLayer}+${compression}` } as Descriptor;
+  });
+  const configContent = Buffer.from(JSON.stringify(config));
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: ociManifest,
+    config: { mediaType: ociConfig, digest: '', size: configContent.length },
+    layers: descriptors,
+  } as Manifest;
+  await using extractors = new Extractors(addon);
+  const stored = await install(
+    store,
+    extractors,
+    {
+      shown: names[0] ?? 'the built image',
+      names,
+      manifest,
+      manifestContent: undefined,
+      config,
+      configContent,
+      digest: undefined,
+      openLayer: (_, at) => compressed(store, chains[at]!, result.epoch),
+    },
+    () => {},
+    signal,
+  );
+  for (const [at, layer] of store.manifest(stored.manifestDigest).layers.entries()) {
+    const { digest, size, mediaType } = layer;
+    records.keepBlob(tree.diffIds[at]!, { digest, size, mediaType });
+  }
+  return stored;
+}
+
+const layersOf = (store: Store, { digest }: ImageOperation): Descriptor[] => store.manifest(digest).layers;
+
+// Node before 22.15 has no zstd.
+const compression = 'createZstdCompress' in zlib ? 'zstd' : 'gzip';
+
+async function* compressed(store: Store, chain: string, epoch: number | undefined): AsyncGenerator<Uint8Array> {
+  const fd = openSync(join(store.layer(chain), 'fs'), constants.O_DIRECTORY);
+  try {
+    const options = epoch === undefined ? {} : { latestNs: BigInt(epoch) * 1_000_000_000n };
+    const packed: Transform =
+      compression === 'zstd'
+        ? zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
+        : zlib.createGzip({ level: 1 });
+    const source = Readable.from(layerTar(store.verbs, fd, options));
+    source.on('error', (error) => packed.destroy(error));
+    yield* source.pipe(packed);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The configuration with the layers and the history of this build. Source: image-spec config.md. */
+async function finished({ result, tree, madeBy }: Exporting): Promise<ImageConfig> {
+  const fixed = result.epoch === undefined ? undefined : new Date(result.epoch * 1000).toISOString();
+  // The time of the last step that ran: what comes from the cache alone is the same image each time.
+  let created = fixed ?? result.config.created ?? new Date(0).toISOString();
+  const history = [...(result.config.history ?? [])];
+  let layers = result.config.rootfs.diff_ids.length;
+  for (const { entry, vertex } of result.steps) {
+    const made = vertex === undefined ? undefined : await madeBy(vertex);
+    const added = made?.tree.diffIds.length ?? layers;
+    if (made?.createdAt && !fixed) created = made.createdAt;
+    // COPY --link of several trees, and steps that share one: one entry stands for all, as in other builders.
+    history.push({ created, comment: 'stack', ...entry, ...(added === layers ? { empty_layer: true } : {}) });
+    layers = added;
+  }
+  return { ...result.config, created, history, rootfs: { type: 'layers', diff_ids: tree.diffIds } } as ImageConfig;
+}

@@ -1,0 +1,43 @@
+/** Keys of the cache: everything that decides the outcome of a step, and nothing else. */
+import { createHash } from 'node:crypto';
+import type { CopyOperation, MkdirOperation, RunOperation } from '../../schemas/build.ts';
+
+/** Part of every key: raised where a step of the same definition begins to give another outcome. */
+const version = 1;
+
+/** Hex. */
+function keyOf(...parts: unknown[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([version, ...parts], sorted))
+    .digest('hex');
+}
+
+/** Fields in one order, whatever order they were written in. */
+function sorted(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** @param content digest of what the sources hold: where it came from does not count. */
+export function copyKey(
+  { sources, ...operation }: CopyOperation,
+  base: string,
+  content: string,
+  epoch?: number,
+): string {
+  const how = sources.map((source) =>
+    source.type === 'inline'
+      ? 'inline'
+      : { contentsOnly: source.contentsOnly, include: source.include, unpack: source.unpack },
+  );
+  return keyOf('copy', operation, how, base, content, epoch);
+}
+
+/** @param inputs digests of what is mounted from other trees, by mount. Values of secrets never count, their names do. */
+export function runKey(operation: RunOperation, base: string, inputs: (string | undefined)[], epoch?: number): string {
+  const mounts = operation.mounts.map((mount, at) => ('input' in mount ? { ...mount, input: inputs[at] } : mount));
+  return keyOf('run', { ...operation, mounts }, base, epoch);
+}
+
+export const mkdirKey = (operation: MkdirOperation, base: string, epoch?: number): string =>
+  keyOf('mkdir', operation, base, epoch);

@@ -1,0 +1,147 @@
+/** Puts single files, links, devices and directories into a directory by descriptor. */
+import { closeSync, constants, readSync, writeSync } from 'node:fs';
+import { StackError } from '../../schemas/errors.ts';
+import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
+import { type Found, type Kind, kindOf, statAt } from './walk.ts';
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, S_IFMT } = constants;
+
+/** What an entry gets instead of its own. */
+export interface Override {
+  uid?: number | undefined;
+  gid?: number | undefined;
+  /** The new permission bits. */
+  mode?: ((mode: number, isDirectory: boolean) => number) | undefined;
+}
+
+const buffer = Buffer.allocUnsafe(256 * 1024);
+
+/** Kind of what a directory has under a name; undefined for nothing. */
+export function kindAt(verbs: FilesystemVerbs, directory: Fd, name: string): Kind | undefined {
+  try {
+    return kindOf(statAt(verbs, directory, name));
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw thrown;
+  }
+}
+
+/** Makes room for what is no directory. @throws StackError build.path where a directory is in the way */
+export function clear(verbs: FilesystemVerbs, directory: Fd, name: string, shown: string): void {
+  try {
+    verbs.unlinkat(directory, name, false);
+  } catch (thrown) {
+    const { code } = thrown as KernelError;
+    if (code === 'ENOENT') return;
+    if (code !== 'EISDIR' && code !== 'EPERM') throw thrown;
+    throw new StackError('build.path', {
+      message: `${shown} cannot be copied: there is a directory of that name.`,
+      hint: 'Copy it to another name, or remove the directory first.',
+    });
+  }
+}
+
+/** A copy of what the walk found, as `name` in `directory`. Sockets are left out. */
+export function copyEntry(verbs: FilesystemVerbs, found: Found, directory: Fd, name: string, over: Override): void {
+  const { parent, stat, kind } = found;
+  switch (kind) {
+    case 'file':
+      copyFile(verbs, found, directory, name, over);
+      return;
+    case 'symlink':
+      verbs.symlinkat(verbs.readlinkat(parent, found.name), directory, name);
+      break;
+    case 'char':
+    case 'block':
+    case 'fifo':
+      verbs.mknodat(directory, name, Number(stat.mode) & S_IFMT, major(stat.rdev), minor(stat.rdev));
+      break;
+    default:
+      return;
+  }
+  setMetadata(verbs, found, directory, name, over);
+}
+
+function copyFile(
+  verbs: FilesystemVerbs,
+  { parent, name: from, ...found }: Found,
+  to: Fd,
+  name: string,
+  over: Override,
+) {
+  const input = verbs.openat2(parent, from, { flags: O_RDONLY | O_NOFOLLOW });
+  let output: Fd | undefined;
+  try {
+    output = verbs.openat2(to, name, { flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600 });
+    for (let size = readSync(input, buffer); size > 0; size = readSync(input, buffer)) {
+      for (let at = 0; at < size; ) at += writeSync(output, buffer, at, size - at);
+    }
+    setMetadata(verbs, { ...found, parent: input, name: '' }, output, '', over);
+  } finally {
+    closeSync(input);
+    if (output !== undefined) closeSync(output);
+  }
+}
+
+/** Owner before mode, since chown(2) clears set-user-ID; times last. */
+export function setMetadata(
+  verbs: FilesystemVerbs,
+  { parent, name: from, stat, kind }: Pick<Found, 'parent' | 'name' | 'stat' | 'kind'>,
+  target: Fd,
+  name: string,
+  over: Override,
+): void {
+  verbs.fchownat(target, name, over.uid ?? Number(stat.uid), over.gid ?? Number(stat.gid));
+  if (kind !== 'symlink') {
+    const mode = Number(stat.mode) & 0o7777;
+    setMode(verbs, target, name, over.mode?.(mode, kind === 'directory') ?? mode);
+  }
+  for (const attribute of verbs.llistxattr(parent, from)) {
+    if (isOwn(attribute)) verbs.lsetxattr(target, name, attribute, verbs.lgetxattr(parent, from, attribute));
+  }
+  verbs.utimensat(target, name, stat.mtimeNs, stat.mtimeNs);
+}
+
+function setMode(verbs: FilesystemVerbs, target: Fd, name: string, mode: number): void {
+  if (name === '') {
+    verbs.fchmod(target, mode);
+    return;
+  }
+  const fd = verbs.openat2(target, name, { flags: 0o10000000 | O_NOFOLLOW });
+  try {
+    verbs.fchmod(fd, mode);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The directory `name`, made where it is missing: its descriptor, and whether it was made. @throws StackError build.path */
+export function openDirectory(verbs: FilesystemVerbs, parent: Fd, name: string, shown: string): [Fd, boolean] {
+  let isNew = true;
+  try {
+    verbs.mkdirat(parent, name, 0o700);
+  } catch (thrown) {
+    if ((thrown as KernelError).code !== 'EEXIST') throw thrown;
+    isNew = false;
+  }
+  try {
+    return [verbs.openat2(parent, name, { flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW }), isNew];
+  } catch (thrown) {
+    const { code } = thrown as KernelError;
+    if (code !== 'ENOTDIR' && code !== 'ELOOP') throw thrown;
+    throw new StackError('build.path', {
+      message: `The directory ${shown} cannot be copied: there is a file or a link of that name.`,
+      hint: 'Copy it to another name, or remove what is in the way first.',
+    });
+  }
+}
+
+/** overlayfs keeps its own notes in attributes, and labels are the host's business. */
+const isOwn = (attribute: string) =>
+  !attribute.startsWith('trusted.overlay.') &&
+  !attribute.startsWith('user.overlay.') &&
+  attribute !== 'security.selinux';
+
+/** makedev(3) of Linux. */
+const major = (device: bigint) => Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xffff_f000n));
+const minor = (device: bigint) => Number((device & 0xffn) | ((device >> 12n) & 0xffff_ff00n));

@@ -1,0 +1,99 @@
+/** What a service's `build` section and the command line ask of the builder. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { readBuildSettings } from '../../planner/dockerfile/settings.ts';
+import { builtName } from '../../planner/load/supported.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Project } from '../../schemas/project.ts';
+import { parseReference } from '../images/images.ts';
+import { hostPlatform } from '../images/platform.ts';
+import type { BuildRequest } from './builds.ts';
+
+interface Section {
+  context: string;
+  dockerfile?: string;
+  dockerfile_inline?: string;
+  tags?: string[];
+  pull?: boolean;
+  secrets?: { source: string; target?: string }[];
+  ssh?: string[];
+}
+
+/** What the command line changes of it. */
+export interface BuildOverrides {
+  buildArg?: string[];
+  cache?: boolean;
+  pull?: boolean;
+  ssh?: string;
+}
+
+/** @throws a StackError for what cannot be: a remote context, a secret that is not there */
+export function requestOf(
+  project: Project,
+  service: string,
+  flags: BuildOverrides,
+  environment: NodeJS.ProcessEnv,
+  common: Pick<BuildRequest, 'emit' | 'warn' | 'signal'>,
+): BuildRequest {
+  const { build, image } = project.services[service]!;
+  const section = build as unknown as Section;
+  if (/^[a-z][a-z0-9+.-]*:\/\/|^git@/.test(section.context)) {
+    throw new StackError('build.not-supported', {
+      message: `services.${service}.build.context: a context that is fetched (${section.context}) is not supported yet.`,
+      hint: 'Clone it, and name the directory.',
+    });
+  }
+  const settings = readBuildSettings(build!, hostPlatform(), (name) => environment[name]);
+  for (const entry of flags.buildArg ?? []) {
+    const at = entry.indexOf('=');
+    const value = at < 0 ? environment[entry] : entry.slice(at + 1);
+    if (value !== undefined) settings.args[at < 0 ? entry : entry.slice(0, at)] = value;
+  }
+  if (flags.cache === false) settings.noCache = true;
+  const agents = [...(section.ssh ?? []), ...(flags.ssh ? [flags.ssh] : [])];
+  settings.ssh = agents.map((agent) => agent.replace(/=.*$/s, ''));
+  return {
+    context: resolve(section.context),
+    dockerfile: section.dockerfile ?? 'Dockerfile',
+    inline: section.dockerfile_inline,
+    settings,
+    pull: flags.pull ?? section.pull ?? false,
+    names: [image ?? builtName(project, service), ...(section.tags ?? [])].map((name) => parseReference(name).name),
+    secrets: secretsOf(project, section, environment),
+    ssh: new Map(agents.map((agent) => agentOf(agent, environment))),
+    ...common,
+  };
+}
+
+function secretsOf(project: Project, { secrets = [] }: Section, environment: NodeJS.ProcessEnv): Map<string, Buffer> {
+  const declared = project.secrets as Record<string, { file?: string; environment?: string }> | undefined;
+  return new Map(
+    secrets.flatMap(({ source, target }) => {
+      const secret = declared?.[source];
+      const value = secret?.file ? readSecret(source, secret.file) : environment[secret?.environment ?? ''];
+      return value === undefined ? [] : [[target ?? source, Buffer.from(value)] as const];
+    }),
+  );
+}
+
+function readSecret(name: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (thrown) {
+    throw new StackError('build.secret', {
+      message: `The secret ${name} cannot be read from ${file}: ${(thrown as NodeJS.ErrnoException).code}.`,
+      hint: `Check secrets.${name}.file in the stack file.`,
+    });
+  }
+}
+
+function agentOf(text: string, environment: NodeJS.ProcessEnv): [string, string] {
+  const at = text.indexOf('=');
+  const id = at < 0 ? text : text.slice(0, at);
+  const socket = at < 0 ? environment.SSH_AUTH_SOCK : text.slice(at + 1);
+  if (socket) return [id, socket];
+  throw new StackError('build.secret', {
+    message: `There is no ssh agent for ${id}: SSH_AUTH_SOCK is not set.`,
+    hint: 'Start one with ssh-agent, or name its socket: --ssh default=/path/to/socket.',
+  });
+}

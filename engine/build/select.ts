@@ -1,0 +1,188 @@
+/** Which files a COPY means, and the digest that says whether they are still the same. */
+import { createHash, type Hash } from 'node:crypto';
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { matchGlob } from '../../planner/dockerfile/ignore/glob.ts';
+import { createIgnoreMatcher } from '../../planner/dockerfile/ignore/ignore.ts';
+import type { CopyPaths } from '../../schemas/build.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import { openPlain, resolvePath } from './resolve.ts';
+import { type Filter, type Found, kindOf, walk } from './walk.ts';
+
+const { O_DIRECTORY, O_RDONLY } = constants;
+
+/** Files to copy from: a context or a tree. */
+export interface Source {
+  /** Open directory. */
+  root: Fd;
+  /** Of a context: what its ignore file leaves; paths relative to the root. */
+  filter?: Filter | undefined;
+  /** Owners are 0:0 whatever the files say: they are those of whoever's machine this is. */
+  isContext: boolean;
+  /** Digest of a file's content, where it can be had without reading it. */
+  digest?(found: Found, path: string): string;
+}
+
+/** One file or directory that is copied. */
+export interface Item {
+  source: Source;
+  /** In the source, without links; '' for its root. */
+  path: string;
+  /** What it is called where it goes. */
+  name: string;
+  isDirectory: boolean;
+  /** Of a directory: relative to it. */
+  filter: Filter;
+}
+
+/** @throws StackError build.not-found for what is not there, or left out by the ignore file */
+export function select(verbs: FilesystemVerbs, source: Source, wanted: CopyPaths, exclude: string[]): Item[] {
+  const written = wanted.wildcard ? expand(verbs, source, wanted.path) : [wanted.path];
+  const items = written.flatMap((path) => item(verbs, source, wanted, path, exclude) ?? []);
+  if (items.length === 0 && !(wanted.wildcard && wanted.emptyAllowed)) throw notFound(wanted.path, source);
+  return items;
+}
+
+function item(
+  verbs: FilesystemVerbs,
+  source: Source,
+  wanted: CopyPaths,
+  path: string,
+  exclude: string[],
+): Item | undefined {
+  const { path: real, kind } = resolvePath(verbs, source.root, path, wanted.followSymlinks);
+  if (kind === undefined) return undefined;
+  const isDirectory = kind === 'directory';
+  const { filter } = source;
+  if (real !== '' && filter && !filter.includes(real) && !(isDirectory && filter.enters(real))) return undefined;
+  const excluded = createIgnoreMatcher(exclude);
+  const name = path.split('/').filter(Boolean).at(-1) ?? '';
+  if (!isDirectory) return excluded.ignores(name) ? undefined : { source, path: real, name, isDirectory, filter: all };
+  const included = wanted.include && createIgnoreMatcher(wanted.include);
+  const full = (inner: string) => (real && inner ? `${real}/${inner}` : real || inner);
+  return {
+    source,
+    path: real,
+    name,
+    isDirectory,
+    filter: {
+      includes: (inner) =>
+        (inner === '' || !excluded.ignores(inner)) &&
+        (inner === '' ? included === undefined : (included?.ignores(inner) ?? true)) &&
+        (full(inner) === '' || (filter?.includes(full(inner)) ?? true)),
+      enters: (inner) =>
+        (!excluded.ignores(inner) || excluded.entersIgnored(inner)) && (filter?.enters(full(inner)) ?? true),
+    },
+  };
+}
+
+const all: Filter = { includes: () => true, enters: () => true };
+
+/** Paths that a pattern of filepath.Match means, sorted. */
+function expand(verbs: FilesystemVerbs, { root, filter }: Source, pattern: string): string[] {
+  let found = [''];
+  for (const part of pattern.split('/').filter(Boolean)) {
+    const isPattern = /[*?[\\]/.test(part);
+    found = found.flatMap((base) => {
+      const path = (name: string) => (base ? `${base}/${name}` : name);
+      if (!isPattern) return [path(part)];
+      const real = resolvePath(verbs, root, base);
+      if (real.kind !== 'directory') return [];
+      const fd = verbs.openat2(root, real.path || '.', { flags: O_RDONLY | O_DIRECTORY });
+      try {
+        return verbs
+          .readdir(fd)
+          .filter((name) => matchGlob(part, name))
+          .sort()
+          .map(path);
+      } finally {
+        closeSync(fd);
+      }
+    });
+  }
+  return found.filter((path) => {
+    const { path: real, kind } = resolvePath(verbs, root, path, false);
+    return (
+      kind !== undefined &&
+      (filter === undefined || filter.includes(real) || (kind === 'directory' && filter.enters(real)))
+    );
+  });
+}
+
+function notFound(path: string, { isContext }: Source): StackError {
+  return new StackError('build.not-found', {
+    message: `${path} is not in the ${isContext ? 'build context' : 'stage or image it is copied from'}.`,
+    hint: isContext
+      ? 'Check the name; it may also be left out by .dockerignore. Paths are relative to the context, and nothing outside of it can be copied.'
+      : 'Check the name and the stage.',
+  });
+}
+
+/** Visits everything an item stands for; a single file is found as '' in the directory it lies in. */
+export function visitItem(
+  verbs: FilesystemVerbs,
+  { source, path, isDirectory, filter }: Item,
+  visitor: Parameters<typeof walk>[2],
+): void {
+  const slash = path.lastIndexOf('/');
+  const at = isDirectory ? path : path.slice(0, Math.max(slash, 0));
+  const directory = verbs.openat2(source.root, at || '.', { flags: O_RDONLY | O_DIRECTORY });
+  try {
+    if (isDirectory) {
+      walk(verbs, directory, visitor, filter);
+      return;
+    }
+    const fd = openPlain(verbs, source.root, path);
+    if (fd === undefined) throw notFound(path, source);
+    const stat = fstatSync(fd, { bigint: true });
+    closeSync(fd);
+    visitor.visit({ path: '', parent: directory, name: path.slice(slash + 1), kind: kindOf(stat), stat });
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/**
+ * Feeds a hash with all that matters of an item: names, kinds, modes, owners of what is no context, attributes, contents.
+ * Times do not: a file that was touched is the same.
+ */
+export function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash): void {
+  const { source } = item;
+  hash.update(`item\0${item.name}\0${item.isDirectory}\0`);
+  const note = (found: Found) => {
+    const { path, parent, name, kind, stat } = found;
+    const owner = source.isContext ? '' : `${stat.uid}:${stat.gid}`;
+    const mode = kind === 'symlink' ? '' : (Number(stat.mode) & 0o7777).toString(8);
+    const device = kind === 'char' || kind === 'block' ? stat.rdev : '';
+    hash.update(`${path}\0${kind}\0${mode}\0${owner}\0${device}\0`);
+    if (kind === 'symlink') hash.update(`${verbs.readlinkat(parent, name)}\0`);
+    if (kind === 'file') {
+      const full = [item.path, path].filter(Boolean).join('/');
+      hash.update(`${source.digest?.(found, full) ?? contentDigest(verbs, found)}\0`);
+    }
+    if (!source.isContext) {
+      for (const attribute of verbs.llistxattr(parent, name).sort()) {
+        if (attribute.startsWith('trusted.') || attribute === 'security.selinux') continue;
+        hash
+          .update(`${attribute}\0`)
+          .update(verbs.lgetxattr(parent, name, attribute))
+          .update('\0');
+      }
+    }
+  };
+  visitItem(verbs, item, { visit: note, enter: note, leave: () => {} });
+}
+
+const buffer = Buffer.allocUnsafe(256 * 1024);
+const readInto = (fd: Fd) => readSync(fd, buffer);
+
+export function contentDigest(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): string {
+  const fd = verbs.openat2(parent, name, { flags: O_RDONLY | constants.O_NOFOLLOW });
+  try {
+    const hash = createHash('sha256');
+    for (let size = readInto(fd); size > 0; size = readInto(fd)) hash.update(buffer.subarray(0, size));
+    return hash.digest('hex');
+  } finally {
+    closeSync(fd);
+  }
+}

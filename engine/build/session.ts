@@ -1,0 +1,141 @@
+/** What the RUN steps of one build share: a network, made when the first of them needs it, gone with the build. */
+import { randomBytes } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Endpoint, NetworkRecord } from '../../schemas/container.ts';
+import type { Fd } from '../../schemas/kernel.ts';
+import type { Service } from '../../schemas/project.ts';
+import { cgroupParent, type Host } from '../host.ts';
+import type { Member, Networks } from '../network/network.ts';
+import { containerCgroups, removeCgroups, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
+import { resolverFiles } from '../runtime/spec-files.ts';
+
+const prefix = 'build-';
+
+/** A network namespace of a step and what its files say of it. */
+export interface StepNetwork {
+  namespace: Fd;
+  addresses: string[];
+  /** Takes it off the network; the namespace is closed. */
+  leave(): Promise<void>;
+}
+
+export class BuildSession implements AsyncDisposable {
+  /** Stands for a stack in the kernel's own names: cgroups, bridge, rules. */
+  readonly name: string;
+  /** Volatile files of the build: secrets, sockets, /etc/hosts. Root's alone. */
+  readonly run: string;
+  /** For trees that have nothing. */
+  readonly emptyDirectory: string;
+  readonly #host: Host;
+  readonly #networks: () => Promise<Networks>;
+  readonly #lock: Fd;
+  readonly #members = new Map<string, Member>();
+  #network: Promise<NetworkRecord> | undefined;
+
+  constructor(host: Host, networks: () => Promise<Networks>) {
+    this.#host = host;
+    this.#networks = networks;
+    this.name = prefix + randomBytes(4).toString('hex');
+    this.run = join(host.layout.run, 'builds', this.name);
+    mkdirSync(this.run, { recursive: true, mode: 0o700 });
+    this.emptyDirectory = join(this.run, 'empty');
+    mkdirSync(this.emptyDirectory, { mode: 0o755 });
+    this.#lock = openSync(join(this.run, 'lock'), 'wx', 0o600);
+    host.kernel.filesystem.tryFlock(this.#lock, 'exclusive');
+  }
+
+  /** Takes away what builds that were killed left: cgroups with their processes, networks, secrets. */
+  static async sweep(host: Host, networks: () => Promise<Networks>): Promise<void> {
+    const folder = join(host.layout.run, 'builds');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(folder)) {
+      let lock: Fd;
+      try {
+        lock = openSync(join(folder, name, 'lock'), 'r');
+      } catch {
+        continue; // It is just being made, or just gone.
+      }
+      try {
+        if (host.kernel.filesystem.tryFlock(lock, 'exclusive')) await discard(host, networks, name);
+      } finally {
+        closeSync(lock);
+      }
+    }
+  }
+
+  /** A namespace of its own on the build's network; without a network, with its loopback alone. */
+  async join(id: string, isConnected: boolean): Promise<StepNetwork> {
+    const networks = await this.#networks();
+    if (isConnected) this.#network ??= this.#create(networks);
+    const record = isConnected ? await this.#network : undefined;
+    const endpoints = record ? networks.allocate(request(this.name, id, record), []) : [];
+    const namespace = await this.#host.kernel.network.createNamespace();
+    const leave = async () => {
+      closeSync(namespace);
+      networks.detach(endpoints);
+      networks.release(id);
+      if (this.#members.delete(id)) await networks.sync(this.name, [record!], [...this.#members.values()]);
+    };
+    try {
+      await networks.attach(namespace, { stack: this.name, id, endpoints });
+      if (record) {
+        this.#members.set(id, { id, name: id.slice(0, 12), endpoints, ports: [] });
+        await networks.sync(this.name, [record], [...this.#members.values()]);
+      }
+    } catch (error) {
+      await leave();
+      throw error;
+    }
+    return { namespace, addresses: endpoints.flatMap(addressesOf), leave };
+  }
+
+  #create(networks: Networks): Promise<NetworkRecord> {
+    return networks.create(this.name, 'default', { name: this.name, ipam: {} });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#network?.catch(() => {});
+    await discard(this.#host, this.#networks, this.name);
+    closeSync(this.#lock);
+  }
+}
+
+async function discard(host: Host, networks: () => Promise<Networks>, name: string): Promise<void> {
+  const parent = cgroupParent(host);
+  for (const id of containerCgroups(name, parent)) await removeCgroups(`${parent}/${name}/${id}`);
+  removeStackCgroups(name, parent);
+  const room = await networks();
+  const records = room.list(name);
+  if (records.length > 0) await room.remove(records);
+  rmSync(join(host.layout.run, 'builds', name), { recursive: true, force: true });
+}
+
+const request = (stack: string, id: string, record: NetworkRecord) => ({
+  stack,
+  id,
+  name: id.slice(0, 12),
+  service: 'build',
+  isOneOff: true,
+  config: { command: null, entrypoint: null, networks: { default: null } } satisfies Service,
+  networks: new Map([['default', record]]),
+});
+
+const addressesOf = ({ ipv4, ipv6 }: Endpoint) =>
+  [ipv4?.address, ipv6?.address].filter((address) => address !== undefined);
+
+/** The host's name servers, but for those that only the host itself reaches. */
+export function stepResolvConf(isHostNetwork: boolean): string {
+  let host = '';
+  try {
+    host = readFileSync('/etc/resolv.conf', 'utf8');
+  } catch {
+    // A host without one: names of /etc/hosts alone.
+  }
+  if (isHostNetwork) return host;
+  const { upstreams } = resolverFiles({ host, mode: 'stack' } as Parameters<typeof resolverFiles>[0]);
+  return upstreams
+    .filter((server) => !/^127\.|^::1$/.test(server))
+    .map((server) => `nameserver ${server}\n`)
+    .join('');
+}

@@ -1,0 +1,378 @@
+/**
+ * Carries out a graph: every vertex once, as soon as what it reads is there. A step whose key is known is not run: its
+ * layers are in the store.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, constants, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type {
+  BuildGraph,
+  CopyOperation,
+  ImageOperation,
+  MkdirOperation,
+  RunOperation,
+  Vertex,
+  VertexId,
+} from '../../schemas/build.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Host } from '../host.ts';
+import { chainIds } from '../images/layer.ts';
+import { layerTar } from '../images/layer-tar.ts';
+import type { Lease } from '../images/leases.ts';
+import type { Store } from '../images/store.ts';
+import { imageAccounts, resolveUser } from '../runtime/users.ts';
+import { copyTree } from '../volumes/tree.ts';
+import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './copy.ts';
+import { copyKey, mkdirKey, runKey } from './key.ts';
+import { prepareMounts } from './mounts.ts';
+import { NewLayer } from './new-layer.ts';
+import type { Records } from './records.ts';
+import { runStep } from './run.ts';
+import { digestItem, type Item, type Source, select } from './select.ts';
+import type { BuildSession } from './session.ts';
+import type { Sources } from './sources.ts';
+import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
+
+export type BuildEvent =
+  | { type: 'started'; vertex: Vertex }
+  | { type: 'output'; vertex: Vertex; bytes: Buffer }
+  | { type: 'done'; vertex: Vertex; ms: number; isCached: boolean }
+  | { type: 'failed'; vertex: Vertex; ms: number; error: StackError };
+
+export interface Solving {
+  host: Host;
+  store: Store;
+  lease: Lease;
+  records: Records;
+  sources: Sources;
+  session: BuildSession;
+  graph: BuildGraph;
+  /** Layers of the images that were resolved, by digest. */
+  images: Map<string, string[]>;
+  secrets: Map<string, Buffer>;
+  ssh: Map<string, string>;
+  /** Folder of cache mounts. */
+  caches: string;
+  epoch: number | undefined;
+  emit(event: BuildEvent): void;
+  signal: AbortSignal;
+}
+
+/** How much of a failing step's output its error repeats. */
+const lastLines = 20;
+
+export class Solver {
+  readonly #solving: Solving;
+  readonly #trees = new Map<VertexId, Promise<Tree>>();
+  readonly #created = new Map<VertexId, string>();
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+
+  constructor(solving: Solving) {
+    this.#solving = solving;
+    this.#signal = AbortSignal.any([solving.signal, this.#stop.signal]);
+  }
+
+  /** The first failure ends everything else. @throws a StackError; what had begun has ended then. */
+  async solve(vertices: VertexId[]): Promise<Tree[]> {
+    const settled = await Promise.allSettled(vertices.map((id) => this.tree(id)));
+    await Promise.allSettled(this.#trees.values());
+    const failed = settled.find((one) => one.status === 'rejected');
+    if (failed) throw this.#stop.signal.reason ?? failed.reason;
+    return settled.map((one) => (one as PromiseFulfilledResult<Tree>).value);
+  }
+
+  tree(id: VertexId): Promise<Tree> {
+    let tree = this.#trees.get(id);
+    if (!tree) {
+      tree = this.#make(this.#solving.graph.vertices[id]!);
+      this.#trees.set(id, tree);
+      tree.catch((error: unknown) => {
+        if (!this.#stop.signal.aborted) this.#stop.abort(error);
+      });
+    }
+    return tree;
+  }
+
+  /** What came of a vertex, and when its step ran; undefined for what is no step. */
+  async madeBy(id: VertexId): Promise<{ tree: Tree; createdAt: string | undefined }> {
+    return { tree: await this.tree(id), createdAt: this.#created.get(id) };
+  }
+
+  async #make(vertex: Vertex): Promise<Tree> {
+    const { operation } = vertex;
+    switch (operation.kind) {
+      case 'scratch':
+        return emptyTree;
+      case 'source.image':
+        return this.#image(operation);
+      case 'run':
+      case 'copy':
+      case 'mkdir':
+        return this.#step(vertex, await this.tree(vertex.inputs[0]!));
+      case 'merge':
+        return this.#merge(vertex);
+      default:
+        throw new StackError('internal', { message: `A ${operation.kind} is no tree (${vertex.name}).` });
+    }
+  }
+
+  #image({ digest, reference }: ImageOperation): Tree {
+    const diffIds = this.#solving.images.get(digest);
+    if (!diffIds) throw new StackError('internal', { message: `The image ${reference} was not resolved.` });
+    return { diffIds };
+  }
+
+  /** From the cache, or run. */
+  async #step(vertex: Vertex, base: Tree): Promise<Tree> {
+    const begun = performance.now();
+    const { emit, records } = this.#solving;
+    emit({ type: 'started', vertex });
+    const ms = () => Math.round(performance.now() - begun);
+    try {
+      this.#signal.throwIfAborted();
+      using work = await this.#prepare(vertex, base);
+      const known = vertex.ignoreCache ? undefined : records.find(work.key);
+      if (known && (await this.#holds(known))) {
+        this.#created.set(vertex.id, known.createdAt);
+        emit({ type: 'done', vertex, ms: ms(), isCached: true });
+        return { diffIds: known.diffIds };
+      }
+      const tree = await work.run();
+      const createdAt = new Date().toISOString();
+      this.#created.set(vertex.id, createdAt);
+      records.keep(work.key, { diffIds: tree.diffIds, createdAt });
+      emit({ type: 'done', vertex, ms: ms(), isCached: false });
+      return tree;
+    } catch (thrown) {
+      if (this.#signal.aborted) throw this.#signal.reason;
+      const error = located(thrown, vertex);
+      emit({ type: 'failed', vertex, ms: ms(), error });
+      throw error;
+    }
+  }
+
+  /** Kept from removal first, looked at then. */
+  async #holds(tree: Tree): Promise<boolean> {
+    await this.#solving.lease.keep(chainIds(tree.diffIds).map((chain) => `sha256:${chain}`));
+    return isPresent(this.#solving.store, tree);
+  }
+
+  async #prepare(vertex: Vertex, base: Tree): Promise<Work> {
+    const { epoch } = this.#solving;
+    const { operation } = vertex;
+    if (operation.kind === 'copy') return this.#prepareCopy(vertex as Vertex<CopyOperation>, base);
+    if (operation.kind === 'run') return this.#prepareRun(vertex as Vertex<RunOperation>, base);
+    const mkdir = operation as MkdirOperation;
+    return {
+      key: mkdirKey(mkdir, chainOf(base), epoch),
+      run: () =>
+        this.#layer(base, async (layer) => {
+          this.#into(layer, base, { destination: mkdir.path, chown: mkdir.owner }, (copying) => {
+            closeSync(makeDirectories(copying, mkdir.path, mkdir.mode));
+          });
+        }),
+      [Symbol.dispose]() {},
+    };
+  }
+
+  async #prepareCopy(vertex: Vertex<CopyOperation>, base: Tree): Promise<Work> {
+    const { host, epoch } = this.#solving;
+    const { operation, inputs } = vertex;
+    const stack = new DisposableStack();
+    try {
+      const used = operation.sources.flatMap((source) => (source.type === 'input' ? [source.input] : []));
+      const opened = new Map<number, Source>();
+      for (const input of new Set(used)) opened.set(input, await this.#source(inputs[input]!, stack));
+      const selected = selectAll(host.kernel.filesystem, operation, (input) => opened.get(input)!);
+      return {
+        key: copyKey(operation, chainOf(base), digestOf(host.kernel.filesystem, selected), epoch),
+        run: () =>
+          this.#layer(base, (layer) => this.#into(layer, base, operation, (copying) => copyAll(copying, selected))),
+        [Symbol.dispose]: () => stack.dispose(),
+      };
+    } catch (error) {
+      stack.dispose();
+      throw error;
+    }
+  }
+
+  async #prepareRun(vertex: Vertex<RunOperation>, base: Tree): Promise<Work> {
+    const { operation, inputs } = vertex;
+    const digests: (string | undefined)[] = [];
+    for (const mount of operation.mounts) digests.push(await this.#mounted(vertex, mount));
+    return {
+      key: runKey(operation, chainOf(base), digests, this.#solving.epoch),
+      run: () => this.#layer(base, (layer) => this.#run(vertex, base, layer, inputs)),
+      [Symbol.dispose]() {},
+    };
+  }
+
+  /** What a mount reads, as a digest. */
+  async #mounted(vertex: Vertex<RunOperation>, mount: RunOperation['mounts'][number]): Promise<string | undefined> {
+    if (!('input' in mount) || mount.input === undefined) return undefined;
+    const { host } = this.#solving;
+    using stack = new DisposableStack();
+    const source = await this.#source(vertex.inputs[mount.input]!, stack);
+    const wanted = {
+      type: 'input' as const,
+      input: mount.input,
+      path: mount.source,
+      wildcard: false,
+      emptyAllowed: true,
+      followSymlinks: true,
+      contentsOnly: true,
+      unpack: false,
+    };
+    const hash = createHash('sha256');
+    const items: Item[] = select(host.kernel.filesystem, source, wanted, []);
+    for (const item of items) digestItem(host.kernel.filesystem, { ...item, name: '' }, hash);
+    return hash.digest('hex');
+  }
+
+  async #run(vertex: Vertex<RunOperation>, base: Tree, layer: NewLayer, inputs: VertexId[]): Promise<void> {
+    const { operation } = vertex;
+    const { host, store, session, secrets, ssh, caches, emit, sources, graph } = this.#solving;
+    const signal = this.#signal;
+    await using mounts = await prepareMounts({
+      store,
+      layer,
+      mounts: operation.mounts,
+      tree: (input) => this.tree(inputs[input]!),
+      contextDirectory: async (input) => (await sources.directory(graph.vertices[inputs[input]!]!))?.path,
+      secrets,
+      ssh,
+      run: session.run,
+      caches,
+      signal,
+    });
+    const proxies = Object.entries(vertex.proxy ?? {}).map(([name, value]) => `${name}=${value}`);
+    const environment = [...proxies, ...mounts.environment];
+    let tail = '';
+    const onOutput = (bytes: Buffer) => {
+      tail = (tail + bytes.toString('utf8')).slice(-8192);
+      emit({ type: 'output', vertex, bytes });
+    };
+    const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
+    if (code === 0) return;
+    const lines = tail.trimEnd().split('\n').slice(-lastLines);
+    const said = lines.join('') === '' ? '' : `\n${lines.map((line) => `  | ${line}`).join('\n')}`;
+    throw new StackError('build.step', {
+      message: `${vertex.name} exited with ${code}.${said}`,
+      hint:
+        code === 127
+          ? 'A command was not found: check its name, and PATH and SHELL of the stage.'
+          : 'What it printed says why. Nothing was tagged.',
+      exitCode: 1,
+    });
+  }
+
+  /** The files a vertex stands for: a directory of the machine, or a tree. */
+  async #source(id: VertexId, stack: DisposableStack): Promise<Source> {
+    const { graph, sources, store, host } = this.#solving;
+    const vertex = graph.vertices[id]!;
+    const directory = await sources.directory(vertex);
+    if (directory) return sources.source(directory);
+    const tree = await this.tree(id);
+    const view: View | null = openView(store, host.kernel.filesystem, tree);
+    if (view) return { root: stack.use(view).root, isContext: false };
+    const empty = openSync(this.#empty(), constants.O_DIRECTORY);
+    stack.defer(() => closeSync(empty));
+    return { root: empty, isContext: false };
+  }
+
+  #empty(): string {
+    return this.#solving.session.emptyDirectory;
+  }
+
+  /** Makes a layer of what `fill` does to it. */
+  async #layer(base: Tree, fill: (layer: NewLayer) => Promise<void> | void): Promise<Tree> {
+    const { store, lease, epoch } = this.#solving;
+    using layer = new NewLayer(store, base);
+    await fill(layer);
+    this.#signal.throwIfAborted();
+    const upper = openSync(layer.upper, constants.O_DIRECTORY);
+    const hash = createHash('sha256');
+    try {
+      const options = epoch === undefined ? {} : { latestNs: BigInt(epoch) * 1_000_000_000n };
+      for (const piece of layerTar(store.verbs, upper, options)) hash.update(piece);
+    } finally {
+      closeSync(upper);
+    }
+    const diffId = `sha256:${hash.digest('hex')}`;
+    await lease.keep([`sha256:${chainIds([...base.diffIds, diffId]).at(-1)!}`]);
+    return layer.publish(diffId);
+  }
+
+  async #into(
+    layer: NewLayer,
+    base: Tree,
+    { destination, chown, chmod }: { destination: string; chown?: string | undefined; chmod?: string | undefined },
+    work: (copying: Copying) => Promise<void> | void,
+  ): Promise<void> {
+    const { host, store, epoch } = this.#solving;
+    const root = layer.mount();
+    try {
+      const accounts = () =>
+        imageAccounts(host.kernel, { id: chainOf(base) || 'scratch', layers: directoriesOf(store, base) });
+      const owner = chown === undefined ? undefined : resolveUser(accounts(), chown, [], 'the build step');
+      const now = epoch === undefined ? BigInt(Date.now()) * 1_000_000n : BigInt(epoch) * 1_000_000_000n;
+      await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now });
+    } finally {
+      closeSync(root);
+    }
+  }
+
+  /** COPY --link: layers made on nothing, laid on others as they are. */
+  async #merge({ inputs }: Vertex): Promise<Tree> {
+    const { store } = this.#solving;
+    const [first, ...rest] = await Promise.all(inputs.map((id) => this.tree(id)));
+    let tree = first!;
+    for (const over of rest) {
+      for (const [at, diffId] of over.diffIds.entries()) {
+        const next = { diffIds: [...tree.diffIds, diffId] };
+        if (!(await this.#holds(next))) {
+          const chain = chainIds(over.diffIds)[at]!;
+          using layer = new NewLayer(store, tree);
+          const from = openSync(join(store.layer(chain), 'fs'), constants.O_DIRECTORY);
+          const to = openSync(layer.upper, constants.O_DIRECTORY);
+          try {
+            await copyTree(store.verbs, from, to);
+          } finally {
+            closeSync(from);
+            closeSync(to);
+          }
+          layer.publish(diffId);
+        }
+        tree = next;
+      }
+    }
+    return tree;
+  }
+}
+
+interface Work extends Disposable {
+  key: string;
+  run(): Promise<Tree>;
+}
+
+/** The place in the Dockerfile, and the step. */
+function located(thrown: unknown, { where, name }: Vertex): StackError {
+  const error = thrown instanceof StackError ? thrown : undefined;
+  const known =
+    error ?? new StackError('build.step', { message: `${name}: ${(thrown as Error).message}.`, cause: thrown });
+  if (known.where) return known;
+  const { message, hint, resource, operation, errno, exitCode, also } = known;
+  const place = { file: where.file, line: where.start, column: 1 };
+  return new StackError(known.code, {
+    message,
+    hint,
+    resource,
+    operation,
+    errno,
+    exitCode,
+    also,
+    where: place,
+    cause: thrown,
+  });
+}

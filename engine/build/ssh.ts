@@ -1,0 +1,32 @@
+/** An ssh agent of the caller as a socket that the build step may use: it signs, it never gives a key away. */
+import { chmodSync, chownSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+
+/** @param agent path of the caller's socket. @param path where the step's is made. */
+export async function forwardAgent(
+  agent: string,
+  path: string,
+  { uid, gid, mode }: { uid: number; gid: number; mode: number },
+): Promise<AsyncDisposable> {
+  const open = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(agent);
+    for (const socket of [client, upstream]) {
+      open.add(socket);
+      socket.on('close', () => open.delete(socket));
+    }
+    client.on('error', () => upstream.destroy());
+    upstream.on('error', () => client.destroy());
+    client.pipe(upstream).pipe(client);
+  });
+  rmSync(path, { force: true });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  chownSync(path, uid, gid);
+  chmodSync(path, mode);
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const socket of open) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}

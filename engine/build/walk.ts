@@ -1,0 +1,103 @@
+/** Walks a directory by descriptors, in order of name, without following a link: what a container put there cannot lead out. */
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync } from 'node:fs';
+import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, S_IFMT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } = constants;
+const O_PATH = 0o10000000;
+
+export type Kind = 'file' | 'directory' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket';
+
+export interface Found {
+  /** Relative to where the walk began; '' is that directory itself. */
+  path: string;
+  /** Directory it lies in, open while it is visited, and its name there. For '' the directory itself and ''. */
+  parent: Fd;
+  name: string;
+  kind: Kind;
+  stat: BigIntStats;
+}
+
+export interface Visitor {
+  /** Anything but a directory. */
+  visit(found: Found): void;
+  /** A directory, before what lies in it. */
+  enter(found: Found): void;
+  leave(found: Found): void;
+}
+
+/** What a walk takes; paths are relative to where it began. */
+export interface Filter {
+  includes(path: string): boolean;
+  /** Whether something below a directory may be included. */
+  enters(directory: string): boolean;
+}
+
+const everything: Filter = { includes: () => true, enters: () => true };
+
+const kinds = new Map<number, Kind>([
+  [S_IFREG, 'file'],
+  [S_IFDIR, 'directory'],
+  [S_IFLNK, 'symlink'],
+  [S_IFCHR, 'char'],
+  [S_IFBLK, 'block'],
+  [S_IFIFO, 'fifo'],
+]);
+
+export const kindOf = (stat: BigIntStats): Kind => kinds.get(Number(stat.mode) & S_IFMT) ?? 'socket';
+
+/** Of `name` in a directory, of the directory itself for ''. @throws ENOENT */
+export function statAt(verbs: FilesystemVerbs, parent: Fd, name: string): BigIntStats {
+  // Node cannot name what is no valid UTF-8: the verbs can.
+  if (name === '' || /[\udc80-\udcff]/.test(name)) {
+    const fd = verbs.openat2(parent, name || '.', { flags: O_PATH | O_NOFOLLOW });
+    try {
+      return fstatSync(fd, { bigint: true });
+    } finally {
+      closeSync(fd);
+    }
+  }
+  return lstatSync(`/proc/self/fd/${parent}/${name}`, { bigint: true });
+}
+
+/**
+ * Visits what is below `root` (an open directory, which stays open) and the filter takes. A directory that the filter
+ * leaves out is entered only for what it takes below it, and visited just before that.
+ */
+export function walk(verbs: FilesystemVerbs, root: Fd, visitor: Visitor, filter: Filter = everything): void {
+  /** Directories on the way that were left out and not visited yet. */
+  const pending: Found[] = [];
+  const announce = () => {
+    for (const found of pending.splice(0)) visitor.enter(found);
+  };
+  const inside = (found: Found, directory: Fd, isIncluded: boolean) => {
+    if (isIncluded) {
+      announce();
+      visitor.enter(found);
+    } else pending.push(found);
+    for (const name of verbs.readdir(directory).sort())
+      step(directory, name, found.path ? `${found.path}/${name}` : name);
+    if (pending.at(-1) === found) pending.pop();
+    else visitor.leave(found);
+  };
+  const step = (parent: Fd, name: string, path: string) => {
+    const isIncluded = filter.includes(path);
+    const mayEnter = filter.enters(path);
+    if (!isIncluded && !mayEnter) return;
+    const stat = statAt(verbs, parent, name);
+    const found: Found = { path, parent, name, kind: kindOf(stat), stat };
+    if (found.kind !== 'directory') {
+      if (!isIncluded) return;
+      announce();
+      visitor.visit(found);
+      return;
+    }
+    const directory = verbs.openat2(parent, name, { flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
+    try {
+      inside(found, directory, isIncluded);
+    } finally {
+      closeSync(directory);
+    }
+  };
+  const stat = statAt(verbs, root, '');
+  inside({ path: '', parent: root, name: '', kind: 'directory', stat }, root, filter.includes(''));
+}
