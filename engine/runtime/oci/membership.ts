@@ -46,7 +46,8 @@ function placesOf(text: string, count: number, all: Hierarchies): [Hierarchy, st
 function directoryOf(text: string, below: string, hierarchy: Hierarchy, all: Hierarchies, path: string): string {
   const own = hierarchy.path + path;
   const directory = join(own, below);
-  if (directory !== own && !directory.startsWith(`${own}/`)) throw refused(text, 'a place that is not below the container’s own is not allowed');
+  if (directory !== own && !directory.startsWith(`${own}/`))
+    throw refused(text, 'a place that is not below the container’s own is not allowed');
   if (existsSync(directory)) return directory;
   // Beside v1 the second version has no limits to be under.
   if (hierarchy === all.v2 && all.mode === 'hybrid') return own;
