@@ -38,24 +38,26 @@ for (const [version, { top, file, frozen, thawed, told }] of freezers) {
   const isMissing = top === undefined;
   if (isMissing) console.log(`skipped: what the freezer of cgroup ${version} does needs one that is mounted`);
 
-  test.skipIf(isMissing)(`frozen by a ${version} cgroup that is not its own: a forced delete takes it all the same`, () =>
-    inBundle(async (bundle) => {
-      const { id } = bundle;
-      await bundle.must(['run', '-d', id]);
-      const { pid } = await bundle.state();
-      const others = join(top!, `${id}-other`);
-      mkdirSync(others);
-      try {
-        writeFileSync(join(others, 'cgroup.procs'), String(pid));
-        writeFileSync(join(others, file), frozen);
-        await bundle.destroy();
-        expect(isRunning(pid)).toBe(false);
-        expect(readFileSync(join(others, told), 'utf8')).toBe('1\n');
-      } finally {
-        writeFileSync(join(others, file), thawed);
-        rmdirSync(others);
-      }
-    }),
+  test.skipIf(isMissing)(
+    `frozen by a ${version} cgroup that is not its own: a forced delete takes it all the same`,
+    () =>
+      inBundle(async (bundle) => {
+        const { id } = bundle;
+        await bundle.must(['run', '-d', id]);
+        const { pid } = await bundle.state();
+        const others = join(top!, `${id}-other`);
+        mkdirSync(others);
+        try {
+          writeFileSync(join(others, 'cgroup.procs'), String(pid));
+          writeFileSync(join(others, file), frozen);
+          await bundle.destroy();
+          expect(isRunning(pid)).toBe(false);
+          expect(readFileSync(join(others, told), 'utf8')).toBe('1\n');
+        } finally {
+          writeFileSync(join(others, file), thawed);
+          rmdirSync(others);
+        }
+      }),
   );
 
   test.skipIf(isMissing)(`frozen in ${version} cgroups below its own: a forced delete takes all of it`, () =>
