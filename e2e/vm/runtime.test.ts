@@ -19,8 +19,8 @@ const chosen = {
     'events --stats: the figures of the moment; without it, line by line until the end',
     '--cgroup-manager disabled: a container has a cgroup of its own, or none',
     'cgroupsPath /e2e-path',
-    'create killed while a hook runs',
   ],
+  'create-killed': ['create killed while a hook runs'],
   lifecycle: [
     'a life: created, running, stopped, gone',
     'an order that comes second is refused, also where both were on their way',
