@@ -18,7 +18,7 @@ test('pause stops every process, resume lets them go on, a paused one can be del
   inBundle(async (bundle) => {
     const { id } = bundle;
     bundle.write((spec) => {
-      spec.process.args = ['sh', '-c', 'while :; do echo x >> /count; sleep 0.01; done'];
+      spec.process.args = ['sh', '-c', 'while :; do echo x >> /count; sleep 0.05; done'];
     });
     await bundle.must(['run', '-d', id]);
     const size = () => (bundle.has('bundle/rootfs/count') ? bundle.read('bundle/rootfs/count').length : 0);
@@ -96,7 +96,7 @@ test('a signal by name, by number, and to all', () =>
     const { id } = bundle;
     const traps = ['USR1', 'USR2', 'HUP', 'TERM'].map((name) => `trap "echo ${name} >> /got" ${name}`).join('; ');
     bundle.write((spec) => {
-      spec.process.args = ['sh', '-c', `${traps}; echo on >> /got; while :; do sleep 0.01; done`];
+      spec.process.args = ['sh', '-c', `${traps}; echo on >> /got; sleep 1000 & while :; do wait; done`];
     });
     await bundle.must(['run', '-d', id]);
     const got = (name: string) =>

@@ -10,22 +10,16 @@ import { copyProgram, runGuest } from './guest.ts';
 const chosen = {
   operate: [
     'pause stops every process, resume lets them go on, a paused one can be deleted',
-    'one that waits for its start can be paused, and resumed, and deleted',
     'a signal that is not allowed is not taken for an end',
     'a signal by name, by number, and to all',
     'without a pid namespace: --all reaches what the first process left, delete takes it along',
     'list, ps and state',
     'update: by flags, by a document, and only what is named',
     'events --stats: the figures of the moment; without it, line by line until the end',
-    '--cgroup-manager disabled: a container has a cgroup of its own, or none',
     'cgroupsPath /e2e-path',
   ],
   'create-killed': ['create killed while a hook runs'],
-  lifecycle: [
-    'a life: created, running, stopped, gone',
-    'an order that comes second is refused, also where both were on their way',
-    'without a process it can be created, and not started',
-  ],
+  lifecycle: ['a life: created, running, stopped, gone'],
   ownership: [
     'two containers of one cgroup: the second is refused, and the first goes on',
     'processes of another in every hierarchy of the cgroup live on',
