@@ -1,5 +1,5 @@
 /** What is asked of a container while it is there: pause, resume, ps, list, update, events, kill; and of half a one. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -18,7 +18,7 @@ test('pause stops every process, resume lets them go on, a paused one can be del
   inBundle(async (bundle) => {
     const { id } = bundle;
     bundle.write((spec) => {
-      spec.process.args = ['sh', '-c', 'while :; do echo x >> /count; sleep 0.01; done'];
+      spec.process.args = ['sh', '-c', 'while :; do echo x >> /count; sleep 0.05; done'];
     });
     await bundle.must(['run', '-d', id]);
     const size = () => (bundle.has('bundle/rootfs/count') ? bundle.read('bundle/rootfs/count').length : 0);
@@ -96,7 +96,7 @@ test('a signal by name, by number, and to all', () =>
     const { id } = bundle;
     const traps = ['USR1', 'USR2', 'HUP', 'TERM'].map((name) => `trap "echo ${name} >> /got" ${name}`).join('; ');
     bundle.write((spec) => {
-      spec.process.args = ['sh', '-c', `${traps}; echo on >> /got; while :; do sleep 0.01; done`];
+      spec.process.args = ['sh', '-c', `${traps}; echo on >> /got; sleep 1000 & while :; do wait; done`];
     });
     await bundle.must(['run', '-d', id]);
     const got = (name: string) =>
@@ -244,45 +244,6 @@ test.each([
     await bundle.destroy();
   }),
 );
-
-test('create killed at any moment leaves what delete --force takes away', { timeout: 50_000 }, () =>
-  inBundle(async (bundle) => {
-    bundle.write((spec) => {
-      spec.hooks = { createRuntime: [{ path: join(bundle.rootfs, 'bin/busybox'), args: ['sleep', '0.02'] }] };
-    });
-    const outcomes = new Set<string>();
-    for (let afterMs = 20; afterMs < 140; afterMs += 6) {
-      const { child, ended } = bundle.launch(['create', bundle.id]);
-      await sleep(afterMs);
-      child.kill('SIGKILL');
-      const { code } = await ended;
-      const known = existsSync(bundle.root) && readdirSync(bundle.root).length > 0;
-      outcomes.add(`${code} ${known}`);
-      await bundle.destroy();
-      const left = await bundle.remains();
-      expect(left, `killed after ${afterMs} ms`).toEqual([]);
-    }
-    // Before there was anything, in the middle, and after its end: else the moments are badly chosen.
-    expect([...outcomes].sort(), 'moments').toEqual(['0 true', '137 false', '137 true']);
-  }),
-);
-
-test('create killed while a hook runs', () =>
-  inBundle(async (bundle) => {
-    for (const kind of ['createRuntime', 'createContainer'] as const) {
-      bundle.write((spec) => {
-        const script = `${bundle.rootfs}/bin/busybox touch ${bundle.file(kind)}; exec ${bundle.rootfs}/bin/busybox sleep 0.3`;
-        spec.hooks = { [kind]: [{ path: '/bin/sh', args: ['sh', '-c', script] }] };
-      });
-      const { child, ended } = bundle.launch(['create', bundle.id]);
-      await until('the hook runs', () => bundle.has(kind));
-      child.kill('SIGKILL');
-      await ended;
-      expect(await bundle.refused(['create', bundle.id])).toContain('exists already');
-      await bundle.destroy();
-      await until('nothing is left', async () => (await bundle.remains()).length === 0);
-    }
-  }));
 
 test('a damaged state is told, and forced away', () =>
   inBundle(async (bundle) => {

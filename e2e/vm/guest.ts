@@ -32,6 +32,7 @@ const modules = [
 const applets = [
   'sh',
   'mount',
+  'umount',
   'mkdir',
   'cat',
   'ls',

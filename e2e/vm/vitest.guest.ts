@@ -11,11 +11,12 @@ Object.defineProperty(globalThis, GLOBAL_EXPECT, { value: expect });
 setState({}, expect as never);
 
 type Body = (...values: unknown[]) => unknown;
-const tests: [title: string, body: () => unknown][] = [];
+const tests = new Map<string, () => unknown>();
 
 const add = (title: string, optionsOrBody: object | Body, body?: Body, values: unknown[] = []) => {
   const run = (body ?? optionsOrBody) as Body;
-  tests.push([title, () => run(...values)]);
+  if (tests.has(title)) throw new Error(`two tests are titled: ${title}`);
+  tests.set(title, () => run(...values));
 };
 
 /** `%s` and `%j` in a title, as vitest fills them. */
@@ -33,28 +34,41 @@ const each =
     }
   };
 
-const nothing = Object.assign(() => {}, { each: () => () => {} });
+const skipped = (title: string) =>
+  add(title, () => {
+    throw new Error('it is skipped in the guest');
+  });
 
 export const test = Object.assign(
   (title: string, optionsOrBody: object | Body, body?: Body) => add(title, optionsOrBody, body),
   {
     each,
-    skipIf: (isSkipped: boolean) => (isSkipped ? nothing : test),
+    skipIf: (isSkipped: boolean) => (isSkipped ? Object.assign(skipped, { each: () => skipped }) : test),
   },
 );
 
-/** @param isChosen by title. */
-export async function runTests(isChosen: (title: string) => boolean): Promise<void> {
-  const chosen = tests.filter(([title]) => isChosen(title));
-  for (const [title, body] of chosen) {
-    const begin = performance.now();
-    try {
-      await body();
-      console.log(`ok ${title} (${Math.round(performance.now() - begin)} ms)`);
-    } catch (thrown) {
-      const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-      console.log(`FAIL ${title}: ${text.replaceAll('\n', ' | ')}`);
-    }
+async function told(title: string): Promise<string> {
+  const begin = performance.now();
+  try {
+    const body = tests.get(title);
+    if (!body) throw new Error('there is no test of this title');
+    await body();
+    return `ok ${title} (${Math.round(performance.now() - begin)} ms)`;
+  } catch (thrown) {
+    const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    return `FAIL ${title}: ${text.replaceAll('\n', ' | ')}`;
   }
-  console.log(`all ${chosen.length} done`);
+}
+
+/**
+ * Runs the tests of these titles, and tells each: `ok TITLE (N ms)` or `FAIL TITLE: WHY`. One that is skipped or not there
+ * has failed.
+ * @param lanes as many at once.
+ */
+export async function runTests(titles: string[], lanes: number): Promise<void> {
+  const waiting = [...titles];
+  const lane = async () => {
+    for (let title = waiting.shift(); title !== undefined; title = waiting.shift()) console.log(await told(title));
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
