@@ -16,14 +16,16 @@ const withCapabilities =
     process.capabilities = { bounding: more, effective: more, permitted: more, inheritable: ambient, ambient };
   };
 
-/** exec over and over, long on its way: its command is in the last directory of its PATH. */
+/** The command is in the last of so many directories: it is long on its way. */
+const longPath = `PATH=${numbers(1, 3000)
+  .map((at) => `/none/${at}`)
+  .join(':')}:/bin`;
+
+/** exec over and over. */
 async function execsWhile(bundle: Bundle, seconds: number): Promise<number> {
-  const path = `PATH=${numbers(1, 3000)
-    .map((at) => `/none/${at}`)
-    .join(':')}:/bin`;
   let count = 0;
   for (const end = Date.now() + seconds * 1000; Date.now() < end; count++) {
-    expect((await bundle.exec(['true'], ['--env', path])).code).toBe(0);
+    expect((await bundle.exec(['true'], ['--env', longPath])).code).toBe(0);
   }
   return count;
 }
@@ -148,12 +150,30 @@ describe('rights of a process, for run and exec', () => {
       await bundle.started(['sh', '-c', 'probe hunt rights 3 > /found; sleep 1000'], (spec) => {
         withCapabilities(['CAP_SYS_PTRACE', 'CAP_KILL'])(spec);
         spec.process.noNewPrivileges = nnp;
+        spec.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' };
       });
       expect(await execsWhile(bundle, 2.5)).toBeGreaterThan(2);
       const found = readFileSync(bundle.inside('found'), 'utf8').trim().split('\n').slice(1);
       expect(found).toEqual(['holds 0000000000080020']);
     },
   );
+
+  test('nor where it shall have less than the container, whose CAP_SYS_PTRACE it has not', async () => {
+    await using bundle = new Bundle(probe);
+    await bundle.started(['sh', '-c', 'probe hunt rights 3 > /found; sleep 1000'], (spec) => {
+      withCapabilities(['CAP_SYS_PTRACE', 'CAP_KILL'])(spec);
+      spec.process.noNewPrivileges = false;
+      spec.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' };
+    });
+    const file = join(bundle.folder, 'process.json');
+    const capabilities = { bounding: ['CAP_KILL'], effective: ['CAP_KILL'], permitted: ['CAP_KILL'] };
+    writeFileSync(file, JSON.stringify({ args: ['true'], cwd: '/', env: [longPath], capabilities }));
+    for (const end = Date.now() + 2500; Date.now() < end; ) {
+      expect((await bundle.runtime(['exec', '--process', file, bundle.id])).code).toBe(0);
+    }
+    const found = readFileSync(bundle.inside('found'), 'utf8').trim().split('\n').slice(1);
+    expect(found).toEqual(['holds 0000000000000020']);
+  });
 
   const script = [
     'grep -E "^(Cap|Groups|NoNewPrivs|Uid|Gid)" /proc/self/status | tr "\\t" " "',

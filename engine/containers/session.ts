@@ -25,6 +25,7 @@ export async function exec(host: Host, record: ContainerRecord, request: ExecReq
     process,
     membership: { tasks: plan.tasks, unified: plan.unified ?? undefined },
     namespaces: sharedNamespaces(spec),
+    container: spec.process?.capabilities,
     seccomp: spec.linux?.seccomp && !request.isPrivileged ? compileSeccomp(spec.linux.seccomp) : undefined,
     labels: execLabels(process),
   });

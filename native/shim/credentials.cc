@@ -178,9 +178,18 @@ bool prepare_file_limit(Process& process, rlimit64 wanted, const char* name) {
     wanted.rlim_max = present.rlim_max;
     if (wanted.rlim_cur > wanted.rlim_max) wanted.rlim_cur = wanted.rlim_max;
   }
-  process.has_file_limit = true;
-  process.file_limit = {wanted.rlim_cur, wanted.rlim_max};
+  process.limits.push_back({RLIMIT_NOFILE, wanted.rlim_cur, wanted.rlim_max, name});
   return true;
+}
+
+// Whether the process is born as the user it shall be: the one it is born of is the user's then, too, and counts.
+bool forks_as_user(Reader rest) {
+  bool is_user = false;
+  for (Step step; next(rest, step);) {
+    if (step.code == Code::kUser) is_user = true;
+    if (step.code == Code::kFork && is_user) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -192,6 +201,11 @@ bool set_rlimit(Process& process, Reader& body) {
   if (body.bad()) return errno = EPROTO, failed(process, "setrlimit");
   if (resource == RLIMIT_NOFILE) return prepare_file_limit(process, wanted, name);
   auto set = [&](const rlimit64& limit) { return prlimit64(0, static_cast<__rlimit_resource>(resource), &limit, nullptr); };
+  if (resource == RLIMIT_NPROC && wanted.rlim_max < RLIM64_INFINITY && forks_as_user(process.rest)) {
+    // Room for both, until it is born.
+    rlimit64 both{.rlim_cur = wanted.rlim_cur + 1, .rlim_max = wanted.rlim_max + 1};
+    if (set(both) == 0) return process.limits.push_back({resource, wanted.rlim_cur, wanted.rlim_max, name}), true;
+  }
   if (set(wanted) == 0) return true;
   if (errno != EPERM) return failed(process, "setrlimit", name);
   // Without CAP_SYS_RESOURCE a hard limit cannot be raised: go as far as the present one, and say so.

@@ -82,8 +82,8 @@ bool choose_files(Process& process, Reader& body) {
 bool settle_files(Process& process) {
   if (std::exchange(process.is_settled, true)) return true;
   auto count = static_cast<int>(process.files.size());
-  // Out of the way: the report of a failed exec, and what takes the descriptor of the filter.
-  for (int* own : {&process.report, &process.seccomp_socket}) {
+  // Out of the way: the report of a failed exec, what takes the descriptor of the filter, and where the order to start comes.
+  for (int* own : {&process.report, &process.seccomp_socket, &process.start_socket}) {
     if (*own >= 0 && *own < 3 + count) *own = fcntl(*own, F_DUPFD_CLOEXEC, 3 + count);
   }
   std::vector<int> moved;
@@ -93,9 +93,13 @@ bool settle_files(Process& process) {
     else if (moved[i] < 0 || dup2(moved[i], 3 + i) < 0) return failed(process, "dup2", "preserved descriptors");
   }
   syscall(SYS_close_range, 3 + count, ~0U, CLOSE_RANGE_CLOEXEC);
-  rlimit64 limit{.rlim_cur = process.file_limit.first, .rlim_max = process.file_limit.second};
-  return !process.has_file_limit || prlimit64(0, RLIMIT_NOFILE, &limit, nullptr) == 0 ||
-         failed(process, "setrlimit", "RLIMIT_NOFILE");
+  for (const Limit& limit : process.limits) {
+    rlimit64 wanted{.rlim_cur = limit.soft, .rlim_max = limit.hard};
+    if (prlimit64(0, static_cast<__rlimit_resource>(limit.resource), &wanted, nullptr) != 0) {
+      return failed(process, "setrlimit", limit.name);
+    }
+  }
+  return true;
 }
 
 namespace {

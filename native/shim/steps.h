@@ -25,6 +25,12 @@ struct Rights {  // capabilities(7)
   uint64_t effective, permitted, inheritable;
 };
 
+struct Limit {  // getrlimit(2)
+  uint32_t resource;
+  uint64_t soft, hard;
+  const char* name;
+};
+
 struct Process {
   int report = -1;                   // this side of the report socket
   const std::vector<int>* fds = {};  // descriptors the program names by index
@@ -40,8 +46,7 @@ struct Process {
   Rights rights{};                   // what it shall have
   bool holds_more = false;           // than that, until its filter is loaded
   bool has_terminal = false;         // its streams are a terminal that its session shall control
-  bool has_file_limit = false;
-  std::pair<uint64_t, uint64_t> file_limit;  // RLIMIT_NOFILE, soft and hard
+  std::vector<Limit> limits;         // set once its way there needs no more: see settle_files
   bool is_settled = false;           // see settle_files
   std::vector<int> sources;          // detached mounts, by the order of kSource
   std::vector<std::pair<const char*, int>> mounted;  // by their targets, those that a later step changes
@@ -131,7 +136,7 @@ bool set_rlimit(Process& process, Reader& body);
 bool await_start(Process& process);
 bool become_init(Process& process);
 bool choose_files(Process& process, Reader& body);
-// Puts the descriptors of the command into their places, marks all others to be closed, and sets their limit. Once.
+// Puts the descriptors of the command into their places, marks all others to be closed, and sets the limits that waited. Once.
 bool settle_files(Process& process);
 bool look_up(Process& process, Reader& body);
 bool execute(Process& process, Reader& body);

@@ -43,7 +43,9 @@ export async function exec(runtime: Runtime, id: string, asked: Process, options
         process: { ...process, env: given.env },
         membership: membershipOf(state, options.cgroups),
         namespaces,
-        root: namespaces.includes('mount') ? undefined : given.fds.length + 1,
+        // What another mount namespace brings along is the root of that one.
+        root: namespaces.includes('mount') && !state.isMountedOutside ? undefined : given.fds.length + 1,
+        container: spec.process?.capabilities,
         seccomp: seccompOf(state, spec.linux?.seccomp, 'running'),
         labels: execLabels(process),
         keyring: `_ses.${id}`,

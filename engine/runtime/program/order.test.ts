@@ -145,18 +145,31 @@ test.each([true, false])('labels before the filter, with no_new_privs %s', (noNe
   expect(kept).toEqual({ u64: noNewPrivileges ? 0n : 1n << 21n });
 });
 
+test('where it can be traced from inside, it waits for its start under the filter', () => {
+  const capabilities = { bounding: ['CAP_SYS_PTRACE'] };
+  const steps = (noNewPrivileges: boolean) =>
+    stepsOf({
+      process: { noNewPrivileges, capabilities },
+      request: { looksUp: true, hooks: { createContainer: [], startContainer: [hook('/3')] } },
+    });
+  inOrder(steps(false), 'capabilities', 'lookup', 'seccomp', 'await', 'hook', 'exec');
+  inOrder(steps(true), 'capabilities', 'lookup', 'await', 'hook', 'seccomp', 'exec');
+});
+
 test.each([
-  [true, [], false],
-  [true, ['CAP_SYS_PTRACE'], false],
-  [false, [], false],
-  [false, ['CAP_SYS_PTRACE'], true],
+  [true, [], [], false],
+  [true, ['CAP_SYS_PTRACE'], [], false],
+  [false, [], [], false],
+  [false, ['CAP_SYS_PTRACE'], [], true],
+  [false, [], ['CAP_SYS_PTRACE'], true],
 ])(
-  'exec: born in the pid namespace without a right too many; no_new_privs %s, %j',
-  (noNewPrivileges, bounding, isLast) => {
+  'exec: born in the pid namespace without a right too many; no_new_privs %s, %j, the container %j',
+  (noNewPrivileges, bounding, inContainer, isLast) => {
     const steps = execSteps({
       process: { args: ['true'], cwd: '/', noNewPrivileges, capabilities: { bounding }, terminal: true },
       membership: { tasks: [] },
       namespaces: ['mount', 'pid'],
+      container: { bounding: inContainer },
       seccomp: filter,
     });
     inOrder(steps, 'joinContainer', 'terminal', 'bounding', 'user', 'capabilities', 'fork', 'session', 'exec');

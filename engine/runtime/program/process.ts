@@ -80,6 +80,8 @@ export function containerSteps(request: ContainerProcess): Step[] {
   const hasUserNamespace = linux.namespaces?.some(({ type }) => type === 'user') ?? false;
   // In a user namespace nothing can be raised any more.
   const limits = [...schedulingSteps(process), ...rlimitSteps(process)];
+  const start: Step[] = [['await'], ...(hooks?.startContainer ?? []).map(hookStep)];
+  const isLast = holdsMore(process, request.seccomp);
   return [
     ['clone', { u64: namespaces.cloned }, membership.unified ?? ''],
     ...joinSteps(membership),
@@ -112,11 +114,8 @@ export function containerSteps(request: ContainerProcess): Step[] {
       seccomp: request.seccomp,
       labels: request.labels ?? [],
       settled: spec.root?.readonly ? [['readonlyRoot']] : [],
-      waiting: [
-        ...(request.looksUp ? lookUpSteps(process) : []),
-        ['await'],
-        ...(hooks?.startContainer ?? []).map(hookStep),
-      ],
+      waiting: [...(request.looksUp ? lookUpSteps(process) : []), ...(isLast ? [] : start)],
+      filtered: isLast ? start : [],
     }),
     ...(request.hasInit ? [['init'] satisfies Step] : []),
     execStep(process),
@@ -200,11 +199,15 @@ export interface ExecProcess {
   namespaces: string[];
   /** Index of the container's root among the shim's descriptors, where no mount namespace of its own brings it along. */
   root?: number | undefined;
+  /** What the container's own processes may have. */
+  container?: Capabilities | undefined;
   seccomp: SeccompFilter | undefined;
   labels?: ExecLabel[];
   keyring?: string;
   files?: number[];
 }
+
+type Capabilities = NonNullable<Process['capabilities']>;
 
 const noDescriptor = 0xffff_ffff;
 
@@ -216,7 +219,8 @@ export function execSteps({ process, membership, namespaces, seccomp, ...more }:
   const flags = namespaces.reduce((bits, type) => bits | namespaceFlags[type as NamespaceType], 0);
   const { initial, final } = process.execCPUAffinity ?? {};
   const born: Step[] = [...(namespaces.includes('pid') ? [['fork'] satisfies Step] : []), ['session']];
-  const isLast = holdsMore(process, seccomp);
+  // A listener is told the pid, which is known after the birth.
+  const isLast = holdsMore(process, seccomp, more.container) && !seccomp?.listener;
   return [
     ['clone', { u64: 0 }, membership.unified ?? ''],
     ...affinityStep(initial, 'initial'),
@@ -244,10 +248,10 @@ export function execSteps({ process, membership, namespaces, seccomp, ...more }:
 }
 
 /**
- * Whether it is to be born under its filter, which then has to allow clone(2): until it is loaded CAP_SYS_ADMIN stays, and
- * who has CAP_SYS_PTRACE in the container could take that over. A listener is told the pid, which is known after the birth.
+ * Whether it shall be under its filter before others see it wait or be born, which the filter then has to allow (accept(2),
+ * clone(2)): until it is loaded CAP_SYS_ADMIN stays, and who has CAP_SYS_PTRACE in the container could take that over.
  */
-function holdsMore({ noNewPrivileges, capabilities }: Process, seccomp: SeccompFilter | undefined): boolean {
-  const isTraceable = capabilities?.bounding?.includes('CAP_SYS_PTRACE') ?? false;
-  return seccomp !== undefined && !noNewPrivileges && isTraceable && !seccomp.listener;
+function holdsMore(process: Process, seccomp: SeccompFilter | undefined, container?: Capabilities): boolean {
+  const isTraceable = [process.capabilities, container].some((sets) => sets?.bounding?.includes('CAP_SYS_PTRACE'));
+  return seccomp !== undefined && !process.noNewPrivileges && isTraceable;
 }
