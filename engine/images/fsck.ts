@@ -6,6 +6,7 @@ import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
 import { blobs, collect, layersOf, neededDigests } from './collect.ts';
 import { chainIds } from './layer.ts';
+import { partials } from './partial.ts';
 import type { Store } from './store.ts';
 import { imageUsers } from './users.ts';
 
@@ -54,6 +55,7 @@ export async function fsck(store: Store, layout: Layout, options: FsckOptions = 
   for (const [used, containers] of imageUsers(layout)) for (const name of containers) refer(used, name);
   await checkBlobs(store, referenced, options, problems);
   checkLayers(store, referenced, problems);
+  checkPartials(store, problems);
   for (const path of leftOvers(store)) {
     problems.push({ kind: 'left-over', subject: path, message: 'A killed command left it.', concerns: [] });
   }
@@ -175,6 +177,19 @@ function checkLayers(store: Store, referenced: Map<string, string[]>, problems: 
       problems.push({ kind: 'unreferenced', subject: chain, message: 'No image has this layer.', concerns });
     }
   }
+}
+
+function checkPartials(store: Store, problems: Problem[]): void {
+  for (const { digest, path, size } of partials(store)) {
+    if (isDigest(digest)) {
+      const message = `An interrupted pull left ${size} bytes of it; the next one goes on from there.`;
+      problems.push({ kind: 'unreferenced', subject: digest, message, concerns: [] });
+    } else problems.push({ kind: 'left-over', subject: path, message: 'It is no part of a blob.', concerns: [] });
+  }
+}
+
+function isDigest(text: string): boolean {
+  return /^sha256:[0-9a-f]{64}$|^sha512:[0-9a-f]{128}$/.test(text);
 }
 
 /** Temporary things that nobody holds locked. */

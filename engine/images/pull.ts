@@ -104,7 +104,9 @@ async function pullFrom(
     config,
     configContent,
     digest,
-    openLayer: (layer: { digest: string; size: number }) => registry.blob(layer.digest, layer.size),
+    isResumable: true,
+    openLayer: (layer: { digest: string; size: number }, _: number, from: number) =>
+      registry.blob(layer.digest, layer.size, from),
   };
   return install(store, extractors, image, onProgress, signal);
 }
