@@ -5,7 +5,7 @@ import { interruption } from '../locks.ts';
 import { Authorization } from './authorization.ts';
 import type { Login } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
-import { faultOf, type Request, refusal, Transient } from './failure.ts';
+import { faultOf, type Request, refusal, sentAway, Transient } from './failure.ts';
 import { oneOf, readText } from './token.ts';
 import { type Answer, type Init, Transport } from './transport.ts';
 
@@ -126,7 +126,12 @@ export class Client implements Disposable {
     const { schemes, host } = this.endpoint;
     const headers = { ...init.headers, ...(authorization ? { authorization } : {}) };
     if (!target.startsWith('/')) {
-      const isOwn = new URL(target).host === new URL(`${schemes[0]}://${host}`).host;
+      const url = new URL(target);
+      if (!/^https?:$/.test(url.protocol)) throw sentAway(request, target, 'which is no address');
+      if (schemes[0] === 'https' && url.protocol === 'http:') {
+        throw sentAway(request, target, 'which is not encrypted');
+      }
+      const isOwn = url.origin === new URL(`${schemes[0]}://${host}`).origin;
       return this.#transport.exchange(request, target, { ...init, headers: isOwn ? headers : { ...init.headers } });
     }
     for (const [index, scheme] of schemes.entries()) {
