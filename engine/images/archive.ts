@@ -69,7 +69,8 @@ function isCompressed(fd: Fd): boolean {
 async function spool(store: Store, source: Readable, signal: AbortSignal): Promise<Fd> {
   const path = join(store.root, 'ingest', randomBytes(12).toString('hex'));
   const fd = fs.openSync(path, 'wx+', 0o600);
-  fs.rmSync(path);
+  // A sweep of another command may have been faster.
+  fs.rmSync(path, { force: true });
   let compressed = 0;
   let plain = 0;
   const write = (chunk: Uint8Array) => {

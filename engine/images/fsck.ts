@@ -1,5 +1,5 @@
 /** Whether the store is what it says: every reference resolvable, each blob its digest, each chain its layer, no left-overs. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
@@ -75,9 +75,11 @@ export async function repair(store: Store, layout: Layout, problems: Problem[]):
     for (const { kind, subject } of problems) {
       if (kind === 'blob-damaged') fs.rmSync(store.blob(subject), { force: true });
       if (kind === 'record') store.removeRecord(subject);
-      if (kind === 'layer-unfinished' && !store.hasLayer(subject)) {
-        fs.renameSync(store.layer(subject), join(store.layers, `.gone-${subject}`));
-      }
+      if (kind !== 'layer-unfinished') continue;
+      // Who holds it is putting it in its place.
+      using lock = store.tryLock(subject);
+      if (!lock || store.hasLayer(subject) || !fs.existsSync(store.layer(subject))) continue;
+      fs.renameSync(store.layer(subject), join(store.layers, `.gone-${randomBytes(8).toString('hex')}`));
     }
   }
   await collect(store, layout);
@@ -117,10 +119,12 @@ function checkRecord(store: Store, { digest }: Descriptor, shown: string): Probl
     const manifest = store.manifest(digest);
     const config = JSON.parse(fs.readFileSync(store.blob(manifest.config.digest), 'utf8'));
     const chain = chainIds(config.rootfs.diff_ids);
+    const source = record.sourceManifest ? [record.sourceManifest] : [];
+    const blobs = [digest, record.id, ...manifest.layers.map((layer) => layer.digest), ...source];
     const isSame =
       record.id === manifest.config.digest &&
       record.chain.join() === chain.join() &&
-      record.blobs.join() === [digest, record.id, ...manifest.layers.map((layer) => layer.digest)].join();
+      record.blobs.join() === blobs.join();
     if (isSame) return [];
     return [
       { kind: 'record', subject: digest, message: 'Its record says otherwise than its manifest.', concerns: [shown] },
