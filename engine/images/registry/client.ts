@@ -109,7 +109,8 @@ export class Client implements Disposable {
     let answer = await this.#send(asked, target, init, shown);
     if (isWelcome(answer)) return answer;
     let detail = await this.#detail(asked, answer);
-    if (answer.status === 401) {
+    // Where the registry sends to is not told its login: who answers there could name a token service of its own.
+    if (answer.status === 401 && this.#isOwn(answer.url)) {
       const challenges = answer.header('www-authenticate') ?? '';
       if (await this.authorization.answer(asked, challenges, shown)) {
         answer = await this.#send(asked, target, init, await this.authorization.header(asked));
@@ -119,6 +120,11 @@ export class Client implements Disposable {
     }
     const words = this.authorization.words;
     throw refusal({ ...asked, ...words }, answer.status, answer.header('retry-after'), detail);
+  }
+
+  #isOwn({ origin }: URL): boolean {
+    const { schemes, host } = this.endpoint;
+    return origin === new URL(`${schemes[0]}://${host}`).origin;
   }
 
   /** Sends to the first scheme that speaks, and stays with it. */
@@ -131,8 +137,10 @@ export class Client implements Disposable {
       if (schemes[0] === 'https' && url.protocol === 'http:') {
         throw sentAway(request, target, 'which is not encrypted');
       }
-      const isOwn = url.origin === new URL(`${schemes[0]}://${host}`).origin;
-      return this.#transport.exchange(request, target, { ...init, headers: isOwn ? headers : { ...init.headers } });
+      return this.#transport.exchange(request, target, {
+        ...init,
+        headers: this.#isOwn(url) ? headers : { ...init.headers },
+      });
     }
     for (const [index, scheme] of schemes.entries()) {
       try {

@@ -100,3 +100,18 @@ test('a refresh token is not sent on to another host by a redirect of the token 
   await expect(registry.manifest('1')).rejects.toMatchObject({ code: 'image.registry-protocol' });
   expect(heard).toEqual([]);
 });
+
+test('a host that the registry redirects to cannot ask for the login', async () => {
+  const heard: string[] = [];
+  let far = '';
+  far = await serve((request, response) => {
+    heard.push(`${request.url} ${request.headers.authorization ?? 'nothing'}`);
+    if (request.url?.startsWith('/token')) response.end('{"token":"t"}');
+    else response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${far}/token"` }).end();
+  });
+  const own = await serve((_, response) => response.writeHead(307, { location: `http://${far}/blob` }).end());
+  logIn(own, { auth: Buffer.from('ann:secret').toString('base64') });
+  using registry = client(own);
+  await expect(registry.blob(blob.digest, 3).next()).rejects.toMatchObject({ code: 'image.registry-refused' });
+  expect(heard).toEqual(['/blob nothing']);
+});
