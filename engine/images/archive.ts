@@ -182,10 +182,13 @@ function directoryArchive(store: Store, fd: Fd): Archive {
     let piece: Piece | undefined;
     try {
       const file = store.verbs.openat2(fd, name, {
-        flags: fs.constants.O_RDONLY,
+        // A pipe in it would be waited for, for ever.
+        flags: fs.constants.O_RDONLY | fs.constants.O_NONBLOCK,
         resolve: RESOLVE_BENEATH_NO_MAGICLINKS,
       });
-      piece = { fd: file, start: 0, size: fs.fstatSync(file).size };
+      const stat = fs.fstatSync(file);
+      if (stat.isFile()) piece = { fd: file, start: 0, size: stat.size };
+      else fs.closeSync(file);
     } catch (thrown) {
       const { code } = thrown as NodeJS.ErrnoException;
       if (code === 'EXDEV' || code === 'ELOOP') throw hostile(name);
