@@ -1,15 +1,13 @@
-/** Pushing to and pulling from a real registry: with a login, with TLS, and with faults in between. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+/** Pushing to and pulling from a real registry: with TLS, and with faults in between. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { places } from '../scripts/base-images/places.ts';
 import { repository } from './harness/harness.ts';
+import { busybox, copy, registries } from './harness/registries.ts';
 import { expectError, scenario } from './harness/scenario.ts';
 
 const world = scenario();
-const copy = 'skopeo --insecure-policy copy -q';
-const busybox = '--src-tls-verify=false docker://127.0.0.1:5000/library/busybox:1';
-
+const { serve, bring, digestOf, ok } = registries(world);
 interface Fault {
   pattern: string;
   kind: 'answer' | 'drop' | 'cut' | 'truncate' | 'corrupt';
@@ -18,172 +16,6 @@ interface Fault {
   status?: number;
   headers?: Record<string, string>;
 }
-
-/** Starts docker-registry with a storage of its own. */
-async function serve(address: string, more: { auth?: object; tls?: object } = {}): Promise<void> {
-  const { host } = world;
-  const folder = join(host.folder, `registry-${address.replace(/.*:/, '')}`);
-  mkdirSync(folder);
-  const { auth, tls } = more;
-  const config = {
-    version: '0.1',
-    log: { level: 'info', formatter: 'text' },
-    storage: { filesystem: { rootdirectory: join(folder, 'data') } },
-    http: { addr: address, secret: 'of the test', ...(tls ? { tls } : {}) },
-    ...(auth ? { auth } : {}),
-  };
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
-  await host.background([places().registryBinary, 'serve', join(folder, 'config.json')], /listening on/);
-}
-
-/** A folder for docker's configuration, with what it says. */
-function dockerConfig(name: string, config: object): { env: Record<string, string>; file: string } {
-  const folder = join(world.host.folder, name);
-  mkdirSync(folder);
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
-  return { env: { DOCKER_CONFIG: folder }, file: join(folder, 'config.json') };
-}
-
-/** The small image in the store under `name`; gives the digest of its manifest. */
-async function bring(name: string): Promise<string> {
-  const { host } = world;
-  const layout = `${host.folder}/layout-${name.replace(/\W/g, '-')}`;
-  await host.read(`${copy} ${busybox} oci:${layout}:${name}`);
-  expect(await host.stack(['image', 'load', '-i', layout])).toMatchObject({ code: 0 });
-  return digestOf(name);
-}
-
-async function digestOf(name: string): Promise<string> {
-  const inspected = JSON.parse((await world.host.stack(['image', 'inspect', name])).stdout);
-  return inspected[0].Manifest.digest;
-}
-
-async function ok(args: string[], options = {}): Promise<string> {
-  const done = await world.host.stack(args, options);
-  expect(done).toMatchObject({ code: 0 });
-  return done.stdout;
-}
-
-describe('with a login', () => {
-  const at = '127.0.0.1:5011';
-  beforeAll(async () => {
-    const { host } = world;
-    const passwords = join(host.folder, 'htpasswd');
-    // bcrypt, as docker-registry wants it.
-    const hash = await host.read(`perl -e 'print crypt("s:ecret", q($2b$05$abcdefghijklmnopqrstuu))'`);
-    writeFileSync(passwords, `ann:${hash}\n`);
-    await serve(at, { auth: { htpasswd: { realm: 'test', path: passwords } } });
-  });
-
-  test('login is tried out and kept as docker does, push and pull use it, logout forgets it', async () => {
-    const { host } = world;
-    const { env, file } = dockerConfig('docker-plain', {
-      auths: { 'other.test': { auth: 'eDp5' } },
-      HttpHeaders: { a: 'b' },
-    });
-    chmodSync(file, 0o644);
-    const name = `${at}/team/app:1`;
-    const digest = await bring(name);
-    expectError(
-      await host.stack(['image', 'push', name], { env }),
-      1,
-      /wants a login/,
-      /stack login 127\.0\.0\.1:5011/,
-    );
-    const logIn = ['login', at, '-u', 'ann', '--password-stdin'];
-    expectError(await host.stack(logIn, { env, input: 'wrong' }), 1, /does not accept the login of ann/);
-    expect(readFileSync(file, 'utf8')).not.toContain('5011');
-    expect(await ok(logIn, { env, input: 's:ecret\n' })).toBe('Login Succeeded\n');
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
-      auths: { 'other.test': { auth: 'eDp5' }, [at]: { auth: Buffer.from('ann:s:ecret').toString('base64') } },
-      HttpHeaders: { a: 'b' },
-    });
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(await ok(['image', 'push', name], { env })).toContain(`1: digest: ${digest} size: `);
-    const seen = await host.read(
-      `skopeo inspect --authfile ${file} --tls-verify=false --format '{{.Digest}}' docker://${name}`,
-    );
-    expect(seen).toBe(digest);
-    await ok(['image', 'rm', name]);
-    await ok(['image', 'pull', name], { env });
-    expect(await digestOf(name)).toBe(digest);
-    expect(await ok(['logout', at], { env })).toContain('Removing login');
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
-      auths: { 'other.test': { auth: 'eDp5' } },
-      HttpHeaders: { a: 'b' },
-    });
-    expectError(await host.stack(['image', 'pull', name], { env }), 1, /wants a login/);
-  });
-
-  test('at a terminal user and password are asked for, and the password is not shown', async () => {
-    const { host } = world;
-    const { env, file } = dockerConfig('docker-terminal', {});
-    const script = `
-import os, pty, sys
-pid, fd = pty.fork()
-if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
-seen = b''
-def await_(words):
-    global seen
-    while words not in seen: seen += os.read(fd, 4096)
-await_(b'User for'); os.write(fd, b'ann\\r'); await_(b'Password:'); os.write(fd, b's:ecret\\r')
-try:
-    while True:
-        more = os.read(fd, 4096)
-        if not more: break
-        seen += more
-except OSError: pass
-print(seen.decode()); sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-`;
-    writeFileSync(join(host.folder, 'terminal.py'), script);
-    const shown = await host.read(`python3 ${host.folder}/terminal.py ${join(repository, 'bin/stack')} login ${at}`, {
-      env,
-    });
-    expect(shown).toContain('Login Succeeded');
-    expect(shown).not.toContain('ecret');
-    expect(JSON.parse(readFileSync(file, 'utf8')).auths[at].auth).toBe(Buffer.from('ann:s:ecret').toString('base64'));
-  });
-
-  test('a credential helper keeps the login instead of the file', async () => {
-    const { host } = world;
-    const bin = join(host.folder, 'bin');
-    mkdirSync(bin);
-    const helper = join(bin, 'docker-credential-test');
-    const kept = join(bin, 'kept');
-    writeFileSync(
-      helper,
-      `#!/bin/sh
-case $1 in
-  store) cat > ${kept} ;;
-  get) test -s ${kept} && grep -q "\\"$(cat)\\"" ${kept} && cat ${kept} || { echo "credentials not found in native keychain"; exit 1; } ;;
-  erase) cat > /dev/null; rm -f ${kept} ;;
-  *) exit 2 ;;
-esac
-`,
-      { mode: 0o755 },
-    );
-    const { env: config, file } = dockerConfig('docker-helper', { credHelpers: { [at]: 'test' } });
-    const env = { ...config, PATH: `${bin}:${host.env.PATH}` };
-    const name = `${at}/team/helped:1`;
-    const digest = await bring(name);
-    await ok(['login', at, '-u', 'ann', '--password-stdin'], { env, input: 's:ecret' });
-    expect(JSON.parse(readFileSync(kept, 'utf8'))).toEqual({ ServerURL: at, Username: 'ann', Secret: 's:ecret' });
-    expect(readFileSync(file, 'utf8')).not.toContain('YW5u');
-    await ok(['image', 'push', name], { env });
-    await ok(['image', 'rm', name]);
-    await ok(['image', 'pull', name], { env });
-    expect(await digestOf(name)).toBe(digest);
-    await ok(['logout', at], { env });
-    expect(existsSync(kept)).toBe(false);
-    writeFileSync(helper, '#!/bin/sh\necho "the keychain is locked"; exit 1\n');
-    expectError(
-      await host.stack(['image', 'pull', name], { env }),
-      1,
-      /wants a login/,
-      /docker-credential-test failed: the keychain is locked/,
-    );
-  });
-});
 
 test('TLS with an authority of its own: named in the settings, and refused without', async () => {
   const { host } = world;

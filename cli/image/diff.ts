@@ -1,6 +1,7 @@
 import { StackError } from '../../schemas/errors.ts';
 import { define } from '../command.ts';
 import { list } from '../render/output.ts';
+import { visible } from '../render/visible.ts';
 import { openImages } from './open.ts';
 
 export const diff = define<{ format: string }>({
@@ -47,7 +48,7 @@ export const diff = define<{ format: string }>({
 
 /** A name must not write to the terminal: control characters and bytes that are no text are shown as escapes. */
 function printable(path: string): string {
-  return path.replace(/[\x00-\x1f\x7f\ud800-\udfff]/g, (char) => {
+  return visible(path).replace(/[\x00-\x1f\x7f\ud800-\udfff]/g, (char) => {
     const code = char.charCodeAt(0);
     return `\\x${(code >= 0xdc00 ? code - 0xdc00 : code).toString(16).padStart(2, '0')}`;
   });

@@ -5,6 +5,7 @@ import { formatError } from '../../planner/diagnose.ts';
 import { asStackError, type StackError } from '../../schemas/errors.ts';
 import type { Context } from '../command.ts';
 import { color, type Style, style } from './style.ts';
+import { visible } from './visible.ts';
 
 /** Prints what a command threw to standard error and answers the exit code. */
 export function reportError(
@@ -21,7 +22,7 @@ export function reportError(
 
 /** The error and every further one, each as planner/diagnose words it. Errors of cleaning up come last and indented. */
 export function errorText(error: StackError, { paint }: Style): string {
-  const one = (each: StackError) => `${paint(color.red, 'error:')} ${formatError(each, source)}\n`;
+  const one = (each: StackError) => `${paint(color.red, 'error:')} ${visible(formatError(each, source))}\n`;
   const lines = [one(error), ...error.also.map(one)];
   if (error.code === 'internal') lines.push('  Set STACK_DEBUG=1 to see where it happened.\n');
   return lines.join('');

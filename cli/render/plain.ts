@@ -3,6 +3,7 @@ import type { EngineEvent } from '../../schemas/events.ts';
 import type { Renderer } from './render.ts';
 import type { Style } from './style.ts';
 import { color } from './style.ts';
+import { visible } from './visible.ts';
 import { capital, doing, done, seconds } from './words.ts';
 
 export function plainRenderer(write: (text: string) => void, style: Style): Renderer {
@@ -33,7 +34,7 @@ function plainLine(event: EngineEvent, { paint }: Style): string | null {
     case 'done':
       return ` ${capital(event.resource)}  ${paint(color.green, done(event.kind))}  ${seconds(event.ms)}${event.detail ? `  ${event.detail}` : ''}`;
     case 'failed':
-      return ` ${capital(event.resource)}  ${paint(color.red, 'Error')}  ${event.error.message}`;
+      return ` ${capital(event.resource)}  ${paint(color.red, 'Error')}  ${visible(event.error.message)}`;
     case 'skipped':
       return ` ${capital(event.resource)}  ${paint(color.yellow, 'Skipped')}  ${event.because}`;
     case 'undone':
@@ -46,5 +47,5 @@ function plainLine(event: EngineEvent, { paint }: Style): string | null {
 }
 
 export function warningLine(error: { message: string; hint?: string | undefined }, paint: Style['paint']): string {
-  return `${paint(color.yellow, 'warning:')} ${error.message}${error.hint ? ` ${error.hint}` : ''}`;
+  return `${paint(color.yellow, 'warning:')} ${visible(`${error.message}${error.hint ? ` ${error.hint}` : ''}`)}`;
 }

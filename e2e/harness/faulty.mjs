@@ -64,10 +64,13 @@ const server = createServer((incoming, outgoing) => {
     return;
   }
   let came = 0;
+  let isCut = false;
   incoming.on('data', (chunk) => {
     came += chunk.length;
     asked.write(chunk, () => {
-      if (came < fault.bytes || asked.destroyed) return;
+      // Writes that waited for each other are all done at once.
+      if (came < fault.bytes || isCut) return;
+      isCut = true;
       requests.push(`${line} cut`);
       // What was handed on is to arrive before the end of it does.
       setTimeout(() => {

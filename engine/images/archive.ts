@@ -69,7 +69,8 @@ function isCompressed(fd: Fd): boolean {
 async function spool(store: Store, source: Readable, signal: AbortSignal): Promise<Fd> {
   const path = join(store.root, 'ingest', randomBytes(12).toString('hex'));
   const fd = fs.openSync(path, 'wx+', 0o600);
-  fs.rmSync(path);
+  // A sweep of another command may have been faster.
+  fs.rmSync(path, { force: true });
   let compressed = 0;
   let plain = 0;
   const write = (chunk: Uint8Array) => {
@@ -181,10 +182,13 @@ function directoryArchive(store: Store, fd: Fd): Archive {
     let piece: Piece | undefined;
     try {
       const file = store.verbs.openat2(fd, name, {
-        flags: fs.constants.O_RDONLY,
+        // A pipe in it would be waited for, for ever.
+        flags: fs.constants.O_RDONLY | fs.constants.O_NONBLOCK,
         resolve: RESOLVE_BENEATH_NO_MAGICLINKS,
       });
-      piece = { fd: file, start: 0, size: fs.fstatSync(file).size };
+      const stat = fs.fstatSync(file);
+      if (stat.isFile()) piece = { fd: file, start: 0, size: stat.size };
+      else fs.closeSync(file);
     } catch (thrown) {
       const { code } = thrown as NodeJS.ErrnoException;
       if (code === 'EXDEV' || code === 'ELOOP') throw hostile(name);

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { StackError } from '../../schemas/errors.ts';
+import { openPartial, partialPath } from './partial.ts';
 import type { Store } from './store.ts';
 
 /** What a blob is expected to be; from a registry both are known, from an old archive neither. */
@@ -11,9 +12,11 @@ export interface Expected {
   size?: number | undefined;
 }
 
+const pieceSize = 256 * 1024;
+
 /**
- * Writes one blob: bytes in, digest checked, then renamed into place. Dispose removes what was not committed.
- * It is on disk after the syncfs(2) that precedes its image's entry in index.json.
+ * Writes one blob: bytes in, digest checked, then renamed into place. Dispose removes what was not committed, unless it is of use
+ * to the next pull (partial.ts). It is on disk after the syncfs(2) that precedes its image's entry in index.json.
  */
 export class BlobWriter implements Disposable {
   readonly #store: Store;
@@ -22,17 +25,51 @@ export class BlobWriter implements Disposable {
   readonly #expected: Expected;
   readonly #hash;
   #isOpen = true;
+  /** What was written stays for the next pull. */
+  #isKept = false;
   size = 0;
 
-  constructor(store: Store, expected: Expected) {
+  /** `isResumable`: a blob from a registry, which can be asked for its rest. */
+  constructor(store: Store, expected: Expected, isResumable = false) {
     this.#store = store;
     this.#expected = expected;
     this.#hash = createHash(algorithm(expected.digest));
+    const { digest } = expected;
+    // Where another pull is at the same blob, for another layer, each has its own.
+    const partial = isResumable && digest !== undefined ? openPartial(store, digest) : undefined;
+    if (partial !== undefined) {
+      this.#path = partialPath(store, digest!);
+      this.#fd = partial;
+      this.#isKept = true;
+      return;
+    }
     this.#path = join(store.root, 'ingest', randomBytes(12).toString('hex'));
     this.#fd = store.makeLocked(this.#path, () => fs.openSync(this.#path, 'wx', 0o644));
   }
 
+  /** What an interrupted pull left of it, which counts as written: to be read to its end before anything else is written. */
+  *resume(): Generator<Uint8Array> {
+    if (!this.#isKept) return;
+    const there = fs.fstatSync(this.#fd).size;
+    if (there > (this.#expected.size ?? there)) fs.ftruncateSync(this.#fd);
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(pieceSize);
+      const length = fs.readSync(this.#fd, chunk, 0, pieceSize, this.size);
+      if (length === 0) return;
+      const piece = chunk.subarray(0, length);
+      this.#hash.update(piece);
+      this.size += length;
+      yield piece;
+    }
+  }
+
+  /** What was written is not to be gone on with. */
+  discard(): void {
+    this.#isKept = false;
+  }
+
   write(chunk: Uint8Array): void {
+    const from = this.size;
     this.size += chunk.byteLength;
     const { size, digest } = this.#expected;
     if (size !== undefined && this.size > size) {
@@ -41,7 +78,7 @@ export class BlobWriter implements Disposable {
       });
     }
     this.#hash.update(chunk);
-    for (let at = 0; at < chunk.length; ) at += fs.writeSync(this.#fd, chunk, at);
+    for (let at = 0; at < chunk.length; ) at += fs.writeSync(this.#fd, chunk, at, chunk.length - at, from + at);
   }
 
   /** Checks and keeps it. @throws StackError `image.truncated`, `image.digest-mismatch` */
@@ -64,7 +101,7 @@ export class BlobWriter implements Disposable {
 
   [Symbol.dispose](): void {
     if (!this.#isOpen) return;
-    fs.rmSync(this.#path, { force: true });
+    if (!this.#isKept || fs.fstatSync(this.#fd).size === 0) fs.rmSync(this.#path, { force: true });
     this.#close();
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
 import { measure } from './measure.ts';
+import { partials } from './partial.ts';
 import type { ImageRecord, Store } from './store.ts';
 import { imageUsers, type Users } from './users.ts';
 
@@ -48,7 +49,7 @@ export async function collect(
       deleted.push(store.record(digest)?.id ?? digest);
       store.removeRecord(digest);
     }
-    for (const { path, digest, size } of blobs(store)) {
+    for (const { path, digest, size } of [...blobs(store), ...partials(store)]) {
       if (needed.has(digest)) continue;
       fs.renameSync(path, join(store.root, 'ingest', randomBytes(12).toString('hex')));
       bytes += size;

@@ -8,16 +8,13 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
 import { setMetadata, setOpaque } from './extract-metadata.ts';
 import { bound, failed, hostile, limits, refused, safePath } from './extract-path.ts';
+import { beneath, isDirectory, makeHardLink, O_PATH, openDirectory } from './extract-walk.ts';
 import { removeTree } from './remove-tree.ts';
 import type { TarEntry, TarSink } from './tar.ts';
 import { malformed } from './tar-header.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
-const O_PATH = 0o10000000;
 const S_ISGID = 0o2000;
-const RESOLVE_NO_MAGICLINKS = 0x02;
-const RESOLVE_BENEATH = 0x08;
-const beneath = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
 
 const whiteoutPrefix = '.wh.';
 const opaqueMarker = '.wh..wh..opq';
@@ -132,10 +129,6 @@ export class Extractor implements TarSink {
     this.#parentPath = '';
   }
 
-  #openDirectory(path: string): Fd {
-    return this.#verbs.openat2(this.#root, path, { flags: O_PATH | O_DIRECTORY, resolve: beneath });
-  }
-
   /** Descriptor of the directory at `path`, made where it is missing. It belongs to this object. */
   #openParent(path: string, entryName: string): Fd {
     if (path === this.#parentPath) return this.#parent;
@@ -144,7 +137,7 @@ export class Extractor implements TarSink {
     this.#parentPath = '';
     if (path === '') return this.#root;
     try {
-      this.#parent = this.#openDirectory(path);
+      this.#parent = openDirectory(this.#verbs, this.#root, path);
     } catch (thrown) {
       const { code } = thrown as KernelError;
       if (code !== 'ENOENT' && (code !== 'ENOTDIR' || this.#whiteouts.size === 0)) throw refused(entryName, thrown);
@@ -174,7 +167,7 @@ export class Extractor implements TarSink {
 
   #openOrMake(at: Fd, path: string, component: string): Fd {
     try {
-      return this.#openDirectory(path);
+      return openDirectory(this.#verbs, this.#root, path);
     } catch (thrown) {
       const { code } = thrown as KernelError;
       if (code !== 'ENOENT' && !(code === 'ENOTDIR' && this.#whiteouts.has(path))) throw thrown;
@@ -183,7 +176,7 @@ export class Extractor implements TarSink {
     const isReplaced = this.#whiteouts.delete(path);
     if (isReplaced) this.#verbs.unlinkat(at, component, false);
     this.#verbs.mkdirat(at, component, 0o755);
-    const fd = this.#openDirectory(path);
+    const fd = openDirectory(this.#verbs, this.#root, path);
     if (isReplaced) setOpaque(this.#verbs, fd);
     this.#verbs.fchmod(fd, 0o755);
     return fd;
@@ -209,7 +202,7 @@ export class Extractor implements TarSink {
           if (entry.linkName === '') throw malformed(`the link ${entry.name} has no target`);
           return verbs.symlinkat(entry.linkName, parent, name);
         case 'link':
-          return this.#link(parent, name, entry);
+          return makeHardLink(verbs, this.#root, parent, name, entry);
         case 'char':
           return verbs.mknodat(parent, name, S_IFCHR | (entry.mode & 0o777), entry.major, entry.minor);
         case 'block':
@@ -257,31 +250,6 @@ export class Extractor implements TarSink {
     bound(this.#directories, 'directories');
   }
 
-  #link(parent: Fd, name: string, entry: TarEntry): void {
-    const target = safePath(entry.linkName, entry.name);
-    const slash = target.lastIndexOf('/');
-    if (target === '') throw new StackError('image.archive', { message: `${entry.name} is a hard link to the root.` });
-    let from: Fd | null = null;
-    try {
-      from = slash < 0 ? this.#root : this.#openDirectory(target.slice(0, slash));
-      this.#verbs.linkat(from, target.slice(slash + 1), parent, name);
-    } catch (thrown) {
-      const { code } = thrown as KernelError;
-      if (code === 'EEXIST') throw thrown;
-      if (code === 'EPERM') {
-        throw new StackError('image.archive', { message: `${entry.name} is a hard link to a directory.` });
-      }
-      if (code === 'ENOENT') {
-        throw new StackError('image.archive', {
-          message: `${entry.name} is a hard link to ${entry.linkName}, which the layer does not have.`,
-        });
-      }
-      throw refused(entry.name, thrown);
-    } finally {
-      if (from !== null && from !== this.#root) closeSync(from);
-    }
-  }
-
   #whiteout(parent: Fd, path: string, name: string, entryName: string): void {
     if (name === opaqueMarker) {
       setOpaque(this.#verbs, parent);
@@ -304,14 +272,5 @@ export class Extractor implements TarSink {
       setOpaque(this.#verbs, fd);
       closeSync(fd);
     }
-  }
-}
-
-function isDirectory(verbs: FilesystemVerbs, parent: Fd, name: string): boolean {
-  try {
-    closeSync(verbs.openat2(parent, name, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve: beneath }));
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,11 +1,12 @@
 /** Whether the store is what it says: every reference resolvable, each blob its digest, each chain its layer, no left-overs. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
 import { blobs, collect, layersOf, neededDigests } from './collect.ts';
 import { chainIds } from './layer.ts';
+import { partials } from './partial.ts';
 import type { Store } from './store.ts';
 import { imageUsers } from './users.ts';
 
@@ -54,6 +55,7 @@ export async function fsck(store: Store, layout: Layout, options: FsckOptions = 
   for (const [used, containers] of imageUsers(layout)) for (const name of containers) refer(used, name);
   await checkBlobs(store, referenced, options, problems);
   checkLayers(store, referenced, problems);
+  checkPartials(store, problems);
   for (const path of leftOvers(store)) {
     problems.push({ kind: 'left-over', subject: path, message: 'A killed command left it.', concerns: [] });
   }
@@ -73,9 +75,11 @@ export async function repair(store: Store, layout: Layout, problems: Problem[]):
     for (const { kind, subject } of problems) {
       if (kind === 'blob-damaged') fs.rmSync(store.blob(subject), { force: true });
       if (kind === 'record') store.removeRecord(subject);
-      if (kind === 'layer-unfinished' && !store.hasLayer(subject)) {
-        fs.renameSync(store.layer(subject), join(store.layers, `.gone-${subject}`));
-      }
+      if (kind !== 'layer-unfinished') continue;
+      // Who holds it is putting it in its place.
+      using lock = store.tryLock(subject);
+      if (!lock || store.hasLayer(subject) || !fs.existsSync(store.layer(subject))) continue;
+      fs.renameSync(store.layer(subject), join(store.layers, `.gone-${randomBytes(8).toString('hex')}`));
     }
   }
   await collect(store, layout);
@@ -115,10 +119,12 @@ function checkRecord(store: Store, { digest }: Descriptor, shown: string): Probl
     const manifest = store.manifest(digest);
     const config = JSON.parse(fs.readFileSync(store.blob(manifest.config.digest), 'utf8'));
     const chain = chainIds(config.rootfs.diff_ids);
+    const source = record.sourceManifest ? [record.sourceManifest] : [];
+    const blobs = [digest, record.id, ...manifest.layers.map((layer) => layer.digest), ...source];
     const isSame =
       record.id === manifest.config.digest &&
       record.chain.join() === chain.join() &&
-      record.blobs.join() === [digest, record.id, ...manifest.layers.map((layer) => layer.digest)].join();
+      record.blobs.join() === blobs.join();
     if (isSame) return [];
     return [
       { kind: 'record', subject: digest, message: 'Its record says otherwise than its manifest.', concerns: [shown] },
@@ -175,6 +181,19 @@ function checkLayers(store: Store, referenced: Map<string, string[]>, problems: 
       problems.push({ kind: 'unreferenced', subject: chain, message: 'No image has this layer.', concerns });
     }
   }
+}
+
+function checkPartials(store: Store, problems: Problem[]): void {
+  for (const { digest, path, size } of partials(store)) {
+    if (isDigest(digest)) {
+      const message = `An interrupted pull left ${size} bytes of it; the next one goes on from there.`;
+      problems.push({ kind: 'unreferenced', subject: digest, message, concerns: [] });
+    } else problems.push({ kind: 'left-over', subject: path, message: 'It is no part of a blob.', concerns: [] });
+  }
+}
+
+function isDigest(text: string): boolean {
+  return /^sha256:[0-9a-f]{64}$|^sha512:[0-9a-f]{128}$/.test(text);
 }
 
 /** Temporary things that nobody holds locked. */

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Descriptor, ImageConfig, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import { putBlob } from './blob.ts';
+import { isFull } from './disk-full.ts';
 import type { Extractors } from './extractors.ts';
 import { addLayer, chainIds, type LayerState } from './layer.ts';
 import type { Lease } from './leases.ts';
@@ -35,7 +36,9 @@ export interface NewImage {
   configContent: Uint8Array;
   /** Digest its name has at its source. */
   digest: string | undefined;
-  openLayer(descriptor: Descriptor, position: number): AsyncIterable<Uint8Array>;
+  /** The layer at `position`, lowest first, from its byte `from` on where `isResumable`. */
+  openLayer(descriptor: Descriptor, position: number, from: number): AsyncIterable<Uint8Array>;
+  isResumable?: boolean;
 }
 
 /** How many layers are worked on at once. */
@@ -85,7 +88,8 @@ export async function install(
         chain: chain[at]!,
         digest,
         size,
-        open: () => image.openLayer(descriptor, at),
+        open: (from: number) => image.openLayer(descriptor, at, from),
+        isResumable: image.isResumable ?? false,
       };
       kept[at] = await addLayer(store, extractors, source, (state, bytes) => progress.move(at, state, bytes), either);
     }
@@ -190,7 +194,7 @@ function platformOf({ os, architecture, variant }: ImageConfig) {
 
 function named(thrown: unknown, shown: string): StackError {
   const error = asStackError(thrown, 'image.store');
-  if (error.errno === 'ENOSPC' || error.errno === 'EDQUOT') {
+  if (isFull(error.errno)) {
     return new StackError('host.disk-full', {
       message: `No space left on the disk while adding ${shown}.`,
       hint: 'Free some space, or move the store with STACK_ROOT; what was complete is kept.',

@@ -3,10 +3,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
+import { asStackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import { BlobWriter, type Expected, mismatch } from './blob.ts';
+import { isFull } from './disk-full.ts';
 import type { Extractors } from './extractors.ts';
 import { interruption } from './locks.ts';
+import { isKeptAfter, partialSize } from './partial.ts';
 import { removeTree } from './remove-tree.ts';
 import type { Store } from './store.ts';
 
@@ -15,8 +18,10 @@ export interface LayerSource extends Expected {
   diffId: string;
   /** Chain id in hex: names the unpacked directory. */
   chain: string;
-  /** The bytes as they are transported. */
-  open(): AsyncIterable<Uint8Array>;
+  /** The bytes as they are transported, from position `from` on. */
+  open(from: number): AsyncIterable<Uint8Array>;
+  /** It can be opened elsewhere than at its start: what came of it is kept when the pull is interrupted. */
+  isResumable: boolean;
 }
 
 export type LayerState = 'waiting' | 'pulling' | 'done' | 'present';
@@ -38,7 +43,7 @@ export function chainIds(diffIds: string[]): string[] {
 /**
  * Adds what is missing of a layer. Two runs that want the same one take turns, and the second finds it done.
  * @throws StackError `image.digest-mismatch`, `image.truncated`, `image.hostile-archive`, `image.limit`, `image.archive`;
- * then nothing of the layer is left.
+ * then nothing of the layer is left. After failures of the transport what came of its blob is (partial.ts).
  */
 export async function addLayer(
   store: Store,
@@ -57,20 +62,34 @@ export async function addLayer(
   const hasLayer = store.hasLayer(source.chain);
   // Awaited everywhere: the lock goes with this function.
   if (digest === undefined || !store.hasBlob(digest, size) || !(await isSound(store, digest)))
-    return await fill(store, extractors, source, hasLayer, onProgress, signal);
+    return await fetch(store, extractors, source, hasLayer, onProgress, signal);
   if (hasLayer) {
     const bytes = fs.statSync(store.blob(digest)).size;
     onProgress('present', bytes);
     return { digest, size: bytes };
   }
-  const stored = { ...source, open: () => fs.createReadStream(store.blob(digest), { highWaterMark: 256 * 1024 }) };
+  const open = () => fs.createReadStream(store.blob(digest), { highWaterMark: 256 * 1024 });
+  const stored = { ...source, open, isResumable: false };
   try {
     return await fill(store, extractors, stored, hasLayer, onProgress, signal);
   } catch (thrown) {
     // A power cut may damage a blob before it is on disk: then it is fetched anew. Any other failure would come again.
     if (signal.aborted || (await digestOfFile(store.blob(digest), digest)) === digest) throw thrown;
     fs.rmSync(store.blob(digest), { force: true });
-    return await fill(store, extractors, source, hasLayer, onProgress, signal);
+    return await fetch(store, extractors, source, hasLayer, onProgress, signal);
+  }
+}
+
+/** As {@link fill}. Where what an interrupted pull left proves wrong, once more, from the start. */
+async function fetch(...args: Parameters<typeof fill>): Promise<{ digest: string; size: number }> {
+  const [store, , { digest, isResumable }, , , signal] = args;
+  const isResumed = isResumable && digest !== undefined && partialSize(store, digest) > 0;
+  try {
+    return await fill(...args);
+  } catch (thrown) {
+    const { code, errno } = asStackError(thrown, 'image.store');
+    if (!isResumed || signal.aborted || isKeptAfter(code) || isFull(errno)) throw thrown;
+    return await fill(...args);
   }
 }
 
@@ -83,17 +102,23 @@ async function fill(
   onProgress: (state: LayerState, bytes: number) => void,
   signal: AbortSignal,
 ): Promise<{ digest: string; size: number }> {
-  using blob = new BlobWriter(store, source);
+  using blob = new BlobWriter(store, source, source.isResumable);
   using directory = hasLayer ? null : new NewDirectory(store);
   const extraction = directory && (await extractors.start(directory.root));
   const writeback = directory && new Writeback(store, directory.root);
   try {
-    for await (const chunk of source.open()) {
+    const take = async (chunk: Uint8Array) => {
       if (signal.aborted) throw interruption('Adding a layer');
-      blob.write(chunk);
       await extraction?.write(chunk);
       writeback?.move(blob.size);
       onProgress('pulling', blob.size);
+    };
+    for (const chunk of blob.resume()) await take(chunk);
+    if (blob.size === 0 || blob.size !== source.size) {
+      for await (const chunk of source.open(blob.size)) {
+        blob.write(chunk);
+        await take(chunk);
+      }
     }
     // Size and digest first: they tell a damaged transport from a damaged image.
     const kept = blob.commit();
@@ -106,6 +131,7 @@ async function fill(
     return kept;
   } catch (thrown) {
     await extraction?.abort();
+    if (!signal.aborted && !isKeptAfter(asStackError(thrown, 'image.store').code)) blob.discard();
     throw thrown;
   }
 }

@@ -56,7 +56,8 @@ export class Leases {
     using _ = await this.#gate();
     try {
       this.#fd ??= this.#make();
-      const lines = Buffer.from(added.map((digest) => `${digest}\n`).join(''));
+      // Each begins a line: one that a full disk cut off does not spoil the next.
+      const lines = Buffer.from(added.map((digest) => `\n${digest}\n`).join(''));
       for (let at = 0; at < lines.length; ) at += fs.writeSync(this.#fd, lines, at);
     } catch (thrown) {
       throw asStoreError(thrown, 'taking a lease in the image store');

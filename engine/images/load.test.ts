@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -28,6 +29,14 @@ function write(name: string, content: Buffer): string {
 }
 
 describe.runIf(process.getuid?.() === 0)('load', () => {
+  test('a pipe in a layout is no piece of it, and is not waited for', async () => {
+    for (const [name, content] of layoutFiles(image)) write(`piped/${name}`, content);
+    const layer = join(world.dir, 'piped/blobs', image.layers[0]!.digest.replace(':', '/'));
+    fs.rmSync(layer);
+    execFileSync('mkfifo', [layer]);
+    await expect(images().load(join(world.dir, 'piped'))).rejects.toMatchObject({ code: 'image.archive' });
+  });
+
   test.each<[string, (content: Buffer) => Buffer]>([
     ['plain', (content) => content],
     ['gzip', (content) => gzipSync(content)],

@@ -198,7 +198,7 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
     expect(registry.count(/v2\/app\/blobs/)).toBe(3);
   });
 
-  test('an interrupted pull stops, says so, and leaves nothing half made', async () => {
+  test('an interrupted pull stops, says so, and leaves nothing but what came of the blob', async () => {
     registry.push('app', '1', image);
     const stop = new AbortController();
     registry.faults.push((request, response) => {
@@ -211,7 +211,7 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
       code: 'plan.interrupted',
       exitCode: 130,
     });
-    expect(world.leftovers()).toEqual([]);
+    expect(world.leftovers()).toEqual([expect.stringContaining('/partial/')]);
     expect(images().find(`${registry.host}/app:1`)).toBeUndefined();
   });
 
@@ -416,12 +416,14 @@ describe.runIf(process.getuid?.() === 0)('faults that stay', () => {
     registry.push('app', '1', image);
     arrange();
     await expect(pull('app:1')).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
-    expect(world.leftovers()).toEqual([]);
+    // The beginning of a blob may be right where the end is missing.
+    expect(world.leftovers()).toEqual(code === 'image.truncated' ? [expect.stringContaining('/partial/')] : []);
     expect(images().find(`${registry.host}/app:1`)).toBeUndefined();
     // The same store takes the image once the fault is over.
     registry.faults = [];
     registry.push('app', '1', image);
     expect((await pull('app:1')).id).toBe(image.config.digest);
+    expect(world.leftovers()).toEqual([]);
   });
 
   test.each([401, 403, 404])('%i is told at once, without another try', async (code) => {

@@ -104,7 +104,9 @@ async function pullFrom(
     config,
     configContent,
     digest,
-    openLayer: (layer: { digest: string; size: number }) => registry.blob(layer.digest, layer.size),
+    isResumable: true,
+    openLayer: (layer: { digest: string; size: number }, _: number, from: number) =>
+      registry.blob(layer.digest, layer.size, from),
   };
   return install(store, extractors, image, onProgress, signal);
 }
@@ -137,7 +139,8 @@ async function resolve(
 
 /** The configuration where the store has it: most tags move without it changing. */
 function storedConfig(store: Store, { config }: Manifest): Uint8Array | undefined {
-  if (!store.hasBlob(config.digest, config.size)) return undefined;
+  // One too large is refused when it is fetched; here its digest may be that of a layer, of gigabytes.
+  if (config.size > configLimit || !store.hasBlob(config.digest, config.size)) return undefined;
   const content = readFileSync(store.blob(config.digest));
   return digestOf(content, config.digest) === config.digest ? content : undefined;
 }

@@ -46,6 +46,26 @@ async function restart(): Promise<void> {
 }
 
 describe.runIf(process.getuid?.() === 0)('push', () => {
+  test('a push that takes long holds up no removal, and what it sends is not removed', async () => {
+    const other = await stored(makeImage([[{ name: 'c' }]]), 'other:1');
+    const name = await stored(image, 'team/app:1');
+    const begun = Promise.withResolvers<void>();
+    const end = new AbortController();
+    registry.faults.push((request) => {
+      if (request.method !== 'POST') return false;
+      begun.resolve();
+      return true;
+    });
+    const pushed = createImages(world.host, { ...timing, stall: 60_000 }).push(name, { signal: end.signal });
+    pushed.catch(() => undefined);
+    await begun.promise;
+    const removals = createImages(world.host);
+    expect(await removals.remove(other)).toMatchObject({ untagged: [other] });
+    await expect(removals.remove(name)).rejects.toMatchObject({ code: 'image.in-use' });
+    end.abort();
+    await expect(pushed).rejects.toMatchObject({ code: 'plan.interrupted' });
+  }, 15_000);
+
   test.each([
     ['OCI', image],
     ["docker's schema 2", makeImage([[{ name: 'a' }]], { isDocker: true })],

@@ -48,9 +48,17 @@ export async function push(
       hint: `Give it a name first: \`stack image tag ${shown} NAME:TAG\`.`,
     });
   }
-  // Shared: what is being sent is not collected meanwhile.
-  using _ = await store.lock('content', 'shared', signal);
+  // Not under the gate: a push may take hours, and nobody could remove anything.
+  using lease = store.lease();
+  await lease.keep([image.manifestDigest]);
   const manifestDigest = store.record(image.manifestDigest)?.sourceManifest ?? image.manifestDigest;
+  if (!store.hasBlob(manifestDigest)) {
+    throw new StackError('image.not-found', {
+      message: `Image ${shown} was removed before it could be sent.`,
+      hint: 'Another command removed it; build, pull or load it again.',
+      resource: `image ${shown}`,
+    });
+  }
   const content = readFileSync(store.blob(manifestDigest));
   const manifest = JSON.parse(content.toString('utf8')) as Manifest & { subject?: Descriptor };
   const endpoint = registryEndpoint(reference.registry, reference.repository, settings);

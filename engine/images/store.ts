@@ -6,6 +6,7 @@
  *                                                       time of modification is when the image was last used
  *   images/records/index                                index.json once more, to mend it from
  *   images/ingest/                                      content on its way in or out, each file locked by who writes it
+ *   images/partial/<algorithm>-<hex>                    what a pull that was interrupted has of a blob (partial.ts)
  *   images/leases/                                      what commands at work need (leases.ts)
  *   images/reserve                                      space for a full disk: without it nothing could be taken off an index
  *   images/locks/                                       index: taken to change index.json; content: the gate of leases.ts;
@@ -13,17 +14,17 @@
  *   layers/<chain hex>/fs                               an unpacked layer; layers/.new-…, .gone-…: one on its way in or out
  *   layers/<chain hex>/done, …/fresh-<boot id>          it is whole on disk; it is whole as long as the machine runs
  */
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import type { Descriptor, ImageConfig, Index, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
-import { asStoreError } from './disk-full.ts';
 import { IndexFile } from './index-file.ts';
 import { type Lease, Leases } from './leases.ts';
 import { lock, makeLocked, sweep, tryLock } from './locks.ts';
+import { sweepPartials } from './partial.ts';
+import { makeReserve, replaceFile } from './replace-file.ts';
 
 /** image-spec annotations.md; skopeo and umoci look names up by it. */
 export const refName = 'org.opencontainers.image.ref.name';
@@ -79,7 +80,7 @@ export class Store {
       fs.mkdirSync(dirname(this.root), { recursive: true, mode: 0o711 });
       // Layers hold images' set-user-id programs: nobody but root may reach them from the host's side.
       for (const dir of [this.root, this.layers]) fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
-      for (const dir of ['blobs/sha256', 'records', 'ingest', 'leases', 'locks']) {
+      for (const dir of ['blobs/sha256', 'records', 'ingest', 'partial', 'leases', 'locks']) {
         fs.mkdirSync(join(this.root, dir), { recursive: true, mode: 0o755 });
       }
       const marker = join(this.root, 'oci-layout');
@@ -96,25 +97,15 @@ export class Store {
     }
     this.#isReady = true;
     this.sweep();
-    this.#reserve();
+    makeReserve(this.root);
   }
 
-  /** Removes what killed commands left half made, or half removed. */
+  /** Removes what killed commands left half made, or half removed, and blobs that nobody pulled on for a week. */
   sweep(): void {
     sweep(this.verbs, join(this.root, 'ingest'), () => true);
     sweep(this.verbs, join(this.root, 'leases'), () => true);
     sweep(this.verbs, this.layers, (name) => name.startsWith('.'));
-  }
-
-  #reserve(): void {
-    const path = join(this.root, 'reserve');
-    if (fs.existsSync(path)) return;
-    try {
-      fs.writeFileSync(path, Buffer.alloc(256 * 1024), { mode: 0o600 });
-    } catch {
-      // The disk is full already.
-      fs.rmSync(path, { force: true });
-    }
+    sweepPartials(this);
   }
 
   /** Makes something temporary at `path` that no sweep takes away while it is held. See {@link makeLocked}. */
@@ -272,30 +263,6 @@ export class Store {
 
   /** Writes a whole file: temporary, rename. With fsync unless what follows syncs everything. On a full disk: the reserve. */
   write(path: string, content: string | Uint8Array, isSynced = true): void {
-    try {
-      this.#replace(path, content, isSynced);
-    } catch (thrown) {
-      const reserve = join(this.root, 'reserve');
-      if ((thrown as NodeJS.ErrnoException).code !== 'ENOSPC' || !fs.existsSync(reserve)) {
-        throw asStoreError(thrown, `writing ${path}`);
-      }
-      fs.rmSync(reserve, { force: true });
-      this.#replace(path, content, isSynced);
-    }
-  }
-
-  #replace(path: string, content: string | Uint8Array, isSynced: boolean): void {
-    const temporary = join(this.root, 'ingest', randomBytes(12).toString('hex'));
-    const fd = this.makeLocked(temporary, () => fs.openSync(temporary, 'wx', 0o644));
-    try {
-      fs.writeFileSync(fd, content);
-      if (isSynced) fs.fsyncSync(fd);
-      fs.renameSync(temporary, path);
-    } catch (thrown) {
-      fs.rmSync(temporary, { force: true });
-      throw thrown;
-    } finally {
-      fs.closeSync(fd);
-    }
+    replaceFile(this, path, content, isSynced);
   }
 }

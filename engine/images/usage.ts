@@ -3,6 +3,7 @@ import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
 import { blobs, layersOf, type Uses } from './collect.ts';
 import { layerSize } from './measure.ts';
+import { partials } from './partial.ts';
 import { usersOf } from './remove.ts';
 import type { Store } from './store.ts';
 import { imageUsers } from './users.ts';
@@ -55,6 +56,7 @@ export function usage(store: Store, layout: Layout, images: StoredImage[]): Usag
   }
   let unreferenced = 0;
   for (const [digest, bytes] of sizes) if (!known.has(`blob ${digest}`)) unreferenced += bytes;
+  for (const { digest, size } of partials(store)) if (!uses.leased.has(digest)) unreferenced += size;
   return {
     images: measured.map(({ image, parts }) => ({
       image,

@@ -5,7 +5,7 @@ import { interruption } from '../locks.ts';
 import { Authorization } from './authorization.ts';
 import type { Login } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
-import { faultOf, type Request, refusal, Transient } from './failure.ts';
+import { faultOf, type Request, refusal, sentAway, Transient } from './failure.ts';
 import { oneOf, readText } from './token.ts';
 import { type Answer, type Init, Transport } from './transport.ts';
 
@@ -109,7 +109,8 @@ export class Client implements Disposable {
     let answer = await this.#send(asked, target, init, shown);
     if (isWelcome(answer)) return answer;
     let detail = await this.#detail(asked, answer);
-    if (answer.status === 401) {
+    // Where the registry sends to is not told its login: who answers there could name a token service of its own.
+    if (answer.status === 401 && this.#isOwn(answer.url)) {
       const challenges = answer.header('www-authenticate') ?? '';
       if (await this.authorization.answer(asked, challenges, shown)) {
         answer = await this.#send(asked, target, init, await this.authorization.header(asked));
@@ -121,13 +122,25 @@ export class Client implements Disposable {
     throw refusal({ ...asked, ...words }, answer.status, answer.header('retry-after'), detail);
   }
 
+  #isOwn({ origin }: URL): boolean {
+    const { schemes, host } = this.endpoint;
+    return origin === new URL(`${schemes[0]}://${host}`).origin;
+  }
+
   /** Sends to the first scheme that speaks, and stays with it. */
   async #send(request: Request, target: string, init: Init, authorization: string | undefined): Promise<Answer> {
     const { schemes, host } = this.endpoint;
     const headers = { ...init.headers, ...(authorization ? { authorization } : {}) };
     if (!target.startsWith('/')) {
-      const isOwn = new URL(target).host === new URL(`${schemes[0]}://${host}`).host;
-      return this.#transport.exchange(request, target, { ...init, headers: isOwn ? headers : { ...init.headers } });
+      const url = new URL(target);
+      if (!/^https?:$/.test(url.protocol)) throw sentAway(request, target, 'which is no address');
+      if (schemes[0] === 'https' && url.protocol === 'http:') {
+        throw sentAway(request, target, 'which is not encrypted');
+      }
+      return this.#transport.exchange(request, target, {
+        ...init,
+        headers: this.#isOwn(url) ? headers : { ...init.headers },
+      });
     }
     for (const [index, scheme] of schemes.entries()) {
       try {

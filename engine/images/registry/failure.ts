@@ -109,6 +109,15 @@ export function refusal(
   });
 }
 
+/** The error for an address that a registry names and that is not gone to. `why`: a clause about it. */
+export function sentAway({ endpoint, image, what }: Request, location: string, why: string): StackError {
+  return new StackError('image.registry-protocol', {
+    message: `Registry ${endpoint.host} sends for ${what} of ${image} to ${printable(location, 120)}, ${why}.`,
+    hint: 'The fault is at the registry, or in its settings.',
+    resource: `image ${image}`,
+  });
+}
+
 /** Milliseconds of a Retry-After header: seconds or a date. Source: RFC 9110 section 10.2.3. */
 export function readRetryAfter(text: string | undefined, now = Date.now()): number | undefined {
   if (!text) return undefined;

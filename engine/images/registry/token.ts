@@ -96,6 +96,7 @@ async function refresh(transport: Transport, request: Request, asked: TokenReque
     method: 'POST' as const,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     content: { size: content.length, open: () => [content] },
+    isSecret: true,
   };
   return reply(request, await transport.exchange({ ...request, method: 'POST' }, asked.realm.href, init));
 }

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { StackError } from '../../../schemas/errors.ts';
 import { Agents } from './agents.ts';
 import type { Endpoint } from './endpoint.ts';
-import { printable, type Request, unreachable } from './failure.ts';
+import { type Request, sentAway, unreachable } from './failure.ts';
 
 /** Content to send, as often as it takes. */
 export interface Content {
@@ -17,6 +17,8 @@ export interface Init {
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   headers?: Record<string, string>;
   content?: Content;
+  /** The content is for the host that is asked, and for no other that it sends to. */
+  isSecret?: boolean;
   /** Milliseconds of silence after which the connection counts as dead, where it is not the usual. */
   patience?: number;
 }
@@ -73,16 +75,12 @@ export class Transport implements Disposable {
             ? 'which is not encrypted'
             : !isKept && method !== 'GET' && method !== 'HEAD'
               ? `which loses what ${method} sends`
-              : hops >= redirectLimit
-                ? `after ${redirectLimit} other places`
-                : undefined;
-      if (why) {
-        throw new StackError('image.registry-protocol', {
-          message: `Registry ${request.endpoint.host} sends for ${request.what} of ${request.image} to ${printable(location, 120)}, ${why}.`,
-          hint: 'The fault is at the registry, or in its settings.',
-          resource: `image ${request.image}`,
-        });
-      }
+              : init.isSecret && next.origin !== url.origin
+                ? 'which is another host, with a secret'
+                : hops >= redirectLimit
+                  ? `after ${redirectLimit} other places`
+                  : undefined;
+      if (why) throw sentAway(request, location, why);
       if (next!.origin !== url.origin) {
         const { authorization: _kept, ...rest } = headers;
         headers = rest;
