@@ -64,6 +64,16 @@ describe.runIf(process.getuid?.() === 0)('damage', () => {
     expect(await check()).toEqual([]);
   });
 
+  test("an image of docker's schema 2 is whole, and its own manifest stays known", async () => {
+    registry.push('docker', '1', makeImage([files('docker')], { isDocker: true }));
+    const { manifestDigest } = await images().pull(`${registry.host}/docker:1`);
+    const { sourceManifest } = images().store.record(manifestDigest)!;
+    expect(sourceManifest).toBeDefined();
+    expect(await check()).toEqual([]);
+    await repair(images().store, world.host.layout, await check());
+    expect(images().store.record(manifestDigest)).toMatchObject({ sourceManifest });
+  });
+
   test('a blob that changed is told, taken out, and fetched by the next pull', async () => {
     const { digest, blob } = image.layers[1]!;
     const path = images().store.blob(digest);

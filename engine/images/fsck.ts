@@ -115,10 +115,12 @@ function checkRecord(store: Store, { digest }: Descriptor, shown: string): Probl
     const manifest = store.manifest(digest);
     const config = JSON.parse(fs.readFileSync(store.blob(manifest.config.digest), 'utf8'));
     const chain = chainIds(config.rootfs.diff_ids);
+    const layers = manifest.layers.map((layer) => layer.digest);
+    const source = record.sourceManifest ? [record.sourceManifest] : [];
     const isSame =
       record.id === manifest.config.digest &&
       record.chain.join() === chain.join() &&
-      record.blobs.join() === [digest, record.id, ...manifest.layers.map((layer) => layer.digest)].join();
+      record.blobs.join() === [digest, record.id, ...layers, ...source].join();
     if (isSame) return [];
     return [
       { kind: 'record', subject: digest, message: 'Its record says otherwise than its manifest.', concerns: [shown] },
