@@ -14,6 +14,10 @@ test('tag, save, remove and load again: the same image; history, inspect and dif
   const archive = `${host.folder}/saved.tar`;
   await image('pull', '-q', 'busybox:1', 'redis:7');
   const id = (await image('ls', '-q', '--no-trunc', 'busybox:1')).trim();
+  await image('tag', 'redis:7', 'a/redis:7');
+  await image('rm', 'redis:7');
+  expect(await image('pull', '-q', 'redis:7')).toBe('docker.io/library/redis:7\n');
+  await image('rm', 'a/redis:7');
   await image('tag', 'busybox:1', 'team/box:2');
   expect((await image('ls', '--format', '{{.Repository}}:{{.Tag}}', '--filter', 'reference=team/*')).trim()).toBe(
     'team/box:2',

@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { parseReference } from '../../engine/images/images.ts';
 import { given } from '../apply.ts';
 import { define } from '../command.ts';
 import { each, openImages } from './open.ts';
@@ -17,9 +18,9 @@ export const pull = define<{ platform?: string; policy: 'always' | 'missing'; qu
   },
   async action(context, names, { platform, policy, quiet }) {
     const images = await openImages(context);
-    const pulled = await each(context, 'image.pull', names, quiet === true, (name, onProgress, signal) =>
+    await each(context, 'image.pull', names, quiet === true, (name, onProgress, signal) =>
       images.pull(name, given({ platform, policy, onProgress, signal })),
     );
-    for (const image of pulled) context.stdout.write(`${image.names[0] ?? image.id}\n`);
+    for (const name of names) context.stdout.write(`${parseReference(name).name}\n`);
   },
 });

@@ -62,7 +62,7 @@ function execError(container: Subject, errno: string, command: string, fields: o
     return new StackError('runtime.not-found', {
       ...fields,
       message: `${container.name}: command not found: ${command}.`,
-      hint: 'Check `command` and `entrypoint`; a script also needs the interpreter of its first line in the image.',
+      hint: 'Check the command, and `entrypoint` where it has one; a script also needs the interpreter of its first line in the image.',
       exitCode: 127,
     });
   }

@@ -164,7 +164,9 @@ async function describe(
     throw new StackError('image.store', {
       message: `Image ${image.shown} vanished from the store while it was added.`,
     });
-  return { ...answer, digest: origin };
+  // Those it came by first: they are what a command shows of it.
+  const names = [...new Set([...image.names, ...answer.names])];
+  return { ...answer, names, digest: origin };
 }
 
 /** Gives the names to a new entry. Who had a name before and has none left stays, nameless, until it is removed. */

@@ -78,6 +78,13 @@ describe.runIf(process.getuid?.() === 0)('load', () => {
     expect(first).toMatchObject({ names: ['registry.example.com/app:1'], manifestDigest: image.manifest.digest });
   });
 
+  test('an image that has other names already is answered by those of the archive', async () => {
+    await images().load(write('x.tar', dockerArchive(image, ['app:1'])));
+    await images().load(write('x.tar', dockerArchive(image, ['app:2'])));
+    const [again] = await images().load(write('x.tar', dockerArchive(image, ['app:1'])));
+    expect(again!.names).toEqual(['docker.io/library/app:1', 'docker.io/library/app:2']);
+  });
+
   test('a nameless image is found by its id, and named by a later load', async () => {
     const [stored] = await images().load(write('x.tar', dockerArchive(image, null)));
     expect(stored!.names).toEqual([]);
