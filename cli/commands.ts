@@ -83,9 +83,7 @@ export const laterCommands = new Map<string, string>([
 
 /** Flags of docker compose's, of any command, that Stack does not have yet. */
 export const laterFlags = new Set(
-  (
-    '--all-resources --cap-add --cap-drop --compatibility --dry-run --env-from-file --hash --lock-image-digests --models ' +
-    '--no-consistency --no-env-resolution --no-interpolate --no-normalize --no-path-resolution --parallel ' +
-    '--quiet-build --resolve-image-digests --use-aliases --variables'
-  ).split(' '),
+  '--all-resources --cap-add --cap-drop --compatibility --dry-run --env-from-file --parallel --quiet-build --use-aliases'.split(
+    ' ',
+  ),
 );
