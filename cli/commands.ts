@@ -36,6 +36,14 @@ export const commands: Record<string, Entry> = {
     summary: 'Print the stack file as Stack understands it',
     load: async () => (await import('./config.ts')).config,
   },
+  graph: {
+    summary: 'Print what the services need of each other, of images, networks and volumes',
+    load: async () => (await import('./graph.ts')).graph,
+  },
+  viz: {
+    summary: 'Print the services for Graphviz, as `docker compose alpha viz` does',
+    load: async () => (await import('./graph.ts')).viz,
+  },
   plan: {
     summary: 'Print what `stack up` would do, and why; change nothing',
     load: async () => (await import('./plan.ts')).plan,
