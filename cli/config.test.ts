@@ -91,6 +91,18 @@ test('--no-interpolate prints variables as they are written', async () => {
   expect(await config('--no-interpolate')).toContain('image: registry.test/web:${TAG:-1}\n');
 });
 
+test('--lint tells what may not be meant, with its line', async () => {
+  expect(await config('--lint')).toBe('');
+  const file = join(folder, 'compose.yaml');
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, text.replace('{data: }', '{data: , spare: }'));
+  expect(await config('--lint')).toMatch(
+    /compose.yaml:\d+:18: volumes.spare: no service uses it\n +\d+ \| volumes: .*\n +\| +\^{5}\n {2}It is not created: name it/,
+  );
+  expect(await config('--services')).toBe('db\nweb\n');
+  writeFileSync(file, text);
+});
+
 test('--explain, as text and as JSON', async () => {
   const path = 'services.web.environment.KEY';
   expect(await config('--explain', path)).toContain(`${path} = "value"\n  written at `);

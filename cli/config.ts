@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { Option } from 'commander';
 import type { Loaded } from '../planner/load/load.ts';
 import { asStackError, StackError } from '../schemas/errors.ts';
+import type { Emit } from '../schemas/events.ts';
 import type { Project } from '../schemas/project.ts';
 import { type Context, define } from './command.ts';
 import { type List, lists, serviceHash } from './config/lists.ts';
@@ -15,6 +16,7 @@ type Flags = { [L in List]?: boolean } & {
   hash?: string;
   variables?: boolean;
   explain?: string;
+  lint?: boolean;
   interpolate: boolean;
   normalize: boolean;
   pathResolution: boolean;
@@ -36,6 +38,7 @@ const instead: [flags: string, does: string][] = [
   ['--variables', 'print the variables that the files ask for, with their defaults'],
   ['--hash <services>', 'print a hash of these services, divided by commas; "*" is all'],
   ['--explain <path>', 'print where a value comes from: services.web.environment.KEY'],
+  ['--lint', 'print what is probably not meant, with hints at what may be'],
   ['--lock-image-digests', 'print a file that fixes the digest of every image'],
 ];
 
@@ -46,6 +49,7 @@ export const config = define<Flags>({
     ['stack config', 'Print the merged and interpolated stack file.'],
     ['stack config --services', 'Print the names of the services, one a line.'],
     ['stack config --explain services.web.environment.KEY', 'Tell where the value comes from and what it replaced.'],
+    ['stack config --lint', 'Tell what loads, and is probably not meant.'],
     ['stack config --lock-image-digests > images.yaml', 'Fix the images: `stack -f compose.yaml -f images.yaml up`.'],
   ],
   options(command) {
@@ -67,20 +71,34 @@ export const config = define<Flags>({
   },
   async action(context, services, flags) {
     const { emit, close } = renderer(context);
-    const loaded = await loadProject(context, emit, services, {
-      interpolation: !flags.interpolate || flags.variables === true,
-      normalisation: !flags.normalize,
-      paths: !flags.pathResolution,
-      consistency: !flags.consistency,
-      environment: !flags.envResolution,
+    const warnings: StackError[] = [];
+    const keep: Emit = (event) => event.type === 'warning' && warnings.push(event.error);
+    const loaded = await loadProject(context, flags.lint ? keep : emit, services, {
+      skip: {
+        interpolation: !flags.interpolate || flags.variables === true,
+        normalisation: !flags.normalize,
+        paths: !flags.pathResolution,
+        consistency: !flags.consistency,
+        environment: !flags.envResolution,
+      },
+      hints: flags.lint === true,
     });
     await close();
     if (flags.quiet) return;
-    const text = await printed(context, loaded, services, flags);
+    const text = flags.lint ? await warningsText(warnings) : await printed(context, loaded, services, flags);
     if (flags.output !== undefined) writeOutput(flags.output, text);
     else context.stdout.write(text);
   },
 });
+
+/** Each with its line underlined. */
+async function warningsText(warnings: StackError[]): Promise<string> {
+  const [{ formatError }, { source }] = await Promise.all([
+    import('../planner/diagnose.ts'),
+    import('./render/error.ts'),
+  ]);
+  return warnings.map((warning) => `${formatError(warning, source)}\n`).join('');
+}
 
 async function printed(context: Context, loaded: Loaded, named: string[], flags: Flags): Promise<string> {
   const selected = Object.entries(loaded.project.services).filter(

@@ -38,6 +38,16 @@ export function interpolate(value: unknown, task: Interpolation, path: Path = []
   return map;
 }
 
+const commands = new Set(['command', 'entrypoint', 'test', 'post_start', 'pre_stop', 'exec']);
+
+/** In a command the variable is most likely the container's. */
+function unsetHint(name: string, path: Path): string {
+  if (path[0] === 'services' && path.some((key) => commands.has(String(key)))) {
+    return `Write $$${name} to have the container fill it in.`;
+  }
+  return `Set it in the environment or in the .env file, or write $$ where the dollar sign itself is meant.`;
+}
+
 function written(place: Place | undefined, value: unknown, { scope }: Interpolation): Place | undefined {
   if (!place || !scope || typeof value !== 'string' || !value.includes('$')) return place;
   return { ...place, template: { text: value, scope } };
@@ -72,6 +82,7 @@ function report(
   for (const missing of expansion.unset) {
     task.problems.warn('config.interpolation', {
       message: `The "${missing.name}" variable is not set. Defaulting to a blank string.`,
+      hint: unsetHint(missing.name, path),
       where: where(missing.start, missing.length),
     });
   }

@@ -12,6 +12,7 @@
  *   8 environment   env_file, label_file                              environment.ts
  *   9 defaults      what the file leaves unsaid                       defaults.ts
  *  10 check         references, cycles, contradictions                check.ts cycle.ts
+ *  11 warn          what is probably not meant                        warn.ts warn-scalars.ts
  */
 import { posix } from 'node:path';
 import { type Position, type Result, StackError } from '../../schemas/errors.ts';
@@ -27,6 +28,7 @@ import { type Place, Places, positionOf, type Variables } from './places.ts';
 import { Problems } from './problems.ts';
 import { applyProfiles } from './profiles.ts';
 import { expand, variableIn } from './template.ts';
+import { warn } from './warn.ts';
 
 export type { Skip } from './assemble.ts';
 export { canonical } from './canonical.ts';
@@ -50,6 +52,8 @@ export interface LoadRequest {
   io: Io;
   /** Phases left out. */
   skip?: Skip;
+  /** Among the warnings are also those of what may well be meant. */
+  hints?: boolean;
 }
 
 export interface Loaded {
@@ -112,6 +116,7 @@ export function load(request: LoadRequest): Result<Loaded> {
     named: request.services ?? [],
     variables,
     directory: projectDirectory,
+    hints: request.hints === true,
   });
   if (problems.errors.length > 0) return giveUp();
   return {
@@ -200,13 +205,14 @@ interface Completion {
   named: string[];
   variables: Variables;
   directory: string;
+  hints: boolean;
 }
 
-/** Phases 7 to 10. */
+/** Phases 7 to 11. */
 function complete(
   session: Session,
   model: Model,
-  { name, profiles, named, variables, directory }: Completion,
+  { name, profiles, named, variables, directory, hints }: Completion,
 ): Pick<Loaded, 'project' | 'disabled' | 'position' | 'place'> {
   const show = (path: string) => shown(path, session.workingDir);
   const { places, problems, io, skip } = session;
@@ -223,10 +229,15 @@ function complete(
   if (!skip.consistency && !skip.interpolation) {
     check({ model, enabled: selection.enabled, disabled: selection.disabled, places, problems });
   }
+  const disabled = selection.disabled as unknown as Record<string, Service>;
+  if (problems.errors.length === 0 && !skip.interpolation) {
+    const enabled = selection.enabled as unknown as Record<string, Service>;
+    warn({ session, model, services: { ...enabled, ...disabled }, enabled, hints });
+  }
   const project = completeProject(name, model, selection.enabled, places, skip);
   return {
     project,
-    disabled: selection.disabled as unknown as Record<string, Service>,
+    disabled,
     place: (path) => places.exact(project, path),
     position: (path, part = 'key') => positionOf(places.find(project, path), part),
   };
