@@ -97,7 +97,7 @@ test('--lint tells what may not be meant, with its line', async () => {
   const text = readFileSync(file, 'utf8');
   writeFileSync(file, text.replace('{data: }', '{data: , spare: }'));
   expect(await config('--lint')).toMatch(
-    /compose.yaml:\d+:18: volumes.spare: no service uses it\n +\d+ \| volumes: .*\n +\| +\^{5}\n {2}It is not created: name it/,
+    /compose.yaml:\d+:19: volumes.spare: no service uses it\n +\d+ \| volumes: .*\n +\| +\^{5}\n {2}It is not created: name it/,
   );
   expect(await config('--services')).toBe('db\nweb\n');
   writeFileSync(file, text);

@@ -22,7 +22,7 @@ const texts = new Set([
     'restart',
   ],
 ]);
-const words = /^(?:y|yes|n|no|on|off)$/i;
+const words = /^(?:yes|no|on|off)$/i;
 /** Base 60: every part after the first is below 60. */
 const sexagesimal = /^[0-9]+(?::[0-5]?[0-9])+$/;
 

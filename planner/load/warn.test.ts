@@ -20,7 +20,7 @@ test('a health check that is turned off is waited for', () => {
     "compose.yaml:2:32: services.web.depends_on.db: waits for db to be healthy, and the health check of db is turned off
       2 |   web: {image: x, depends_on: {db: {condition: service_healthy}}}
         |                                ^^
-      It would wait for ever: turn the check on, or wait with condition: service_started."
+      \`stack up\` will fail there: turn the check on, or wait with condition: service_started."
   `);
   expect(told(text.replace('disable: true', 'test: [NONE]'))).toBe(told(text));
 });
@@ -32,11 +32,7 @@ test('a health check that only the image may have', () => {
     "compose.yaml:2:32: services.web.depends_on.db: waits for db to be healthy, and db has no health check of its own
       2 |   web: {image: x, depends_on: {db: {condition: service_healthy}}}
         |                                ^^
-      Unless its image brings one, it would wait for ever: add services.db.healthcheck.
-    compose.yaml:3:15: services.db.image: y is the word here, and a truth value to readers of YAML 1.1
-      3 |   db: {image: y}
-        |               ^
-      Write "y" for all of them."
+      Unless its image has one, \`stack up\` will fail there: add services.db.healthcheck."
   `);
 });
 
@@ -44,13 +40,29 @@ test('scalars that lose their characters', () => {
   const text = `services:
   a:
     image: x
-    user: 0100
     environment: {MODE: 0644, VERSION: 1.10, BIG: 1_000, FLAG: True, PLAIN: 7, QUOTED: "0644"}
     ports: [8080]
     configs: [{source: c, mode: 0440}]
 configs: {c: {content: c}}
 `;
-  expect(told(text)).toMatchInlineSnapshot(`""`);
+  expect(told(text)).toMatchInlineSnapshot(`
+    "compose.yaml:4:25: services.a.environment.MODE: 0644 is read as the number 420
+      4 |     environment: {MODE: 0644, VERSION: 1.10, BIG: 1_000, FLAG: True, PLAIN: 7, QUOTED: "0644"}
+        |                         ^^^^
+      Write "0644" to keep its characters.
+    compose.yaml:4:40: services.a.environment.VERSION: 1.10 is read as the number 1.1
+      4 |     environment: {MODE: 0644, VERSION: 1.10, BIG: 1_000, FLAG: True, PLAIN: 7, QUOTED: "0644"}
+        |                                        ^^^^
+      Write "1.10" to keep its characters.
+    compose.yaml:4:51: services.a.environment.BIG: 1_000 is read as the number 1000
+      4 |     environment: {MODE: 0644, VERSION: 1.10, BIG: 1_000, FLAG: True, PLAIN: 7, QUOTED: "0644"}
+        |                                                   ^^^^^
+      Write "1_000" to keep its characters.
+    compose.yaml:4:64: services.a.environment.FLAG: True is read as true
+      4 |     environment: {MODE: 0644, VERSION: 1.10, BIG: 1_000, FLAG: True, PLAIN: 7, QUOTED: "0644"}
+        |                                                                ^^^^
+      Write "True" to keep its characters."
+  `);
 });
 
 test('words and numbers of YAML 1.1', () => {
@@ -92,8 +104,14 @@ test('a dollar sign that is lost', () => {
 
 test('a variable of the container that is filled in too early', () => {
   const text = 'services:\n  a:\n    image: x\n    command: sh -c "echo $HOME $$PATH ${TAG-1}"\n';
-  expect(told(text)).toBe('');
-  expect(hinted(text, { environment: { HOME: '/root', PATH: '/bin' } })).toMatchInlineSnapshot();
+  const request = { environment: { HOME: '/root', PATH: '/bin' } };
+  expect(told(text, request)).toBe('');
+  expect(hinted(text, request)).toMatchInlineSnapshot(`
+    "compose.yaml:4:5: services.a.command: $HOME is filled in here, from the environment of \`stack\`
+      4 |     command: sh -c "echo $HOME $$PATH \${TAG-1}"
+        |     ^^^^^^^
+      Write $$HOME to have the container fill it in."
+  `);
 });
 
 test('ports on all addresses', () => {
@@ -117,11 +135,7 @@ secrets: {s: {file: s}, t: {file: t}}
 `;
   expect(told(text)).toBe('');
   expect(hinted(text)).toMatchInlineSnapshot(`
-    "compose.yaml:3:14: services.b.image: y is the word here, and a truth value to readers of YAML 1.1
-      3 |   b: {image: y, build: {context: ., secrets: [s]}}
-        |              ^
-      Write "y" for all of them.
-    compose.yaml:4:16: volumes.w: no service uses it
+    "compose.yaml:4:16: volumes.w: no service uses it
       4 | volumes: {v: , w: }
         |                ^
       It is not created: name it in a service, or remove it.

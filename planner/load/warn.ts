@@ -52,14 +52,14 @@ function warnOfHealth(name: string, task: WarnTask): void {
         task,
         path,
         `waits for ${to} to be healthy, and the health check of ${to} is turned off`,
-        'It would wait for ever: turn the check on, or wait with condition: service_started.',
+        '`stack up` will fail there: turn the check on, or wait with condition: service_started.',
       );
     } else if (task.hints && test === undefined) {
       tell(
         task,
         path,
         `waits for ${to} to be healthy, and ${to} has no health check of its own`,
-        `Unless its image brings one, it would wait for ever: add services.${to}.healthcheck.`,
+        `Unless its image has one, \`stack up\` will fail there: add services.${to}.healthcheck.`,
       );
     }
   }
