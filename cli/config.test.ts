@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeImage } from '../engine/images/fixtures/image.ts';
+import { RegistryFixture } from '../engine/images/fixtures/registry.ts';
 import type { Process } from './command.ts';
 import { main } from './main.ts';
 
@@ -100,6 +102,23 @@ test('--lint tells what may not be meant, with its line', async () => {
     /compose.yaml:\d+:19: volumes.spare: no service uses it\n +\d+ \| volumes: .*\n +\| +\^{5}\n {2}It is not created: name it/,
   );
   expect(await config('--services')).toBe('db\nweb\n');
+  writeFileSync(file, text);
+});
+
+test('digests: added to every image that is pulled, or alone as a file to give beside', async () => {
+  await using registry = await RegistryFixture.start();
+  const image = makeImage([[{ name: 'a', content: 'a' }]], { compression: 'gzip', architecture: 'amd64' });
+  registry.push('app', '1', image);
+  const file = join(folder, 'compose.yaml');
+  const text = readFileSync(file, 'utf8');
+  const own = `services:\n  web: {image: "${registry.host}/app:1"}\n  made: {build: ., image: made}\n`;
+  writeFileSync(file, own);
+  const pinned = `${registry.host}/app:1@${image.manifest.digest}`;
+  const { services } = JSON.parse(await config('--resolve-image-digests', '--format', 'json'));
+  expect([services.web.image, services.made.image]).toEqual([pinned, 'made']);
+  expect(await config('--lock-image-digests')).toBe(
+    `services:\n  web:\n    image: ${pinned}\n  made:\n    image: made\n`,
+  );
   writeFileSync(file, text);
 });
 
