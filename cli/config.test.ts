@@ -51,10 +51,15 @@ test.each([
   ['--images', 'db\nregistry.test/web:1\n'],
   ['--volumes', 'data\n'],
   ['--networks', 'default\n'],
-  ['--models', 'llm\n'],
+  ['--models', 'ai/m\n'],
   ['--profiles', 'all\n'],
   ['--quiet', ''],
 ])('%s', async (flag, expected) => expect(await config(flag)).toBe(expected));
+
+test('of several lists the first of docker compose is printed; what only Stack has stands alone', async () => {
+  expect(await config('--images', '--services')).toBe('db\nweb\n');
+  expect(await config('--lint', '--services')).toContain('cannot be');
+});
 
 test('--variables is a table, or an object by name', async () => {
   expect(await config('--variables')).toBe(
@@ -111,13 +116,24 @@ test('digests: added to every image that is pulled, or alone as a file to give b
   registry.push('app', '1', image);
   const file = join(folder, 'compose.yaml');
   const text = readFileSync(file, 'utf8');
-  const own = `services:\n  web: {image: "${registry.host}/app:1"}\n  made: {build: ., image: made}\n`;
+  const own = `services:\n  web: {image: "${registry.host}/app:1", volumes: [{type: image, source: "${registry.host}/app:1", target: /app}]}\n  made: {build: ., image: made}\n`;
   writeFileSync(file, own);
   const pinned = `${registry.host}/app:1@${image.manifest.digest}`;
   const { services } = JSON.parse(await config('--resolve-image-digests', '--format', 'json'));
   expect([services.web.image, services.made.image]).toEqual([pinned, 'made']);
   expect(await config('--lock-image-digests')).toBe(
-    `services:\n  web:\n    image: ${pinned}\n  made:\n    image: made\n`,
+    [
+      'services:',
+      '  web:',
+      `    image: ${pinned}`,
+      '    volumes:',
+      '      - type: image',
+      `        source: ${pinned}`,
+      '        target: /app',
+      '  made:',
+      '    image: made',
+      '',
+    ].join('\n'),
   );
   writeFileSync(file, text);
 });

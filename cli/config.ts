@@ -26,14 +26,14 @@ type Flags = { [L in List]?: boolean } & {
   lockImageDigests?: boolean;
 };
 
-/** Each of these prints something of its own instead of the stack file. */
+/** Each of these prints something of its own instead of the stack file; of several the first, as with docker compose. */
 const instead: [flags: string, does: string][] = [
   ['--services', 'print the names of the services'],
-  ['--images', 'print the names of the images'],
   ['--volumes', 'print the names of the volumes'],
   ['--networks', 'print the names of the networks'],
-  ['--models', 'print the names of the models'],
+  ['--models', 'print what the models are made from'],
   ['--profiles', 'print the names of the profiles'],
+  ['--images', 'print the names of the images'],
   ['--environment', 'print the variables that interpolation uses'],
   ['--variables', 'print the variables that the files ask for, with their defaults'],
   ['--hash <services>', 'print a hash of these services, divided by commas; "*" is all'],
@@ -55,10 +55,9 @@ export const config = define<Flags>({
   options(command) {
     command.addOption(new Option('--format <format>', 'output format; yaml by default').choices(['yaml', 'json']));
     const keys = instead.map(([flags, does]) => new Option(flags, does));
-    for (const option of keys) {
-      const others = keys.filter((other) => other !== option).map((other) => other.attributeName());
-      command.addOption(option.conflicts(others));
-    }
+    const own = keys.filter(({ long }) => long === '--explain' || long === '--lint');
+    for (const option of own) option.conflicts(keys.filter((key) => key !== option).map((key) => key.attributeName()));
+    for (const option of keys) command.addOption(option);
     command
       .option('-q, --quiet', 'only check; print nothing')
       .option('-o, --output <file>', 'write to a file instead of standard output')

@@ -1,5 +1,6 @@
 /** `stack graph`, and `stack viz` for those who know docker compose's. */
 import { Option } from 'commander';
+import { StackError } from '../schemas/errors.ts';
 import type { Project } from '../schemas/project.ts';
 import { define, integer } from './command.ts';
 import { loadProject } from './project.ts';
@@ -48,11 +49,14 @@ export const viz = define<VizFlags>({
       .option('--spaces', 'indent with spaces, not tabs');
   },
   async action(context, _arguments, { indentationSize, spaces, ...shown }) {
+    if (indentationSize < 0 || indentationSize > 100) {
+      throw new StackError('usage', { message: '--indentation-size is a number from 0 to 100.' });
+    }
     const { emit, close } = renderer(context);
     const { project } = await loadProject(context, emit);
     await close();
     const { servicesDot } = await import('../planner/topology/dot.ts');
-    const indentation = (spaces ? ' ' : '\t').repeat(Math.min(Math.max(indentationSize, 0), 100));
+    const indentation = (spaces ? ' ' : '\t').repeat(indentationSize);
     context.stdout.write(`${servicesDot(project, { indentation, ...shown })}\n`);
   },
 });

@@ -1,5 +1,5 @@
 /** `--resolve-image-digests` and `--lock-image-digests`: the digest each image's tag has now, asked of its registry. */
-import type { Project } from '../../schemas/project.ts';
+import type { Project, Service, ServiceVolume } from '../../schemas/project.ts';
 import { interruptible } from '../apply.ts';
 import type { Context } from '../command.ts';
 
@@ -13,24 +13,49 @@ export async function withDigests(context: Context, project: Project): Promise<P
     import('../../engine/settings.ts'),
   ]);
   const settings = await readSettings(context.environment);
-  const pulled = Object.values(project.services).flatMap(({ image, build }) => (image && !build ? [image] : []));
+  const services = Object.entries(project.services);
+  const isPulled = (source: string | undefined): source is string =>
+    source !== undefined && !source.includes('@') && !Object.hasOwn(project.services, source);
+  const pulled = services.flatMap(([, service]) => [
+    ...(service.build ? [] : [service.image]),
+    ...imageVolumes(service).map(({ source }) => source),
+  ]);
   const digests = new Map(
     await interruptible((signal) =>
       Promise.all(
-        [...new Set(pulled)].map(async (image) => [image, await resolveDigest(image, settings, signal)] as const),
+        [...new Set(pulled.filter(isPulled))].map(
+          async (image) => [image, `${image}@${await resolveDigest(image, settings, signal)}`] as const,
+        ),
       ),
     ),
   );
-  const services = Object.entries(project.services).map(([name, service]) => {
-    const digest = service.build ? undefined : digests.get(service.image ?? '');
-    const pinned = digest === undefined || service.image?.includes('@') ? service.image : `${service.image}@${digest}`;
-    return [name, { ...service, ...(pinned === undefined ? {} : { image: pinned }) }] as const;
-  });
-  return { ...project, services: Object.fromEntries(services) };
+  const pinned = <T extends { image?: string } | { source?: string }>(holder: T, key: keyof T): T => {
+    const found = digests.get(holder[key] as string);
+    return found === undefined ? holder : { ...holder, [key]: found };
+  };
+  return {
+    ...project,
+    services: Object.fromEntries(
+      services.map(([name, service]) => {
+        const { volumes } = service;
+        const mounted = volumes?.map((mount) => ((mount.type as string) === 'image' ? pinned(mount, 'source') : mount));
+        const whole = service.build ? service : pinned(service, 'image');
+        return [name, mounted ? { ...whole, volumes: mounted } : whole];
+      }),
+    ),
+  };
 }
 
-/** Only the images: a file to give beside the stack file. */
+function imageVolumes({ volumes = [] }: Service): ServiceVolume[] {
+  return volumes.filter(({ type }) => (type as string) === 'image');
+}
+
+/** Only the images, those of volumes too: a file to give beside the stack file. */
 export function imagesOnly({ services }: Project): object {
-  const images = Object.entries(services).flatMap(([name, { image }]) => (image ? [[name, { image }] as const] : []));
-  return { services: Object.fromEntries(images) };
+  const locked = Object.entries(services).flatMap(([name, service]) => {
+    const volumes = imageVolumes(service);
+    const entry = { ...(service.image ? { image: service.image } : {}), ...(volumes.length > 0 ? { volumes } : {}) };
+    return Object.keys(entry).length > 0 ? [[name, entry] as const] : [];
+  });
+  return { services: Object.fromEntries(locked) };
 }

@@ -9,12 +9,15 @@ export type List = 'services' | 'images' | 'volumes' | 'networks' | 'models' | '
 /** `services`: those asked for. */
 export const lists: Record<List, (loaded: Loaded, services: [string, Service][]) => string[]> = {
   services: (_loaded, services) => services.map(([name]) => name),
-  images: ({ project }, services) => services.map(([name, { image }]) => image ?? `${project.name}-${name}`),
   volumes: ({ project }) => Object.keys(project.volumes),
   networks: ({ project }) => Object.keys(project.networks),
-  models: ({ project }) => Object.keys(((project as { models?: object }).models ?? {}) as object),
+  models: ({ project }) =>
+    Object.values(((project as { models?: object }).models ?? {}) as Record<string, { model?: string }>).flatMap(
+      ({ model }) => model ?? [],
+    ),
   profiles: ({ project, disabled }) =>
     [...Object.values(project.services), ...Object.values(disabled)].flatMap(({ profiles = [] }) => profiles),
+  images: ({ project }, services) => services.map(([name, { image }]) => image ?? `${project.name}-${name}`),
   environment: ({ environment }) => Object.entries(environment).map(([name, value]) => `${name}=${value}`),
 };
 

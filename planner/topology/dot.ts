@@ -46,8 +46,8 @@ export function servicesDot(project: Project, { indentation, image, networks, po
     if (networks) label.push(...Object.keys(service.networks ?? {}).map((key) => `network: ${key}`));
     if (ports) {
       label.push(
-        ...(service.ports ?? []).map(({ published, target, protocol }) => {
-          return `port: ${published === undefined ? '' : `${published}:`}${target}/${protocol}`;
+        ...(service.ports ?? []).map(({ host_ip, published, target, protocol }) => {
+          return `port: ${host_ip ? `${host_ip}:` : ''}${published === undefined ? '' : `${published}:`}${target}/${protocol}`;
         }),
       );
     }
