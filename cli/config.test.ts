@@ -76,6 +76,7 @@ test('--variables is a table, or an object by name', async () => {
     TAG: { Name: 'TAG', DefaultValue: '1', PresenceValue: '', Required: false },
     KEY: { Required: true },
   });
+  expect(await config('--variables', '--format', 'yaml')).toContain('TAG:\n  name: TAG\n  defaultvalue: "1"\n');
 });
 
 test('--hash changes with what a container is made from, and with nothing else', async () => {

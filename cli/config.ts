@@ -131,12 +131,12 @@ function hashes(project: Project, wanted: string): string {
 }
 
 async function variables({ project, disabled }: Loaded, { format }: Flags): Promise<string> {
-  const [{ allVariables }, { variablesText }] = await Promise.all([
+  const [{ allVariables }, { variablesByName, variablesText }] = await Promise.all([
     import('../planner/load/variables.ts'),
     import('./config/variables.ts'),
   ]);
   const found = allVariables([project, disabled]);
-  return format === 'yaml' ? toYaml(JSON.parse(variablesText(found, 'json'))) : variablesText(found, format ?? 'table');
+  return format === 'yaml' ? toYaml(variablesByName(found, 'yaml')) : variablesText(found, format ?? 'table');
 }
 
 async function explained(loaded: Loaded, path: string, { format }: Flags): Promise<string> {

@@ -1,7 +1,8 @@
 /** `--resolve-image-digests` and `--lock-image-digests`: the digest each image's tag has now, asked of its registry. */
-import type { Project, Service, ServiceVolume } from '../../schemas/project.ts';
+import type { Project } from '../../schemas/project.ts';
 import { interruptible } from '../apply.ts';
 import type { Context } from '../command.ts';
+import { imageVolumes } from './lists.ts';
 
 /**
  * The project with `NAME:TAG@DIGEST` for every image. Images that are built here have none and stay.
@@ -44,10 +45,6 @@ export async function withDigests(context: Context, project: Project): Promise<P
       }),
     ),
   };
-}
-
-function imageVolumes({ volumes = [] }: Service): ServiceVolume[] {
-  return volumes.filter(({ type }) => (type as string) === 'image');
 }
 
 /** Only the images, those of volumes too: a file to give beside the stack file. */
