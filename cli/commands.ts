@@ -36,6 +36,14 @@ export const commands: Record<string, Entry> = {
     summary: 'Print the stack file as Stack understands it',
     load: async () => (await import('./config.ts')).config,
   },
+  graph: {
+    summary: 'Print what the services need of each other, of images, networks and volumes',
+    load: async () => (await import('./graph.ts')).graph,
+  },
+  viz: {
+    summary: 'Print the services for Graphviz, as `docker compose alpha viz` does',
+    load: async () => (await import('./graph.ts')).viz,
+  },
   plan: {
     summary: 'Print what `stack up` would do, and why; change nothing',
     load: async () => (await import('./plan.ts')).plan,
@@ -83,9 +91,7 @@ export const laterCommands = new Map<string, string>([
 
 /** Flags of docker compose's, of any command, that Stack does not have yet. */
 export const laterFlags = new Set(
-  (
-    '--all-resources --cap-add --cap-drop --compatibility --dry-run --env-from-file --hash --lock-image-digests --models ' +
-    '--no-consistency --no-env-resolution --no-interpolate --no-normalize --no-path-resolution --parallel ' +
-    '--quiet-build --resolve-image-digests --use-aliases --variables'
-  ).split(' '),
+  '--all-resources --cap-add --cap-drop --compatibility --dry-run --env-from-file --parallel --quiet-build --use-aliases'.split(
+    ' ',
+  ),
 );

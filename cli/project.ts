@@ -1,18 +1,23 @@
 /** The stack a command works on: its files loaded, or its records where there are no files. */
 import { readFileSync, statSync } from 'node:fs';
 import type { Engine } from '../engine/engine.ts';
-import type { Loaded } from '../planner/load/load.ts';
+import type { Loaded, LoadRequest } from '../planner/load/load.ts';
 import { asStackError, type Result, StackError } from '../schemas/errors.ts';
 import type { Emit } from '../schemas/events.ts';
 import type { Project } from '../schemas/project.ts';
 import type { Context } from './command.ts';
 
 /**
- * Loads the stack files. `services`: named on the command line, which enables their profiles.
+ * Loads the stack files. `services`: named on the command line, which enables their profiles. `options`: phases left out, hints asked for.
  * @throws the first problem as StackError, the others in `also`
  */
-export async function loadProject(context: Context, emit: Emit, services: string[] = []): Promise<Loaded> {
-  const result = await tryLoad(context, services);
+export async function loadProject(
+  context: Context,
+  emit: Emit,
+  services: string[] = [],
+  options: Pick<LoadRequest, 'skip' | 'hints'> = {},
+): Promise<Loaded> {
+  const result = await tryLoad(context, services, options);
   for (const error of result.warnings) emit({ type: 'warning', error });
   if (result.ok) return result.value;
   const [first, ...rest] = result.errors;
@@ -37,7 +42,11 @@ export async function loadSupported(context: Context, emit: Emit, services: stri
   return { ...loaded, project: withBuiltNames(loaded.project) };
 }
 
-async function tryLoad({ globals, environment }: Context, services: string[]): Promise<Result<Loaded>> {
+async function tryLoad(
+  { globals, environment }: Context,
+  services: string[],
+  options: Pick<LoadRequest, 'skip' | 'hints'>,
+): Promise<Result<Loaded>> {
   const { load } = await import('../planner/load/load.ts');
   return load({
     files: globals.file,
@@ -49,6 +58,7 @@ async function tryLoad({ globals, environment }: Context, services: string[]): P
     services,
     environment: environment as Record<string, string>,
     io: { read, kind },
+    ...options,
   });
 }
 

@@ -16,6 +16,7 @@ export const titles = {
   'config.extends': 'Invalid extends',
   'config.no-service': 'No such service',
   'config.no-container': 'No container to work on',
+  'config.surprise': 'Probably not what was meant',
   'config.project-name': 'Invalid project name',
   'image.not-found': 'Image not found',
   'image.reference': 'Invalid image reference',

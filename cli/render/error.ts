@@ -28,7 +28,8 @@ export function errorText(error: StackError, { paint }: Style): string {
   return lines.join('');
 }
 
-function source(file: string): string | undefined {
+/** The text of a file by the name positions carry; undefined where it is gone. */
+export function source(file: string): string | undefined {
   try {
     return readFileSync(resolve(file), 'utf8');
   } catch {

@@ -1,4 +1,6 @@
 /** One line for each thing that begins or ends: for pipes, files and CI. */
+import { formatPosition } from '../../planner/diagnose.ts';
+import type { StackError } from '../../schemas/errors.ts';
 import type { EngineEvent } from '../../schemas/events.ts';
 import type { Renderer } from './render.ts';
 import type { Style } from './style.ts';
@@ -46,6 +48,9 @@ function plainLine(event: EngineEvent, { paint }: Style): string | null {
   }
 }
 
-export function warningLine(error: { message: string; hint?: string | undefined }, paint: Style['paint']): string {
-  return `${paint(color.yellow, 'warning:')} ${visible(`${error.message}${error.hint ? ` ${error.hint}` : ''}`)}`;
+export function warningLine(error: Pick<StackError, 'message' | 'hint' | 'where'>, paint: Style['paint']): string {
+  const { message, hint, where } = error;
+  const end = /[.!?]$/.test(message) || !hint ? '' : '.';
+  const place = where ? ` (${formatPosition(where)})` : '';
+  return `${paint(color.yellow, 'warning:')} ${visible(`${message}${end}${hint ? ` ${hint}` : ''}`)}${place}`;
 }

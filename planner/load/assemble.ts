@@ -8,10 +8,24 @@ import { applyIncludes } from './include.ts';
 import { interpolate } from './interpolate.ts';
 import { mergeModels, without } from './merge.ts';
 import { type Model, normalise } from './normalise.ts';
-import { type Path, type Place, type Places, positionOf, Source } from './places.ts';
+import { type Path, type Place, type Places, positionOf, Source, type Variables } from './places.ts';
 import type { Problems } from './problems.ts';
 import { type Document, read } from './read.ts';
 import { validate } from './validate.ts';
+
+/** Phases that `stack config` can leave out. */
+export interface Skip {
+  /** Phase 2. What needs the values of variables is left out with it: reading env files and checking. */
+  interpolation?: boolean;
+  /** Of phase 4: relative paths stay as they are written. */
+  paths?: boolean;
+  /** Phase 8. */
+  environment?: boolean;
+  /** Of phase 9: what the file leaves unsaid stays unsaid. */
+  normalisation?: boolean;
+  /** Phase 10. */
+  consistency?: boolean;
+}
 
 /** What stays the same during one load. */
 export interface Session {
@@ -21,6 +35,7 @@ export interface Session {
   /** Paths are shown relative to this directory. */
   workingDir: string;
   home: string | undefined;
+  skip: Skip;
   /** Absolute paths of all stack files read, in order. */
   files: string[];
   documents: Map<string, Document[]>;
@@ -29,9 +44,8 @@ export interface Session {
 }
 
 /** What a group of files shares: where relative paths begin, which variables are known, how it was reached. */
-export interface Scope {
+export interface Scope extends Variables {
   directory: string;
-  lookup: (name: string) => string | undefined;
   /** Files that led here by `include`: reaching one again is a cycle. */
   chain: string[];
 }
@@ -89,17 +103,26 @@ export function loadLayers(session: Session, file: string, scope: Scope, asked?:
   const key = `${scope.directory}\0${file}`;
   const known = session.layers.get(key);
   if (known) return known;
-  const { places, problems } = session;
+  const { places, problems, skip } = session;
+  const variables = skip.interpolation ? undefined : scope;
   const layers = readDocuments(session, file, asked).map((document) => {
-    const root = interpolate(document.root, { lookup: scope.lookup, places, problems }) as Record<string, unknown>;
-    validate(root, places, problems);
+    const root = interpolate(document.root, { scope: variables, places, problems }) as Record<string, unknown>;
+    validate(root, places, problems, skip.interpolation);
     if (root.version !== undefined) {
       problems.warn('config.value', {
         message: `${shown(file, session.workingDir)}: the attribute version is obsolete and ignored`,
         where: positionOf(places.get(root, 'version'), 'key'),
       });
     }
-    const model = normalise(root, { places, problems, directory: scope.directory, home: session.home });
+    const model = normalise(root, {
+      places,
+      problems,
+      directory: scope.directory,
+      home: session.home,
+      keepsPaths: skip.paths === true,
+      keepsFiles: skip.environment === true || skip.interpolation === true,
+      keepsVariables: skip.interpolation === true,
+    });
     return { file, model, root, cleared: document.cleared };
   });
   session.layers.set(key, layers);

@@ -1,5 +1,6 @@
 /** Phase 10: references, cycles and contradictions in the whole model. */
 import type { StackError } from '../../schemas/errors.ts';
+import { formatPosition } from '../diagnose.ts';
 import { findCycle } from './cycle.ts';
 import type { Model } from './normalise.ts';
 import { type Path, type Places, positionOf } from './places.ts';
@@ -159,12 +160,18 @@ function checkCycles(task: CheckTask): void {
   if (!cycle) return;
   const [from, to] = cycle as [string, string];
   const path: Path = ['services', from, 'depends_on', to];
+  const root = { services: task.enabled };
+  const steps = cycle.slice(1).map((next, index) => {
+    const where = positionOf(task.places.find(root, ['services', cycle[index]!, 'depends_on', next]), 'key');
+    return where && `${cycle[index]} → ${next} at ${formatPosition(where)}`;
+  });
+  const shown = steps.length > 12 ? [...steps.slice(0, 11), `${steps.length - 11} more`] : steps;
   fail(
     task,
     'config.cycle',
     path,
     `services depend on each other: ${cycle.join(' → ')}`,
-    'Remove one of these dependencies.',
+    `Remove one of these dependencies: ${shown.filter(Boolean).join(', ')}.`,
   );
 }
 

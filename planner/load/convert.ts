@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import { parseBytes } from './bytes.ts';
 import { formatDuration, parseDuration } from './duration.ts';
-import { type Converter, collect, convertEntries, type Spot } from './spot.ts';
+import { type Converter, collect, convertEntries, hasVariable, Spot } from './spot.ts';
 import { splitWords } from './words.ts';
 
 const trueWords = new Set(['true', 't', 'y', 'yes', 'on', '1']);
@@ -81,6 +81,8 @@ export function listOf(spot: Spot, values: unknown[]): unknown[] {
 export const command: Converter = (spot) => {
   if (spot.value === null) return null;
   if (Array.isArray(spot.value)) return texts(spot);
+  // Only what the variables stand for tells how many words it is.
+  if (spot.setting.keepsVariables && hasVariable(spot.value)) return spot.value;
   const words = splitWords(String(spot.value));
   return words ? listOf(spot, words) : spot.fail('a quote is not closed');
 };
@@ -108,10 +110,18 @@ export function pairs(missing: string | null | undefined, separators = '='): Con
 export const labels = pairs('');
 /** An absolute path; one that is absolute already stays as written. Relative to the file's directory, `~` for the home directory. */
 export function absolutePath(spot: Spot, path: string): string {
-  const { home, directory } = spot.setting;
+  const { home, directory, keepsPaths } = spot.setting;
+  if (keepsPaths) return path;
   if ((path === '~' || path.startsWith('~/')) && home) return posix.join(home, path.slice(1));
   return path.startsWith('/') ? path : posix.resolve(directory, path);
 }
+
+/** The same for a file that a later phase reads: it is found wherever the path came from. */
+export const readPath: Converter = (spot) => {
+  const { keepsFiles, keepsPaths } = spot.setting;
+  const setting = { ...spot.setting, keepsPaths: keepsPaths === true && keepsFiles === true };
+  return path(new Spot(setting, spot.value, spot.path, spot.place));
+};
 
 export const path: Converter = (spot) => (spot.value === null ? undefined : absolutePath(spot, String(spot.value)));
 

@@ -1,5 +1,6 @@
 /** Phase 9: what the file leaves unsaid. Source: compose-spec 05-services.md, 06-networks.md; docker compose. */
 import type { Project } from '../../schemas/project.ts';
+import type { Skip } from './assemble.ts';
 import type { Model } from './normalise.ts';
 import type { Places } from './places.ts';
 
@@ -21,11 +22,12 @@ function omitEmpty(service: Service): void {
   if (healthcheck?.test?.length === 0) delete healthcheck.test;
 }
 
-/** Changes `service` in place. `directory` is where a build without a context happens. */
-export function completeService(service: Service, directory: string, places: Places): void {
+/** Changes `service` in place. `directory` is where a build without a context happens; `isBare` adds nothing. */
+export function completeService(service: Service, directory: string, places: Places, isBare = false): void {
   omitEmpty(service);
   service.command ??= null;
   service.entrypoint ??= null;
+  if (isBare) return;
   if (service.build) {
     const build = service.build as Record<string, unknown>;
     if (build.context === undefined) build.context = directory;
@@ -34,7 +36,8 @@ export function completeService(service: Service, directory: string, places: Pla
   const hasNoNetworks = service.networks === undefined || Object.keys(service.networks as object).length === 0;
   if (service.network_mode === undefined && service.provider === undefined && hasNoNetworks)
     service.networks = { default: null };
-  for (const port of (service.ports ?? []) as Record<string, unknown>[]) {
+  for (const port of (service.ports ?? []) as (Record<string, unknown> | string)[]) {
+    if (typeof port === 'string') continue;
     port.mode ??= 'ingress';
     port.protocol ??= 'tcp';
   }
@@ -80,21 +83,27 @@ function impliedDependencies(service: Service): ImpliedDependency[] {
   return implied;
 }
 
-/** Names, the default network, and only those networks, volumes, configs and secrets that `services` use. */
+/**
+ * Names, the default network, and only those networks, volumes, configs and secrets that `services` use. Without
+ * normalisation nothing is added; without interpolation nobody knows what is used, and all of them stay.
+ */
 export function completeProject(
   name: string,
   model: Model,
   services: Record<string, Service>,
   places: Places,
+  { normalisation: isBare, interpolation: keepsUnused }: Skip = {},
 ): Project {
   const used = usedResources(services);
   const pick = (section: 'networks' | 'volumes' | 'configs' | 'secrets', complete: (definition: Service) => void) => {
     const result: Record<string, Service> = {};
     for (const key of Object.keys(model[section])) {
-      if (!used[section].has(key)) continue;
+      if (!keepsUnused && !used[section].has(key)) continue;
       const definition = model[section][key]!;
-      definition.name ??= definition.external ? key : `${name}_${key}`;
-      complete(definition);
+      if (!isBare) {
+        definition.name ??= definition.external ? key : `${name}_${key}`;
+        complete(definition);
+      }
       result[key] = definition;
       places.set(result, key, places.get(model[section], key));
     }

@@ -2,6 +2,7 @@
 import { posix } from 'node:path';
 import { type Position, StackError } from '../../schemas/errors.ts';
 import { parseDotenv } from './dotenv.ts';
+import type { Place } from './places.ts';
 import { variableIn } from './template.ts';
 
 /** How the loader sees files. Paths are absolute; `-` is standard input. */
@@ -36,6 +37,8 @@ export function findStandardFiles(directory: string, io: Io): string[] | undefin
 
 export interface Environment {
   values: Record<string, string>;
+  /** Where the values of the files were given; later files over earlier ones. */
+  places: Map<string, Place>;
   errors: StackError[];
 }
 
@@ -48,6 +51,7 @@ export function readEnvironment(
   show: (path: string) => string,
 ): Environment {
   const fromFiles: Record<string, string> = {};
+  const places = new Map<string, Place>();
   const errors: StackError[] = [];
   for (const file of files) {
     const text = io.kind(file) === 'directory' ? undefined : io.read(file);
@@ -58,9 +62,14 @@ export function readEnvironment(
     }
     const parsed = parseDotenv(text, show(file), (name) => variableIn(base, name) ?? variableIn(fromFiles, name));
     errors.push(...parsed.errors);
-    for (const [name, value] of Object.entries(parsed.values)) if (value !== null) fromFiles[name] = value;
+    for (const [name, value] of Object.entries(parsed.values)) {
+      if (value === null) continue;
+      fromFiles[name] = value;
+      const place = parsed.places.get(name);
+      if (place) places.set(name, place);
+    }
   }
-  return { values: { ...fromFiles, ...base }, errors };
+  return { values: { ...fromFiles, ...base }, places, errors };
 }
 
 /** `My.App_1` → `myapp_1`: what a directory's name becomes as a project name. */

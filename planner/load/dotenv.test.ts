@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { parseDotenv } from './dotenv.ts';
 
-const parse = (text: string, isRaw = false) => parseDotenv(text, '.env', (name) => ({ HOST: 'h' })[name], isRaw);
+const parse = (text: string, isRaw = false) => {
+  const { values, errors } = parseDotenv(text, '.env', (name) => ({ HOST: 'h' })[name], isRaw);
+  return { values, errors };
+};
 
 test.each([
   ['A=1', '1'],

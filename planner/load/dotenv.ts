@@ -4,12 +4,14 @@
  * ` #` starts a comment outside quotes, quoted values may span lines.
  */
 import { StackError } from '../../schemas/errors.ts';
-import { Source } from './places.ts';
+import { type Place, Source } from './places.ts';
 import { expand, variableIn } from './template.ts';
 
 export interface Dotenv {
   /** A name alone on its line has no value: it takes the one of the environment, where there is one. */
   values: Record<string, string | null>;
+  /** Where each was given. */
+  places: Map<string, Place>;
   errors: StackError[];
 }
 
@@ -36,6 +38,7 @@ export function parseDotenv(
 ): Dotenv {
   const values: Record<string, string | null> = {};
   const errors: StackError[] = [];
+  const places = new Map<string, Place>();
   const source = new Source(file, text);
   const fail = (message: string, start: number, end: number) =>
     errors.push(new StackError('config.value', { message, where: source.position(start, end) }));
@@ -64,6 +67,8 @@ export function parseDotenv(
     }
     const name = found[1]!;
     const start = at + found[0].length;
+    const keyStart = at + found[0].indexOf(name);
+    places.set(name, { source, keyStart, keyEnd: keyStart + name.length, start, end: lineEnd });
     if (!found[2]) {
       values[name] = lookup(name) ?? null;
       at = lineEnd + 1;
@@ -92,7 +97,7 @@ export function parseDotenv(
       at = lineEnd + 1;
     }
   }
-  return { values, errors };
+  return { values, places, errors };
 }
 
 function endOfLine(text: string, from: number): number {

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { assemble, type Layer, type Scope, type Session, shown } from './assemble.ts';
 import { parseDotenv } from './dotenv.ts';
 import type { Model } from './normalise.ts';
-import { type Place, positionOf } from './places.ts';
+import { type Place, positionOf, type Variables } from './places.ts';
 import { variableIn } from './template.ts';
 
 const sections = ['services', 'networks', 'volumes', 'configs', 'secrets', 'models'] as const;
@@ -47,8 +47,8 @@ function loadInclude(session: Session, layer: Layer, item: unknown, scope: Scope
     typeof entry.project_directory === 'string'
       ? posix.resolve(scope.directory, entry.project_directory)
       : posix.dirname(files[0]!);
-  const lookup = environment(session, entry, directory, scope, place);
-  return assemble(session, files, { directory, lookup, chain }, { place, resource: 'include' });
+  const variables = environment(session, entry, directory, scope, place);
+  return assemble(session, files, { ...variables, directory, chain }, { place, resource: 'include' });
 }
 
 /** The including project's variables come first; then the env files named, or the `.env` of the included directory. */
@@ -58,9 +58,10 @@ function environment(
   directory: string,
   scope: Scope,
   place?: Place,
-): Scope['lookup'] {
+): Variables {
   const named = list(entry.env_file).map((path) => posix.resolve(scope.directory, path));
   const values: Record<string, string | null> = {};
+  const places = new Map<string, Place>();
   for (const file of named.length > 0 ? named : [posix.join(directory, '.env')]) {
     const text = session.io.read(file);
     if (text === undefined) {
@@ -78,8 +79,12 @@ function environment(
     );
     session.problems.errors.push(...parsed.errors);
     Object.assign(values, parsed.values);
+    for (const [name, given] of parsed.places) places.set(name, given);
   }
-  return (name) => scope.lookup(name) ?? variableIn(values, name);
+  return {
+    lookup: (name) => scope.lookup(name) ?? variableIn(values, name),
+    origin: (name) => scope.origin(name) ?? places.get(name),
+  };
 }
 
 function join(session: Session, model: Model, included: Model): Model {

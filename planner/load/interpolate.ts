@@ -1,19 +1,20 @@
 /** Phase 2: variables in every value (never in keys). Hands out a new tree, so that later phases may not meet shared values. */
-import { formatPath, type Path, type Place, type Places } from './places.ts';
+import { formatPath, type Path, type Place, type Places, type Variables } from './places.ts';
 import type { Problems } from './problems.ts';
 import { define } from './read.ts';
 import { type Expansion, expand } from './template.ts';
 
 export interface Interpolation {
-  lookup: (name: string) => string | undefined;
+  /** Undefined: variables stay as they are written. */
+  scope: Variables | undefined;
   places: Places;
   problems: Problems;
 }
 
 export function interpolate(value: unknown, task: Interpolation, path: Path = [], place?: Place): unknown {
   if (typeof value === 'string') {
-    if (!value.includes('$')) return value;
-    const expansion = expand(value, task.lookup);
+    if (!value.includes('$') || !task.scope) return value;
+    const expansion = expand(value, task.scope.lookup);
     report(expansion, value, task, path, place);
     return expansion.value;
   }
@@ -23,7 +24,7 @@ export function interpolate(value: unknown, task: Interpolation, path: Path = []
     const list: unknown[] = [];
     for (const [index, item] of value.entries()) {
       const itemPlace = places.get(value, index);
-      places.set(list, index, itemPlace);
+      places.set(list, index, written(itemPlace, item, task));
       list.push(interpolate(item, task, [...path, index], itemPlace ?? place));
     }
     return list;
@@ -31,10 +32,25 @@ export function interpolate(value: unknown, task: Interpolation, path: Path = []
   const map: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value)) {
     const itemPlace = places.get(value, key);
-    places.set(map, key, itemPlace);
+    places.set(map, key, written(itemPlace, item, task));
     define(map, key, interpolate(item, task, [...path, key], itemPlace ?? place));
   }
   return map;
+}
+
+const commands = new Set(['command', 'entrypoint', 'test', 'post_start', 'pre_stop', 'exec']);
+
+/** In a command the variable is most likely the container's. */
+function unsetHint(name: string, path: Path): string {
+  if (path[0] === 'services' && path.some((key) => commands.has(String(key)))) {
+    return `Write $$${name} to have the container fill it in.`;
+  }
+  return `Set it in the environment or in the .env file, or write $$ where the dollar sign itself is meant.`;
+}
+
+function written(place: Place | undefined, value: unknown, { scope }: Interpolation): Place | undefined {
+  if (!place || !scope || typeof value !== 'string' || !value.includes('$')) return place;
+  return { ...place, template: { text: value, scope } };
 }
 
 function report(
@@ -66,6 +82,7 @@ function report(
   for (const missing of expansion.unset) {
     task.problems.warn('config.interpolation', {
       message: `The "${missing.name}" variable is not set. Defaulting to a blank string.`,
+      hint: unsetHint(missing.name, path),
       where: where(missing.start, missing.length),
     });
   }

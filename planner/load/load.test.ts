@@ -67,6 +67,10 @@ test('a cycle is told with its path', () => {
   expect(messages(loadFiles({ 'compose.yaml': text }))).toEqual([
     'compose.yaml:2:30 config.cycle services.a.depends_on.b: services depend on each other: a → b → c → a',
   ]);
+  const result = loadFiles({ 'compose.yaml': text });
+  expect(result.ok || result.errors[0]?.hint).toBe(
+    'Remove one of these dependencies: a → b at compose.yaml:2:30, b → c at compose.yaml:3:30, c → a at compose.yaml:4:17.',
+  );
 });
 
 test('loading does not depend on the order of keys', () => {

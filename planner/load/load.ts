@@ -12,22 +12,25 @@
  *   8 environment   env_file, label_file                              environment.ts
  *   9 defaults      what the file leaves unsaid                       defaults.ts
  *  10 check         references, cycles, contradictions                check.ts cycle.ts
+ *  11 warn          what is probably not meant                        warn.ts warn-scalars.ts
  */
 import { posix } from 'node:path';
 import { type Position, type Result, StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
-import { assemble, readDocuments, type Session, shown } from './assemble.ts';
+import { assemble, readDocuments, type Session, type Skip, shown } from './assemble.ts';
 import { check } from './check.ts';
 import { completeProject, completeService } from './defaults.ts';
 import { checkProjectName, findStandardFiles, type Io, normaliseProjectName, readEnvironment } from './discover.ts';
 import { resolveEnvironment } from './environment.ts';
 import { dropRepeated } from './merge.ts';
 import type { Model } from './normalise.ts';
-import { Places, positionOf } from './places.ts';
+import { type Place, Places, positionOf, type Variables } from './places.ts';
 import { Problems } from './problems.ts';
 import { applyProfiles } from './profiles.ts';
 import { expand, variableIn } from './template.ts';
+import { warn } from './warn.ts';
 
+export type { Skip } from './assemble.ts';
 export { canonical } from './canonical.ts';
 export type { Io } from './discover.ts';
 
@@ -47,6 +50,10 @@ export interface LoadRequest {
   services?: string[] | undefined;
   environment: Record<string, string>;
   io: Io;
+  /** Phases left out. */
+  skip?: Skip;
+  /** Among the warnings are also those of what may well be meant. */
+  hints?: boolean;
 }
 
 export interface Loaded {
@@ -55,6 +62,8 @@ export interface Loaded {
   disabled: Record<string, Service>;
   /** Where the entry at `path` of the project was written; of the innermost holder known where it was not. */
   position(path: (string | number)[], part?: 'key' | 'value'): Position | undefined;
+  /** The entry at `path` exactly, with what it was made of; undefined where it was written nowhere. */
+  place(path: (string | number)[]): Place | undefined;
   /** Absolute paths of every stack file read. */
   files: string[];
   /** Variables that interpolation used: the process's over those of the env files. */
@@ -81,6 +90,7 @@ export function load(request: LoadRequest): Result<Loaded> {
     problems,
     workingDir,
     home: environment.HOME,
+    skip: request.skip ?? {},
     files: [],
     documents: new Map(),
     layers: new Map(),
@@ -89,8 +99,14 @@ export function load(request: LoadRequest): Result<Loaded> {
   const badName = checkProjectName(name, where);
   if (badName) problems.errors.push(badName);
   environment.COMPOSE_PROJECT_NAME = name;
-  const lookup = (variable: string) => variableIn(environment, variable);
-  const model = assemble(session, found.files, { directory: projectDirectory, lookup, chain: [] });
+  const variables: Variables = {
+    lookup: (variable) => variableIn(environment, variable),
+    origin: (variable) => {
+      if (Object.hasOwn(request.environment, variable)) return 'environment';
+      return found.places.get(variable) ?? (variable === 'COMPOSE_PROJECT_NAME' ? 'project name' : undefined);
+    },
+  };
+  const model = assemble(session, found.files, { ...variables, directory: projectDirectory, chain: [] });
   if (!model) return giveUp();
 
   const asked = [...request.profiles, ...splitList(environment.COMPOSE_PROFILES, ',')];
@@ -98,8 +114,9 @@ export function load(request: LoadRequest): Result<Loaded> {
     name,
     profiles: asked,
     named: request.services ?? [],
-    environment,
+    variables,
     directory: projectDirectory,
+    hints: request.hints === true,
   });
   if (problems.errors.length > 0) return giveUp();
   return {
@@ -133,6 +150,7 @@ function splitList(written: string | undefined, separator: string): string[] {
 interface Discovered {
   files: string[] | undefined;
   environment: Record<string, string>;
+  places: Map<string, Place>;
   projectDirectory: string;
   errors: StackError[];
 }
@@ -172,38 +190,55 @@ function discover(request: LoadRequest, show: (path: string) => string): Discove
       }),
     );
   }
-  return { files, environment: environment.values, projectDirectory: directoryOf(files ?? []), errors };
+  return {
+    files,
+    environment: environment.values,
+    places: environment.places,
+    projectDirectory: directoryOf(files ?? []),
+    errors,
+  };
 }
 
 interface Completion {
   name: string;
   profiles: string[];
   named: string[];
-  environment: Record<string, string>;
+  variables: Variables;
   directory: string;
+  hints: boolean;
 }
 
-/** Phases 7 to 10. */
+/** Phases 7 to 11. */
 function complete(
   session: Session,
   model: Model,
-  { name, profiles, named, environment, directory }: Completion,
-): Pick<Loaded, 'project' | 'disabled' | 'position'> {
+  { name, profiles, named, variables, directory, hints }: Completion,
+): Pick<Loaded, 'project' | 'disabled' | 'position' | 'place'> {
   const show = (path: string) => shown(path, session.workingDir);
-  const { places, problems, io } = session;
+  const { places, problems, io, skip } = session;
   const selection = applyProfiles(model.services, profiles, named, places);
   problems.errors.push(...selection.errors);
   for (const [key, service] of Object.entries(selection.enabled)) {
     dropRepeated(service, places);
-    resolveEnvironment(key, service, { io, places, problems, environment, show });
+    if (!skip.environment && !skip.interpolation) {
+      resolveEnvironment(key, service, { io, places, problems, variables, show });
+    }
   }
   for (const service of Object.values({ ...selection.enabled, ...selection.disabled }))
-    completeService(service, directory, places);
-  check({ model, enabled: selection.enabled, disabled: selection.disabled, places, problems });
-  const project = completeProject(name, model, selection.enabled, places);
+    completeService(service, directory, places, skip.normalisation);
+  if (!skip.consistency && !skip.interpolation) {
+    check({ model, enabled: selection.enabled, disabled: selection.disabled, places, problems });
+  }
+  const disabled = selection.disabled as unknown as Record<string, Service>;
+  if (problems.errors.length === 0 && !skip.interpolation) {
+    const enabled = selection.enabled as unknown as Record<string, Service>;
+    warn({ session, model, services: { ...enabled, ...disabled }, enabled, hints });
+  }
+  const project = completeProject(name, model, selection.enabled, places, skip);
   return {
     project,
-    disabled: selection.disabled as unknown as Record<string, Service>,
+    disabled,
+    place: (path) => places.exact(project, path),
     position: (path, part = 'key') => positionOf(places.find(project, path), part),
   };
 }

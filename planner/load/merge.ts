@@ -20,11 +20,15 @@ function append(identity: (item: unknown) => unknown): Merger {
     const index = new Map<unknown, number>();
     for (const list of [base, over]) {
       for (const [position, item] of list.entries()) {
-        const id = identity(item);
+        // A string stands here where variables were not filled in.
+        const id = typeof item === 'string' ? item : identity(item);
         const at = index.get(id) ?? result.length;
         index.set(id, at);
+        const place = places.get(list, position);
+        const isRepeated = at < result.length && JSON.stringify(result[at]) !== JSON.stringify(item);
+        if (isRepeated) places.replace(result, at, place, result[at], places.get(result, at));
+        else places.set(result, at, place);
         result[at] = item;
-        places.set(result, at, places.get(list, position));
       }
     }
     return result;
@@ -58,7 +62,10 @@ function mergeMapping(base: unknown, over: unknown, places: Places, rules: Rules
           ? rule(before, over[key], places)
           : mergeMapping(before, over[key], places, rule);
     define(result, key, value);
-    if (value === over[key] || places.get(result, key) === undefined) places.set(result, key, places.get(over, key));
+    const shadowed = places.get(result, key);
+    if (value !== over[key] && shadowed !== undefined) continue;
+    if (before === undefined) places.set(result, key, places.get(over, key));
+    else places.replace(result, key, places.get(over, key), before, shadowed);
   }
   return result;
 }
@@ -129,7 +136,7 @@ export function mergeModels<T extends object>(base: T, over: T, places: Places):
 
 /** One service over another: `extends`. The base is copied, because later phases change services in place. */
 export function mergeServices<T extends object>(base: T, over: T, places: Places): T {
-  return mergeMapping(copyTree(base, places), over, places, serviceRules) as T;
+  return mergeMapping(copyTree(base, places), over, places.because('extends'), serviceRules) as T;
 }
 
 function copyTree<T>(value: T, places: Places): T {

@@ -11,7 +11,7 @@ import {
   labels,
   number,
   pairs,
-  path,
+  readPath,
   record,
   recordList,
   stringOptions,
@@ -82,8 +82,8 @@ const healthcheck = record({
 const envFile: Converter = (spot) => {
   if (spot.value === null) return undefined;
   const one = (item: Spot) => {
-    if (typeof item.value === 'string') return { path: path(item), required: true };
-    return { required: true, ...convertEntries(item, { path, required: flag }) };
+    if (typeof item.value === 'string') return { path: readPath(item), required: true };
+    return { required: true, ...convertEntries(item, { path: readPath, required: flag }) };
   };
   if (Array.isArray(spot.value)) return collect(spot, (item) => [one(item)]);
   const list: unknown[] = [];
@@ -181,7 +181,7 @@ const table: Record<string, Converter> = {
   group_add: uniqueTexts,
   healthcheck,
   init: flag,
-  label_file: (spot) => (Array.isArray(spot.value) ? collect(spot, (item) => [path(item)]) : [path(spot)]),
+  label_file: (spot) => (Array.isArray(spot.value) ? collect(spot, (item) => [readPath(item)]) : [readPath(spot)]),
   labels,
   links: uniqueTexts,
   logging: record({ options: stringOptions }),

@@ -45,13 +45,58 @@ export interface Place {
   keyEnd?: number;
   start: number;
   end: number;
+  /** Set where the value was made by interpolation. */
+  template?: Template;
+  /** Set where the entry took the place of another. */
+  over?: Shadowed;
+}
+
+/** What a value was before its variables were filled in. */
+export interface Template {
+  text: string;
+  scope: Variables;
+}
+
+/** Variables one group of files sees. */
+export interface Variables {
+  lookup: (name: string) => string | undefined;
+  /** Where a variable that has a value was given it. */
+  origin: (name: string) => Origin | undefined;
+}
+
+/** A line of an env file, the environment of the process, or the name of the project. */
+export type Origin = Place | 'environment' | 'project name';
+
+/** How one value came to lie over another. */
+export type Reason = 'file' | 'extends' | 'environment' | 'merge key';
+
+export interface Shadowed {
+  value: unknown;
+  place: Place | undefined;
+  reason: Reason;
 }
 
 export type Key = string | number;
 export type Path = readonly Key[];
 
 export class Places {
-  readonly #entries = new WeakMap<object, Map<Key, Place>>();
+  readonly #entries: WeakMap<object, Map<Key, Place>>;
+  readonly #reason: Reason;
+
+  constructor(entries = new WeakMap<object, Map<Key, Place>>(), reason: Reason = 'file') {
+    this.#entries = entries;
+    this.#reason = reason;
+  }
+
+  /** The same places; what is replaced from here on is for this reason. */
+  because(reason: Reason): Places {
+    return new Places(this.#entries, reason);
+  }
+
+  /** Remembers that `place` holds now what `shadowed` held. Places are shared between holders, so a new one is made. */
+  replace(holder: object, key: Key, place: Place | undefined, value: unknown, shadowed: Place | undefined): void {
+    if (place) this.set(holder, key, above(place, { value, place: shadowed, reason: this.#reason }));
+  }
 
   set(holder: object, key: Key, place: Place | undefined): void {
     if (!place) return;
@@ -67,6 +112,16 @@ export class Places {
     return this.#entries.get(holder)?.get(key);
   }
 
+  /** The place of the entry at `path`; undefined where it has none of its own. */
+  exact(root: unknown, path: Path): Place | undefined {
+    const holder = path
+      .slice(0, -1)
+      .reduce<unknown>((value, key) => (value as Record<Key, unknown> | null)?.[key], root);
+    return typeof holder === 'object' && holder !== null && path.length > 0
+      ? this.get(holder, path.at(-1)!)
+      : undefined;
+  }
+
   /** The innermost known place on the way down `path` from `root`. */
   find(root: unknown, path: Path): Place | undefined {
     let found: Place | undefined;
@@ -79,6 +134,13 @@ export class Places {
     }
     return found;
   }
+}
+
+/** What `place` covers already is nearer to it than `shadowed`. */
+function above(place: Place, shadowed: Shadowed): Place {
+  const { over } = place;
+  if (!over) return { ...place, over: shadowed };
+  return { ...place, over: { ...over, place: over.place && above(over.place, shadowed) } };
 }
 
 /** Position of an entry's key, or of its value where it has no key or `part` asks for it. */

@@ -106,6 +106,7 @@ class Reader {
   readonly cleared: Path[] = [];
   readonly #source: Source;
   readonly #places: Places;
+  readonly #covers: Places;
   readonly #problems: Problems;
   readonly #anchors = new Map<string, { value: unknown; size: number }>();
   #size = 0;
@@ -114,6 +115,7 @@ class Reader {
   constructor(source: Source, places: Places, problems: Problems) {
     this.#source = source;
     this.#places = places;
+    this.#covers = places.because('merge key');
     this.#problems = problems;
   }
 
@@ -194,7 +196,11 @@ class Reader {
     }
     for (const one of merged as Record<string, unknown>[]) {
       for (const key of Object.keys(one)) {
-        if (Object.hasOwn(map, key) || seen.has(key)) continue;
+        if (Object.hasOwn(map, key) || seen.has(key)) {
+          const place = this.#places.get(map, key);
+          if (place && seen.has(key)) this.#covers.replace(map, key, place, one[key], this.#places.get(one, key));
+          continue;
+        }
         define(map, key, one[key]);
         this.#places.set(map, key, this.#places.get(one, key));
       }

@@ -11,6 +11,12 @@ export interface Setting {
   directory: string;
   /** Directory that `~` stands for. */
   home: string | undefined;
+  /** Relative paths stay as they are written. */
+  keepsPaths?: boolean;
+  /** Files of variables and labels are named, not read. */
+  keepsFiles?: boolean;
+  /** Variables are not filled in: a value with one in it that cannot be converted stays as it is written. */
+  keepsVariables?: boolean;
 }
 
 export class Spot {
@@ -62,11 +68,25 @@ export class Spot {
 /** Turns a value as written into its canonical form; undefined where it is absent or was reported as wrong. */
 export type Converter = (spot: Spot) => unknown;
 
+function attempt<T>(spot: Spot, convert: (spot: Spot) => T, asWritten: T): T {
+  const { keepsVariables, problems } = spot.setting;
+  const before = problems.errors.length;
+  const value = convert(spot);
+  if (!keepsVariables || problems.errors.length === before || !hasVariable(spot.value)) return value;
+  problems.errors.length = before;
+  return asWritten;
+}
+
+export function hasVariable(value: unknown): value is string {
+  return typeof value === 'string' && value.includes('$');
+}
+
 /** A list made of what the items convert to, each to any number of values. */
 export function collect(spot: Spot, convert: (item: Spot) => unknown[]): unknown[] {
   const list: unknown[] = [];
   for (const item of spot.children()) {
-    for (const value of convert(item)) if (value !== undefined) item.put(list, list.length, value);
+    for (const value of attempt(item, convert, [item.value]))
+      if (value !== undefined) item.put(list, list.length, value);
   }
   return list;
 }
@@ -76,7 +96,7 @@ export function convertEntries(spot: Spot, table: Record<string, Converter>): Re
   const result: Record<string, unknown> = {};
   for (const entry of spot.children()) {
     const convert = Object.hasOwn(table, entry.key) ? table[entry.key]! : undefined;
-    entry.put(result, entry.key, convert ? convert(entry) : entry.value);
+    entry.put(result, entry.key, convert ? attempt(entry, convert, entry.value) : entry.value);
   }
   return result;
 }

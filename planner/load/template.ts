@@ -18,10 +18,10 @@ export interface Expansion {
   unset: { name: string; start: number; length: number }[];
 }
 
-const name = /[A-Za-z_][A-Za-z0-9_]*/y;
-const operator = /:?[-?+]/y;
+export const variableName = /[A-Za-z_][A-Za-z0-9_]*/y;
+export const operator = /:?[-?+]/y;
 
-function match(pattern: RegExp, text: string, at: number): string | undefined {
+export function match(pattern: RegExp, text: string, at: number): string | undefined {
   pattern.lastIndex = at;
   return pattern.exec(text)?.[0];
 }
@@ -32,7 +32,7 @@ export function variableIn(values: Record<string, string | null>, variable: stri
 }
 
 /** Index of the `}` that closes the brace whose content begins at `from`, or -1. */
-function closingBrace(text: string, from: number): number {
+export function closingBrace(text: string, from: number): number {
   let depth = 0;
   for (let at = from; at < text.length; at++) {
     const char = text[at];
@@ -100,7 +100,7 @@ export function expand(template: string, lookup: (name: string) => string | unde
         continue;
       }
       at = close + 1;
-      const variable = match(name, template, dollar + 2);
+      const variable = match(variableName, template, dollar + 2);
       const operatorAt = dollar + 2 + (variable?.length ?? 0);
       if (variable === undefined) {
         invalid(dollar, at);
@@ -131,7 +131,7 @@ export function expand(template: string, lookup: (name: string) => string | unde
         });
       } else result.value += value;
     } else {
-      const variable = match(name, template, dollar + 1);
+      const variable = match(variableName, template, dollar + 1);
       at = dollar + 1 + (variable?.length ?? 0);
       // A dollar sign before anything but a name stands for itself, as in compose: `pa$1`.
       result.value += variable === undefined ? '$' : plain(variable, dollar, at - dollar);

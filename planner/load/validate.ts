@@ -4,12 +4,23 @@ import { stackFile } from '../../schemas/stack-file.ts';
 import { formatPath, type Key, type Path, type Places, positionOf } from './places.ts';
 import type { Problems } from './problems.ts';
 import { kindOf } from './read.ts';
+import { hasVariable } from './spot.ts';
 import { nearest } from './suggest.ts';
 
-export function validate(root: Record<string, unknown>, places: Places, problems: Problems): void {
+/** `keepsVariables`: variables were not filled in, so that any scalar may stand for another. */
+export function validate(
+  root: Record<string, unknown>,
+  places: Places,
+  problems: Problems,
+  keepsVariables = false,
+): void {
   const result = stackFile.safeParse(root);
   if (result.success) return;
-  for (const issue of result.error.issues) report(issue as $ZodIssue, [], root, places, problems);
+  for (const issue of result.error.issues as $ZodIssue[]) {
+    const isScalar = !/mapping|list/.test(issue.message);
+    if (keepsVariables && isScalar && hasVariable(valueAt(root, issue.path as Key[]))) continue;
+    report(issue, [], root, places, problems);
+  }
 }
 
 function report(
