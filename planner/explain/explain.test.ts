@@ -104,6 +104,22 @@ test('what no file says, keys with dots, items of lists', () => {
   expect(told(files, 'services.a.dns.1')).toContain('= "2.2.2.2"\n  written at compose.yaml:5:20');
 });
 
+test('parts of a short form follow from it, and from its variables', () => {
+  const files = {
+    'compose.yaml': 'services:\n  a:\n    image: x\n    ports: ["${PORT:-1}:80"]\n    build: ./d\nvolumes: {v: }\n',
+  };
+  expect(told(files, 'services.a.ports.0.published')).toBe(
+    [
+      'services.a.ports.0.published = "1"',
+      '  follows from compose.yaml:4:13',
+      '  as "${PORT:-1}:80"',
+      '  PORT = "1", not set, default in the file',
+    ].join('\n'),
+  );
+  expect(told(files, 'services.a.build.dockerfile')).toContain('= "Dockerfile"\n  follows from compose.yaml:5:5');
+  expect(told(files, 'networks.default.name')).toContain('= "p_default"\n  written nowhere');
+});
+
 test('a path that leads nowhere is answered with what was probably meant', () => {
   const files = { 'compose.yaml': 'services: {web: {image: x}}\n' };
   expect(() => told(files, 'services.wbe.image')).toThrow(

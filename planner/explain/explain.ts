@@ -16,6 +16,8 @@ export interface Explanation {
   value: unknown;
   /** Undefined: no file says it, it is what Stack does by itself. */
   where?: Position | undefined;
+  /** It is not written there itself, but follows from what is: part of a short form, or what goes without saying. */
+  isImplied: boolean;
   /** Text before interpolation, where there was any. */
   template?: string | undefined;
   variables: UsedVariable[];
@@ -44,16 +46,27 @@ export function explain({ project, place }: Loaded, path: string): Explanation[]
   const keys = follow(project, path);
   const value = keys.reduce<unknown>((holder, key) => (holder as Record<string | number, unknown>)[key], project);
   return leaves(value, keys).map(([each, leaf]) => {
-    const written = place(each);
+    const { written, isImplied } = writtenAt(each, place);
     return {
       path: each.join('.'),
       value: leaf,
       where: positionOf(written, 'key'),
+      isImplied,
       template: written?.template?.text,
       variables: variables(written),
       over: replaced(written),
     };
   });
+}
+
+function writtenAt(path: Path, place: Loaded['place']): { written?: Place | undefined; isImplied: boolean } {
+  // What a service as a whole says nothing of does not follow from its being there.
+  const shortest = path[0] === 'services' ? 3 : 2;
+  for (let length = path.length; length >= Math.min(shortest, path.length); length--) {
+    const written = place(path.slice(0, length));
+    if (written) return { written, isImplied: length < path.length };
+  }
+  return { isImplied: false };
 }
 
 function leaves(value: unknown, path: Path): [Path, unknown][] {
