@@ -77,6 +77,11 @@ test('env_file, extends and merge keys are shadowed in turn', () => {
   );
 });
 
+test('a default that is not used is not told of', () => {
+  const files = { 'compose.yaml': 'services:\n  web: {image: "x${TAG:-$OTHER}"}\n' };
+  expect(told(files, 'services.web.image', { environment: { TAG: '1' } })).not.toMatch(/^ +OTHER/m);
+});
+
 test('an included file sees its own .env', () => {
   const files = {
     'compose.yaml': 'include: [sub/compose.yaml]\nservices: {a: {image: x}}\n',

@@ -6,7 +6,8 @@ import { type Position, StackError } from '../../schemas/errors.ts';
 import type { Loaded } from '../load/load.ts';
 import { type Origin, type Place, positionOf, type Reason } from '../load/places.ts';
 import { nearest } from '../load/suggest.ts';
-import { variablesOf } from '../load/variables.ts';
+import { expand } from '../load/template.ts';
+import { allVariables } from '../load/variables.ts';
 
 type Path = (string | number)[];
 
@@ -110,15 +111,19 @@ function nothingAt(path: string, keys: Path, wanted: string, there: string[]): S
 function variables(place: Place | undefined): UsedVariable[] {
   if (!place?.template) return [];
   const { text, scope } = place.template;
-  const used = new Map<string, UsedVariable>();
-  for (const variable of variablesOf(text)) {
-    const value = scope.lookup(variable.name);
-    const otherwise = variable.default === '' ? 'not set' : 'default in the file';
-    const from = value === undefined ? otherwise : shownOrigin(scope.origin(variable.name));
-    if (!used.has(variable.name))
-      used.set(variable.name, { name: variable.name, value: value ?? (variable.default || undefined), from });
-  }
-  return [...used.values()];
+  const defaults = allVariables(text);
+  // Only what is looked up counts: the word of a branch that is not taken says nothing.
+  const asked = new Set<string>();
+  expand(text, (name) => {
+    asked.add(name);
+    return scope.lookup(name);
+  });
+  return [...asked].map((name) => {
+    const value = scope.lookup(name);
+    if (value !== undefined) return { name, value, from: shownOrigin(scope.origin(name)) };
+    const word = defaults.get(name)?.default;
+    return word ? { name, value: word, from: 'default in the file' } : { name, from: 'not set' };
+  });
 }
 
 function shownOrigin(origin: Origin | undefined): UsedVariable['from'] {
