@@ -10,7 +10,7 @@ import { main } from './main.ts';
 
 let folder: string;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'stack-config-'));
+  folder = mkdtempSync(join(tmpdir(), 'stack-config-print-'));
   const text = `name: demo
 services:
   web:

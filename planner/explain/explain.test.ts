@@ -77,6 +77,11 @@ test('env_file, extends and merge keys are shadowed in turn', () => {
   );
 });
 
+test('a default that is not used is not told of', () => {
+  const files = { 'compose.yaml': 'services:\n  web: {image: "x${TAG:-$OTHER}"}\n' };
+  expect(told(files, 'services.web.image', { environment: { TAG: '1' } })).not.toMatch(/^ +OTHER/m);
+});
+
 test('an included file sees its own .env', () => {
   const files = {
     'compose.yaml': 'include: [sub/compose.yaml]\nservices: {a: {image: x}}\n',
@@ -102,6 +107,22 @@ test('what no file says, keys with dots, items of lists', () => {
   expect(told(files, 'services.a.networks')).toContain('default = null\n  written nowhere');
   expect(told(files, 'services.a.labels.a.b.c')).toContain('= "d"\n  written at compose.yaml:4:14');
   expect(told(files, 'services.a.dns.1')).toContain('= "2.2.2.2"\n  written at compose.yaml:5:20');
+});
+
+test('parts of a short form follow from it, and from its variables', () => {
+  const files = {
+    'compose.yaml': 'services:\n  a:\n    image: x\n    ports: ["${PORT:-1}:80"]\n    build: ./d\nvolumes: {v: }\n',
+  };
+  expect(told(files, 'services.a.ports.0.published')).toBe(
+    [
+      'services.a.ports.0.published = "1"',
+      '  follows from compose.yaml:4:13',
+      '  as "${PORT:-1}:80"',
+      '  PORT = "1", not set, default in the file',
+    ].join('\n'),
+  );
+  expect(told(files, 'services.a.build.dockerfile')).toContain('= "Dockerfile"\n  follows from compose.yaml:5:5');
+  expect(told(files, 'networks.default.name')).toContain('= "p_default"\n  written nowhere');
 });
 
 test('a path that leads nowhere is answered with what was probably meant', () => {

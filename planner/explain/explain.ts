@@ -6,7 +6,8 @@ import { type Position, StackError } from '../../schemas/errors.ts';
 import type { Loaded } from '../load/load.ts';
 import { type Origin, type Place, positionOf, type Reason } from '../load/places.ts';
 import { nearest } from '../load/suggest.ts';
-import { variablesOf } from '../load/variables.ts';
+import { expand } from '../load/template.ts';
+import { allVariables } from '../load/variables.ts';
 
 type Path = (string | number)[];
 
@@ -16,6 +17,8 @@ export interface Explanation {
   value: unknown;
   /** Undefined: no file says it, it is what Stack does by itself. */
   where?: Position | undefined;
+  /** It is not written there itself, but follows from what is: part of a short form, or what goes without saying. */
+  isImplied: boolean;
   /** Text before interpolation, where there was any. */
   template?: string | undefined;
   variables: UsedVariable[];
@@ -44,16 +47,27 @@ export function explain({ project, place }: Loaded, path: string): Explanation[]
   const keys = follow(project, path);
   const value = keys.reduce<unknown>((holder, key) => (holder as Record<string | number, unknown>)[key], project);
   return leaves(value, keys).map(([each, leaf]) => {
-    const written = place(each);
+    const { written, isImplied } = writtenAt(each, place);
     return {
       path: each.join('.'),
       value: leaf,
       where: positionOf(written, 'key'),
+      isImplied,
       template: written?.template?.text,
       variables: variables(written),
       over: replaced(written),
     };
   });
+}
+
+function writtenAt(path: Path, place: Loaded['place']): { written?: Place | undefined; isImplied: boolean } {
+  // What a service as a whole says nothing of does not follow from its being there.
+  const shortest = path[0] === 'services' ? 3 : 2;
+  for (let length = path.length; length >= Math.min(shortest, path.length); length--) {
+    const written = place(path.slice(0, length));
+    if (written) return { written, isImplied: length < path.length };
+  }
+  return { isImplied: false };
 }
 
 function leaves(value: unknown, path: Path): [Path, unknown][] {
@@ -97,15 +111,19 @@ function nothingAt(path: string, keys: Path, wanted: string, there: string[]): S
 function variables(place: Place | undefined): UsedVariable[] {
   if (!place?.template) return [];
   const { text, scope } = place.template;
-  const used = new Map<string, UsedVariable>();
-  for (const variable of variablesOf(text)) {
-    const value = scope.lookup(variable.name);
-    const otherwise = variable.default === '' ? 'not set' : 'default in the file';
-    const from = value === undefined ? otherwise : shownOrigin(scope.origin(variable.name));
-    if (!used.has(variable.name))
-      used.set(variable.name, { name: variable.name, value: value ?? (variable.default || undefined), from });
-  }
-  return [...used.values()];
+  const defaults = allVariables(text);
+  // Only what is looked up counts: the word of a branch that is not taken says nothing.
+  const asked = new Set<string>();
+  expand(text, (name) => {
+    asked.add(name);
+    return scope.lookup(name);
+  });
+  return [...asked].map((name) => {
+    const value = scope.lookup(name);
+    if (value !== undefined) return { name, value, from: shownOrigin(scope.origin(name)) };
+    const word = defaults.get(name)?.default;
+    return word ? { name, value: word, from: 'default in the file' } : { name, from: 'not set' };
+  });
 }
 
 function shownOrigin(origin: Origin | undefined): UsedVariable['from'] {

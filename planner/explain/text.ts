@@ -15,10 +15,12 @@ export function explanationText(explanations: Explanation[]): string {
   return explanations.map(block).join('\n');
 }
 
-function block({ path, value, where, template, variables, over }: Explanation): string {
+function block({ path, value, where, isImplied, template, variables, over }: Explanation): string {
   const lines = [`${path} = ${JSON.stringify(value)}`];
   lines.push(
-    where ? `  written at ${formatPosition(where)}` : '  written nowhere: what Stack does where nothing is said',
+    where
+      ? `  ${isImplied ? 'follows from' : 'written at'} ${formatPosition(where)}`
+      : '  written nowhere: what Stack does where nothing is said',
   );
   if (template !== undefined) lines.push(`  as ${JSON.stringify(template)}`);
   lines.push(...variables.map(variableLine));
