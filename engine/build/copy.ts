@@ -72,7 +72,7 @@ export async function copyAll(copying: Copying, selected: Selected[]): Promise<v
       writeInline(copying, directory, name, one.content);
       closeSync(directory);
     } else if (isContents) await copyContents(copying, one.item, destination);
-    else if (one.unpack && !one.item.isDirectory && isArchive(verbs, one.item)) {
+    else if (one.unpack && isArchive(verbs, one.item)) {
       const directory = makeDirectories(copying, destination);
       try {
         await unpack(copying, one.item, directory);

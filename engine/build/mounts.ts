@@ -1,6 +1,17 @@
 /** The mounts of a RUN step: what is bound, from where, and what has to be there first. */
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { BindMount, CacheMount, RunMount, SecretMount, SshMount } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -153,20 +164,20 @@ async function cache(request: MountRequest, mount: CacheMount, stack: AsyncDispo
       stack.use(taken);
     } else stack.use(await lock(store.verbs, path, mount.sharing === 'locked' ? 'exclusive' : 'shared', signal));
     const directory = join(caches, name);
-    await fillCache(request, mount, directory);
+    if (!existsSync(directory)) await fillCache(request, mount, directory);
     return join(directory, 'data');
   }
 }
 
-async function fillCache({ store, tree }: MountRequest, mount: CacheMount, directory: string): Promise<void> {
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-    return;
-  }
-  const data = join(directory, 'data');
-  mkdirSync(data);
+/** Whole or not at all: those that share it take turns, and the second finds it done. */
+async function fillCache(request: MountRequest, mount: CacheMount, directory: string): Promise<void> {
+  const { store, tree, signal } = request;
+  using _ = await lock(store.verbs, `${directory}.fill`, 'exclusive', signal);
+  if (existsSync(directory)) return;
+  const made = `${directory}.new`;
+  rmSync(made, { recursive: true, force: true });
+  const data = join(made, 'data');
+  mkdirSync(data, { recursive: true, mode: 0o700 });
   if (mount.input !== undefined) {
     using view = openView(store, store.verbs, await tree(mount.input));
     const source = inside(resolvePath(store.verbs, view?.root, mount.source), mount.source);
@@ -183,6 +194,7 @@ async function fillCache({ store, tree }: MountRequest, mount: CacheMount, direc
   }
   chownSync(data, mount.uid, mount.gid);
   chmodSync(data, mount.mode);
+  renameSync(made, directory);
 }
 
 type Prepared = Pick<PreparedMounts, 'mounts' | 'environment'>;

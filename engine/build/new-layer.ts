@@ -58,10 +58,12 @@ export class NewLayer implements Disposable {
     }
   }
 
-  /** Gives it to the store. Where another build was faster with the same content, that one's stays. */
-  publish(diffId: string): Tree {
+  /** Gives it to the store; a lease keeps its chain id already. Where another build was faster with the same content, that one's stays. */
+  async publish(diffId: string): Promise<Tree> {
     const tree = withLayer(this.#base, diffId);
     const chain = chainIds(tree.diffIds).at(-1)!;
+    // Another build, or a pull, may be at the same layer: what is whole is never replaced under those who use it.
+    using _ = await this.#store.lock(chain);
     if (this.#store.hasLayer(chain)) return tree;
     for (const name of readdirSync(this.directory)) {
       if (name !== 'fs') removeTree(this.#store.verbs, this.#lock, name);

@@ -162,6 +162,11 @@ async function execute(request: RunRequest, spec: RuntimeSpec, network: StepNetw
   output.on('data', onOutput);
   const drained = new Promise<void>((resolve) => output.once('close', resolve));
   output.on('error', () => {});
+  let isOpen = true;
+  const closeWrite = () => {
+    if (isOpen) closeSync(write);
+    isOpen = false;
+  };
   const interrupt = () => killCgroup(path);
   try {
     makeCgroups(plan, verbs);
@@ -169,7 +174,7 @@ async function execute(request: RunRequest, spec: RuntimeSpec, network: StepNetw
     const fds = network ? [network.namespace, write] : [write];
     const at = fds.length - 1;
     const launched = await launchProcess(verbs, { steps, fds, stdio: [-1, at, at], waits: true, endsWithCaller: true });
-    closeSync(write);
+    closeWrite();
     signal.addEventListener('abort', interrupt, { once: true });
     if (signal.aborted) interrupt();
     try {
@@ -179,6 +184,7 @@ async function execute(request: RunRequest, spec: RuntimeSpec, network: StepNetw
     }
   } finally {
     signal.removeEventListener('abort', interrupt);
+    closeWrite();
     // What it left running ends with it, and lets go of the pipe.
     await removeCgroups(path);
     await drained;

@@ -6,6 +6,7 @@ import { createIgnoreMatcher } from '../../planner/dockerfile/ignore/ignore.ts';
 import type { CopyPaths } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import { isCopied } from './place.ts';
 import { openPlain, resolvePath } from './resolve.ts';
 import { type Filter, type Found, kindOf, walk } from './walk.ts';
 
@@ -126,7 +127,7 @@ export function visitItem(
 ): void {
   const slash = path.lastIndexOf('/');
   const at = isDirectory ? path : path.slice(0, Math.max(slash, 0));
-  const directory = verbs.openat2(source.root, at || '.', { flags: O_RDONLY | O_DIRECTORY });
+  const directory = verbs.openat2(source.root, at || '.', { flags: O_RDONLY | O_DIRECTORY, resolve: 0x08 | 0x04 });
   try {
     if (isDirectory) {
       walk(verbs, directory, visitor, filter);
@@ -160,14 +161,11 @@ export function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash): void
       const full = [item.path, path].filter(Boolean).join('/');
       hash.update(`${source.digest?.(found, full) ?? contentDigest(verbs, found)}\0`);
     }
-    if (!source.isContext) {
-      for (const attribute of verbs.llistxattr(parent, name).sort()) {
-        if (attribute.startsWith('trusted.') || attribute === 'security.selinux') continue;
-        hash
-          .update(`${attribute}\0`)
-          .update(verbs.lgetxattr(parent, name, attribute))
-          .update('\0');
-      }
+    for (const attribute of verbs.llistxattr(parent, name).filter(isCopied).sort()) {
+      hash
+        .update(`${attribute}\0`)
+        .update(verbs.lgetxattr(parent, name, attribute))
+        .update('\0');
     }
   };
   visitItem(verbs, item, { visit: note, enter: note, leave: () => {} });

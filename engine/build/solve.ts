@@ -3,8 +3,9 @@
  * layers are in the store.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type {
   BuildGraph,
   CopyOperation,
@@ -57,6 +58,9 @@ export interface Solving {
   emit(event: BuildEvent): void;
   signal: AbortSignal;
 }
+
+/** Bytes that are hashed in one go: output of other steps, and Ctrl-C, wait for so long. */
+const yieldAfter = 8 * 1024 * 1024;
 
 /** How much of a failing step's output its error repeats. */
 const lastLines = 20;
@@ -255,6 +259,7 @@ export class Solver {
     };
     const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
     if (code === 0) return;
+    if (isFull(store.layers)) throw diskFull(vertex.name);
     const lines = tail.trimEnd().split('\n').slice(-lastLines);
     const said = lines.join('') === '' ? '' : `\n${lines.map((line) => `  | ${line}`).join('\n')}`;
     throw new StackError('build.step', {
@@ -295,13 +300,21 @@ export class Solver {
     const hash = createHash('sha256');
     try {
       const options = epoch === undefined ? {} : { latestNs: BigInt(epoch) * 1_000_000_000n };
-      for (const piece of layerTar(store.verbs, upper, options)) hash.update(piece);
+      let pending = 0;
+      for (const piece of layerTar(store.verbs, upper, options)) {
+        hash.update(piece);
+        pending += piece.length;
+        if (pending < yieldAfter) continue;
+        pending = 0;
+        await setImmediate();
+        this.#signal.throwIfAborted();
+      }
     } finally {
       closeSync(upper);
     }
     const diffId = `sha256:${hash.digest('hex')}`;
     await lease.keep([`sha256:${chainIds([...base.diffIds, diffId]).at(-1)!}`]);
-    return layer.publish(diffId);
+    return await layer.publish(diffId);
   }
 
   async #into(
@@ -342,7 +355,7 @@ export class Solver {
             closeSync(from);
             closeSync(to);
           }
-          layer.publish(diffId);
+          await layer.publish(diffId);
         }
         tree = next;
       }
@@ -350,6 +363,19 @@ export class Solver {
     return tree;
   }
 }
+
+/** Whether what a step writes has no room, bytes or inodes, so that its exit code says nothing else. */
+function isFull(path: string): boolean {
+  const { bavail, bsize, files, ffree } = statfsSync(path);
+  return bavail * bsize < 64 * 1024 || (files > 0 && ffree === 0);
+}
+
+const diskFull = (name: string, cause?: unknown) =>
+  new StackError('host.disk-full', {
+    message: `No space left on the disk in ${name}.`,
+    hint: '`stack builder prune` and `stack gc --keep SIZE` make room; STACK_ROOT moves the store. Nothing was tagged.',
+    cause,
+  });
 
 interface Work extends Disposable {
   key: string;
@@ -359,8 +385,11 @@ interface Work extends Disposable {
 /** The place in the Dockerfile, and the step. */
 function located(thrown: unknown, { where, name }: Vertex): StackError {
   const error = thrown instanceof StackError ? thrown : undefined;
+  const code = (thrown as NodeJS.ErrnoException).code ?? error?.errno;
+  const isSpace = code === 'ENOSPC' || code === 'EDQUOT';
   const known =
-    error ?? new StackError('build.step', { message: `${name}: ${(thrown as Error).message}.`, cause: thrown });
+    (isSpace && error?.code !== 'host.disk-full' ? diskFull(name, thrown) : error) ??
+    new StackError('build.step', { message: `${name}: ${(thrown as Error).message}.`, cause: thrown });
   if (known.where) return known;
   const { message, hint, resource, operation, errno, exitCode, also } = known;
   const place = { file: where.file, line: where.start, column: 1 };

@@ -10,7 +10,7 @@ import { type TarEntry, TarReader, type TarSink } from '../images/tar.ts';
 import { checkSum } from '../images/tar-header.ts';
 import type { Copying } from './copy.ts';
 import { changeMode } from './mode.ts';
-import { clear } from './place.ts';
+import { clear, kindAt } from './place.ts';
 import { openPlain, resolvePath } from './resolve.ts';
 import type { Item } from './select.ts';
 
@@ -20,6 +20,8 @@ type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
 /** Told by its first bytes; a compressed file counts as an archive where a tar is in it. */
 export function isArchive(verbs: FilesystemVerbs, item: Item): boolean {
+  // Opening a fifo waits for whoever writes to it.
+  if (kindAt(verbs, item.source.root, item.path) !== 'file') return false;
   const fd = verbs.openat2(item.source.root, item.path, { flags: O_RDONLY | O_NOFOLLOW });
   try {
     const head = Buffer.alloc(64 * 1024);
