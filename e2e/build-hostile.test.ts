@@ -53,17 +53,14 @@ test('.dockerignore may hide the Dockerfile: it is read, and not copied', async 
 });
 
 test('links of the context that lead out are links, and never what they lead to', async () => {
-  const stack = demo(
-    'links',
-    'FROM busybox:1\nCOPY dir /dir\nRUN readlink /dir/shadow && test ! -e /dir/inner/hostname\n',
-  );
+  const stack = demo('links', 'FROM busybox:1\nCOPY dir /dir\nRUN readlink /dir/shadow && test -L /dir/inner\n');
   mkdirSync(join(stack.folder, 'dir'));
   symlinkSync('/etc/shadow', join(stack.folder, 'dir/shadow'));
   symlinkSync('/etc', join(stack.folder, 'dir/inner'));
   const done = await stack.stack(['build']);
   expect(done.stderr).toMatch(/^#\d+ \/etc\/shadow$/m);
   expect(done.code).toBe(0);
-  for (const from of ['dir/shadow', 'dir/inner/hostname', 'dir/inner/host*']) {
+  for (const from of ['dir/shadow', 'dir/inner/hostname']) {
     stack.write('Dockerfile', `FROM busybox:1\nCOPY ${from} /x\n`);
     expect(await errorOf(stack)).toMatch(/is not in the build context/);
   }
@@ -96,7 +93,7 @@ test('ADD: archives that lead out, and what only looks like one', async () => {
     'archives',
     `FROM busybox:1
 ADD link.tar /into/
-RUN test -f /target/file
+RUN test -f /into/target/file && test ! -e /target
 ADD up.tar /up/
 ADD pipe /pipe
 ADD no.tar.gz /no/
@@ -123,7 +120,7 @@ with tarfile.open('hard.tar', 'w') as t:
   expect(done.code).toBe(1);
   stack.write(
     'Dockerfile',
-    'FROM busybox:1\nADD link.tar /into/\nRUN test -f /into/way/file\nADD pipe /p\nADD no.tar.gz /no/\nRUN test -p /p && test -f /no/no.tar.gz\n',
+    'FROM busybox:1\nADD link.tar /into/\nRUN test -L /into/way\nADD pipe /p\nADD no.tar.gz /no/\nRUN test -p /p && test -f /no/no.tar.gz\n',
   );
   expect(await stack.stack(['build'], { timeoutMs: 20_000 })).toMatchObject({ code: 0 });
   stack.write('Dockerfile', 'FROM busybox:1\nADD hard.tar /hard/\n');

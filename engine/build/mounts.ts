@@ -10,6 +10,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -163,6 +164,8 @@ async function cache(request: MountRequest, mount: CacheMount, stack: AsyncDispo
       if (!taken) continue;
       stack.use(taken);
     } else stack.use(await lock(store.verbs, path, mount.sharing === 'locked' ? 'exclusive' : 'shared', signal));
+    // When it was last used.
+    utimesSync(path, new Date(), new Date());
     const directory = join(caches, name);
     if (!existsSync(directory)) await fillCache(request, mount, directory);
     return join(directory, 'data');

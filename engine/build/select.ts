@@ -40,7 +40,8 @@ export interface Item {
 export function select(verbs: FilesystemVerbs, source: Source, wanted: CopyPaths, exclude: string[]): Item[] {
   const written = wanted.wildcard ? expand(verbs, source, wanted.path) : [wanted.path];
   const items = written.flatMap((path) => item(verbs, source, wanted, path, exclude) ?? []);
-  if (items.length === 0 && !(wanted.wildcard && wanted.emptyAllowed)) throw notFound(wanted.path, source);
+  const mayBeEmpty = wanted.wildcard && wanted.emptyAllowed && isPattern(wanted.path);
+  if (items.length === 0 && !mayBeEmpty) throw notFound(wanted.path, source);
   return items;
 }
 
@@ -77,16 +78,17 @@ function item(
   };
 }
 
+const isPattern = (path: string) => /[*?[\\]/.test(path);
+
 const all: Filter = { includes: () => true, enters: () => true };
 
 /** Paths that a pattern of filepath.Match means, sorted. */
 function expand(verbs: FilesystemVerbs, { root, filter }: Source, pattern: string): string[] {
   let found = [''];
   for (const part of pattern.split('/').filter(Boolean)) {
-    const isPattern = /[*?[\\]/.test(part);
     found = found.flatMap((base) => {
       const path = (name: string) => (base ? `${base}/${name}` : name);
-      if (!isPattern) return [path(part)];
+      if (!isPattern(part)) return [path(part)];
       const real = resolvePath(verbs, root, base);
       if (real.kind !== 'directory') return [];
       const fd = verbs.openat2(root, real.path || '.', { flags: O_RDONLY | O_DIRECTORY });
