@@ -243,7 +243,11 @@ export class Solver {
       layer,
       mounts: operation.mounts,
       tree: (input) => this.tree(inputs[input]!),
-      contextDirectory: async (input) => (await sources.directory(graph.vertices[inputs[input]!]!))?.path,
+      contextDirectory: async (input) => {
+        const directory = await sources.directory(graph.vertices[inputs[input]!]!);
+        const isFiltered = directory && directory.ignore.length > 0;
+        return directory && { path: directory.path, filtered: isFiltered ? sources.source(directory) : undefined };
+      },
       secrets,
       ssh,
       run: session.run,
