@@ -155,6 +155,8 @@ COPY --from=0 /big /copied
   expect(kinds.length).toBeGreaterThan(0);
   expect(await stack.stack(['system', 'check'])).toMatchObject({ code: 0, stdout: '' });
 
+  expect(await world.host.read(`find ${world.host.root}/layers -maxdepth 2 -name 'fresh-*'`)).toBe('');
+
   // What the image has too stays without -a: it frees nothing.
   expect(await stack.ok(['builder', 'prune', '-f', '--filter', 'until=1h'])).toBe('Total reclaimed space: 0B\n');
   expect(await stack.ok(['builder', 'prune', '-f'])).toMatch(

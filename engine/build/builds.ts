@@ -17,10 +17,11 @@ import type { Networks } from '../network/network.ts';
 import { exportImage } from './export.ts';
 import { Records } from './records.ts';
 import { BuildSession } from './session.ts';
-import { type BuildEvent, Solver } from './solve.ts';
+import { Solver } from './solve.ts';
+import type { BuildEvent } from './solving.ts';
 import { Sources } from './sources.ts';
 
-export type { BuildEvent } from './solve.ts';
+export type { BuildEvent } from './solving.ts';
 
 export interface BuildRequest {
   /** Directory of the context. */
@@ -96,7 +97,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         const common = { host, store, lease, records, sources, session, graph, images: resolved };
         const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
         const [tree] = await solver.solve([result.vertex]);
-        return await exportImage({
+        const image = await exportImage({
           store,
           addon: host.kernel.addon,
           records,
@@ -107,6 +108,9 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           names,
           signal,
         });
+        // The image was synced to the disk, and with it whatever was made before.
+        store.settleLayers([...solver.made]);
+        return image;
       } catch (thrown) {
         throw signal.aborted ? interruption(`Building ${names[0] ?? request.context}`) : thrown;
       } finally {
