@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import type {
-  BuildGraph,
   CopyOperation,
   ImageOperation,
   MkdirOperation,
@@ -14,20 +13,15 @@ import type {
   VertexId,
 } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
-import type { Host } from '../host.ts';
 import { chainIds } from '../images/layer.ts';
-import type { Lease } from '../images/leases.ts';
-import type { Store } from '../images/store.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './copy.ts';
 import { exited, located } from './failure.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
 import { prepareMounts } from './mounts.ts';
 import { diffIdOf, NewLayer } from './new-layer.ts';
-import type { Records } from './records.ts';
 import { runStep } from './run.ts';
 import { digestItem, type Item, type Source, select } from './select.ts';
-import type { BuildSession } from './session.ts';
 import type { Solving } from './solving.ts';
 import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
 
