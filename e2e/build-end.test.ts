@@ -99,3 +99,17 @@ CMD ["cat", "/d/e/f", "/end"]
     expect(await stack.stack(['system', 'check']), at).toMatchObject({ code: 0 });
   }
 }, 240_000);
+
+test('Ctrl-C ends a copy of very many files', async () => {
+  const stack = demo('copying', 'FROM busybox:1\nCOPY many /many\nCOPY many /again\n');
+  await world.host.read(
+    `cd ${stack.folder} && mkdir many && cd many && seq 20000 | split -l 1 -a 4 - f && test "$(ls | wc -l)" = 20000`,
+  );
+  const live = stack.start(['build']);
+  await live.output(/COPY many/);
+  const begun = performance.now();
+  live.kill('SIGINT');
+  expectError(await live.exited, 130, /interrupted/i);
+  expect(performance.now() - begun).toBeLessThan(1500);
+  expect(remains()).toEqual([]);
+});

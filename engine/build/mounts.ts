@@ -132,7 +132,7 @@ async function bind(request: MountRequest, mount: BindMount, at: number, views: 
 }
 
 /** What the ignore file leaves out is not there: what is mounted is a copy of the rest, at the same place. */
-async function copied({ store, layer }: MountRequest, { source: path }: BindMount, at: number, source: Source) {
+async function copied({ store, layer, signal }: MountRequest, { source: path }: BindMount, at: number, source: Source) {
   const directory = layer.make(`mounts/${at}-context`);
   const { verbs } = store;
   const wanted = {
@@ -144,7 +144,7 @@ async function copied({ store, layer }: MountRequest, { source: path }: BindMoun
     unpack: false,
   };
   const root = openSync(directory, constants.O_DIRECTORY);
-  const copying = { verbs, root, owner: undefined, chmod: undefined, nowNs: BigInt(Date.now()) * 1_000_000n };
+  const copying = { verbs, root, owner: undefined, chmod: undefined, nowNs: BigInt(Date.now()) * 1_000_000n, signal };
   try {
     for (const item of select(verbs, source, { type: 'input', input: 0, ...wanted }, [])) {
       const one: Selected = { type: 'item', item, contentsOnly: true, keepsPath: false, unpack: false };

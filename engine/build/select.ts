@@ -8,7 +8,7 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import { isCopied } from './place.ts';
 import { openPlain, resolvePath } from './resolve.ts';
-import { type Filter, type Found, kindOf, walk } from './walk.ts';
+import { type Filter, type Found, kindOf, paced, walk } from './walk.ts';
 
 const { O_DIRECTORY, O_RDONLY } = constants;
 
@@ -122,17 +122,17 @@ function notFound(path: string, { isContext }: Source): StackError {
 }
 
 /** Visits everything an item stands for; a single file is found as '' in the directory it lies in. */
-export function visitItem(
+export function* visitItem(
   verbs: FilesystemVerbs,
   { source, path, isDirectory, filter }: Item,
   visitor: Parameters<typeof walk>[2],
-): void {
+): Generator<undefined, void> {
   const slash = path.lastIndexOf('/');
   const at = isDirectory ? path : path.slice(0, Math.max(slash, 0));
   const directory = verbs.openat2(source.root, at || '.', { flags: O_RDONLY | O_DIRECTORY, resolve: 0x08 | 0x04 });
   try {
     if (isDirectory) {
-      walk(verbs, directory, visitor, filter);
+      yield* walk(verbs, directory, visitor, filter);
       return;
     }
     const fd = openPlain(verbs, source.root, path);
@@ -149,7 +149,7 @@ export function visitItem(
  * Feeds a hash with all that matters of an item: names, kinds, modes, owners of what is no context, attributes, contents.
  * Times do not: a file that was touched is the same.
  */
-export function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash): void {
+export async function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash, signal: AbortSignal): Promise<void> {
   const { source } = item;
   hash.update(`item\0${item.name}\0${item.isDirectory}\0`);
   const note = (found: Found) => {
@@ -170,7 +170,7 @@ export function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash): void
         .update('\0');
     }
   };
-  visitItem(verbs, item, { visit: note, enter: note, leave: () => {} });
+  await paced(visitItem(verbs, item, { visit: note, enter: note, leave: () => {} }), signal);
 }
 
 const buffer = Buffer.allocUnsafe(256 * 1024);

@@ -152,7 +152,7 @@ export class Solver {
       for (const input of new Set(used)) opened.set(input, await this.#source(inputs[input]!, stack));
       const selected = selectAll(host.kernel.filesystem, operation, (input) => opened.get(input)!);
       return {
-        key: copyKey(operation, chainOf(base), digestOf(host.kernel.filesystem, selected), epoch),
+        key: copyKey(operation, chainOf(base), await digestOf(host.kernel.filesystem, selected, this.#signal), epoch),
         run: () =>
           this.#layer(base, (layer) => this.#into(layer, base, operation, (copying) => copyAll(copying, selected))),
         [Symbol.dispose]: () => stack.dispose(),
@@ -192,7 +192,7 @@ export class Solver {
     };
     const hash = createHash('sha256');
     const items: Item[] = select(host.kernel.filesystem, source, wanted, []);
-    for (const item of items) digestItem(host.kernel.filesystem, { ...item, name: '' }, hash);
+    for (const item of items) await digestItem(host.kernel.filesystem, { ...item, name: '' }, hash, this.#signal);
     return hash.digest('hex');
   }
 
@@ -268,7 +268,7 @@ export class Solver {
         imageAccounts(host.kernel, { id: chainOf(base) || 'scratch', layers: directoriesOf(store, base) });
       const owner = chown === undefined ? undefined : resolveUser(accounts(), chown, [], 'the build step');
       const now = epoch === undefined ? BigInt(Date.now()) * 1_000_000n : BigInt(epoch) * 1_000_000_000n;
-      await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now });
+      await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now, signal: this.#signal });
     } finally {
       closeSync(root);
     }
