@@ -1,4 +1,5 @@
 /** What a build is told in confidence stays nowhere. */
+import { rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { scenario } from './harness/scenario.ts';
 
@@ -66,7 +67,10 @@ test('an ssh agent is there for the step that asks, and its key is not', async (
   const socket = `${world.host.folder}/tmp/agent`;
   const agent = await world.host.background(['ssh-agent', '-D', '-a', socket], /SSH_AUTH_SOCK/);
   try {
-    const done = await stack.stack(['build'], { env: { SSH_AUTH_SOCK: socket } });
+    // Longer than a socket's path may be.
+    const far = `${world.host.folder}/tmp/${'far'.repeat(30)}`;
+    const done = await stack.stack(['build'], { env: { SSH_AUTH_SOCK: socket, STACK_RUN: far } });
+    rmSync(far, { recursive: true });
     expect(done, done.stderr).toMatchObject({ code: 0 });
     expect(done.stderr).toMatch(/socket 600 5/);
   } finally {

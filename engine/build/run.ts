@@ -31,7 +31,8 @@ import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import { securityModules } from '../security/security.ts';
 import type { PreparedMounts } from './mounts.ts';
 import type { NewLayer } from './new-layer.ts';
-import { type BuildSession, type StepNetwork, stepResolvConf } from './session.ts';
+import { stepResolvConf } from './resolv-conf.ts';
+import type { BuildSession, StepNetwork } from './session.ts';
 import { missingPlaces, removePlaces } from './stubs.ts';
 import { chainOf, directoriesOf, openView, type Tree } from './tree.ts';
 

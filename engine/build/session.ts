@@ -1,6 +1,6 @@
 /** What the RUN steps of one build share: a network, made when the first of them needs it, gone with the build. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Endpoint, NetworkRecord } from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
@@ -9,7 +9,6 @@ import { cgroupParent, type Host } from '../host.ts';
 import { makeLocked } from '../images/locks.ts';
 import type { Member, Networks } from '../network/network.ts';
 import { containerCgroups, removeCgroups, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
-import { resolverFiles } from '../runtime/spec-files.ts';
 
 const prefix = 'build-';
 
@@ -140,19 +139,3 @@ const request = (stack: string, id: string, record: NetworkRecord) => ({
 
 const addressesOf = ({ ipv4, ipv6 }: Endpoint) =>
   [ipv4?.address, ipv6?.address].filter((address) => address !== undefined);
-
-/** The host's name servers, but for those that only the host itself reaches. */
-export function stepResolvConf(isHostNetwork: boolean): string {
-  let host = '';
-  try {
-    host = readFileSync('/etc/resolv.conf', 'utf8');
-  } catch {
-    // A host without one: names of /etc/hosts alone.
-  }
-  if (isHostNetwork) return host;
-  const { upstreams } = resolverFiles({ host, mode: 'stack' } as Parameters<typeof resolverFiles>[0]);
-  return upstreams
-    .filter((server) => !/^127\.|^::1$/.test(server))
-    .map((server) => `nameserver ${server}\n`)
-    .join('');
-}
