@@ -203,3 +203,22 @@ test('a full disk: said so, nothing half made, and a second try works', async ()
     await world.host.read(`umount ${small} && rmdir ${small}`);
   }
 });
+
+test('locked caches wait for each other and never in a circle', async () => {
+  const stack = world.project('locked', { services: { web: { build: { context: '.' } } } });
+  const mount = (id: string, at: string) => `--mount=type=cache,sharing=locked,id=${id},target=/${at}`;
+  stack.write(
+    'Dockerfile',
+    `FROM busybox:1 AS one
+RUN ${mount('x', 'x')} ${mount('y', 'y')} sleep 0.2; echo 1 > /1
+FROM busybox:1 AS two
+RUN ${mount('y', 'y')} ${mount('x', 'x')} sleep 0.2; echo 2 > /2
+FROM busybox:1
+RUN ${mount('z', 'a')} ${mount('z', 'b')} echo same > /a/file && cat /b/file
+COPY --from=one /1 /
+COPY --from=two /2 /
+`,
+  );
+  const done = await stack.stack(['build'], { timeoutMs: 20_000 });
+  expect(done, done.stderr).toMatchObject({ code: 0 });
+});

@@ -60,13 +60,14 @@ export async function prepareMounts(request: MountRequest): Promise<PreparedMoun
   const stack = new AsyncDisposableStack();
   const prepared = { mounts: [] as Mount[], views: [] as Overlay[], environment: [] as string[] };
   try {
+    const caches = await takeCaches(request, stack);
     for (const [at, mount] of request.mounts.entries()) {
       switch (mount.type) {
         case 'bind':
           prepared.mounts.push(await bind(request, mount, at, prepared.views));
           break;
         case 'cache':
-          prepared.mounts.push(bound(await cache(request, mount, stack), mount.target, mount.readonly));
+          prepared.mounts.push(bound(caches.get(mount.id)!, mount.target, mount.readonly));
           break;
         case 'tmpfs':
           prepared.mounts.push({
@@ -177,6 +178,19 @@ function inside({ path, kind }: ReturnType<typeof resolvePath>, written: string)
     message: `${written} is not in what is to be mounted.`,
     hint: 'Check `source` and `from` of the mount.',
   });
+}
+
+/**
+ * Directories by id. All steps take theirs in one order, so that no two wait for each other; one that a step mounts twice is
+ * taken once, `locked` if one of them says so.
+ */
+async function takeCaches(request: MountRequest, stack: AsyncDisposableStack): Promise<Map<string, string>> {
+  const rank = ({ sharing }: CacheMount) => ['locked', 'private', 'shared'].indexOf(sharing);
+  const mounts = request.mounts.filter((mount) => mount.type === 'cache');
+  mounts.sort((a, b) => (a.id === b.id ? rank(a) - rank(b) : a.id < b.id ? -1 : 1));
+  const taken = new Map<string, string>();
+  for (const mount of mounts) if (!taken.has(mount.id)) taken.set(mount.id, await cache(request, mount, stack));
+  return taken;
 }
 
 /** The cache's directory; `locked` waits for it, `private` takes one that nobody uses. */

@@ -72,7 +72,10 @@ export async function unpack(copying: Copying, item: Item, directory: Fd): Promi
   const sink = new Unpacker(copying, directory);
   const reader = new TarReader(sink);
   try {
-    for await (const chunk of decompress(source, compressionOf(head), item.name)) reader.push(chunk as Buffer);
+    for await (const chunk of decompress(source, compressionOf(head), item.name)) {
+      copying.signal.throwIfAborted();
+      reader.push(chunk as Buffer);
+    }
     reader.finish();
     sink.finish();
   } finally {
