@@ -113,6 +113,13 @@ with tarfile.open('hard.tar', 'w') as t:
     add(t, 'h', tarfile.LNKTYPE, '../../../../etc/shadow')
 `;
   execFileSync('python3', ['-c', script], { cwd: stack.folder });
+  execFileSync(
+    'sh',
+    ['-c', 'head -c 3000000 /dev/urandom > r && tar -czf w.tar.gz r && head -c 1000000 w.tar.gz > cut.tar.gz'],
+    {
+      cwd: stack.folder,
+    },
+  );
   execFileSync('mkfifo', [join(stack.folder, 'pipe')]);
   stack.write('no.tar.gz', 'not compressed');
   const done = await stack.stack(['build'], { timeoutMs: 20_000 });
@@ -124,5 +131,9 @@ with tarfile.open('hard.tar', 'w') as t:
   );
   expect(await stack.stack(['build'], { timeoutMs: 20_000 })).toMatchObject({ code: 0 });
   stack.write('Dockerfile', 'FROM busybox:1\nADD hard.tar /hard/\n');
-  expect(await errorOf(stack)).toMatch(/hard\.tar|shadow/);
+  expect(await errorOf(stack)).toMatchSnapshot('a hard link that leads out');
+  stack.write('Dockerfile', 'FROM busybox:1\nADD up.tar /up/\n');
+  expect(await errorOf(stack)).toMatchSnapshot('a name that leads out');
+  stack.write('Dockerfile', 'FROM busybox:1\nADD cut.tar.gz /cut/\n');
+  expect(await errorOf(stack)).toMatchSnapshot('cut off');
 });

@@ -78,9 +78,23 @@ export async function unpack(copying: Copying, item: Item, directory: Fd): Promi
     }
     reader.finish();
     sink.finish();
+  } catch (thrown) {
+    throw explained(thrown, item.name);
   } finally {
     sink.close();
   }
+}
+
+/** What the readers of images' archives and zlib say, in words about this one. */
+function explained(thrown: unknown, name: string): unknown {
+  const { code, message } = thrown as NodeJS.ErrnoException;
+  const isHostile = code === 'image.hostile-archive';
+  if (!isHostile && !code?.startsWith('Z_') && !code?.startsWith('image.')) return thrown;
+  return new StackError(isHostile ? 'image.hostile-archive' : 'build.context', {
+    message: `${name} cannot be unpacked: ${message.replace(/\.$/, '')}.`,
+    hint: isHostile ? 'Do not use this archive. Nothing was tagged.' : 'It is damaged, or cut off: make it again.',
+    cause: thrown,
+  });
 }
 
 function decompress(source: Readable, compression: Compression | undefined, name: string): Readable {
