@@ -49,6 +49,10 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import('./plan.ts')).plan,
   },
   build: { summary: 'Build the images of services', load: async () => (await import('./build.ts')).build },
+  builder: {
+    summary: 'Remove what builds keep for the next one',
+    load: async () => (await import('./builder.ts')).builder,
+  },
   push: {
     summary: 'Push the images that the services build',
     load: async () => (await import('./push.ts')).push,
@@ -58,7 +62,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import('./image.ts')).image,
   },
   gc: {
-    summary: 'Make room: remove unused images, the least recently used first',
+    summary: 'Make room: remove unused images and build cache, the least recently used first',
     load: async () => (await import('./gc.ts')).gc,
   },
   system: {

@@ -6,24 +6,35 @@ import { size } from './render/words.ts';
 
 export const gc = define<{ keep: number }>({
   usage: 'gc',
-  summary: 'Make room: remove unused images, the least recently used first',
+  summary: 'Make room: remove unused images and build cache, the least recently used first',
   examples: [
-    ['stack gc --keep 20GB', 'Remove until images and layers take at most 20 GB, or only used ones are left.'],
+    ['stack gc --keep 20GB', 'Remove until images and build cache take at most 20 GB, or only used ones are left.'],
     ['stack gc --keep 0', 'Remove every image that no container uses.'],
   ],
   options(command) {
-    command.requiredOption('--keep <size>', 'disk that images may take: 500MB, 20GB, 20GiB, or bytes', bytes);
+    command.requiredOption(
+      '--keep <size>',
+      'disk that images and build cache may take: 500MB, 20GB, 20GiB, or bytes',
+      bytes,
+    );
   },
   async action(context, _, { keep }) {
-    const [host, images, { gc }] = await Promise.all([
+    const [host, images, { gc }, { cacheItems, removeGone }] = await Promise.all([
       context.host(),
       openImages(context),
       import('../engine/images/prune.ts'),
+      import('../engine/build/cache.ts'),
     ]);
-    const done = await interruptible((signal) => gc(images.store, host.layout, images.list, keep, signal));
+    const { store } = images;
+    const done = await interruptible((signal) =>
+      gc(store, host.layout, images.list, keep, signal, () => cacheItems(store, host.layout)),
+    );
+    done.bytes += removeGone(store, host.layout);
     for (const each of done.untagged) context.stdout.write(`untagged: ${each}\n`);
     for (const each of done.deleted) context.stdout.write(`deleted: ${each}\n`);
-    context.stdout.write(`Total reclaimed space: ${size(done.bytes)}\nImages take now: ${size(done.total)}\n`);
+    context.stdout.write(
+      `Total reclaimed space: ${size(done.bytes)}\nImages and build cache take now: ${size(done.total)}\n`,
+    );
     if (done.total > keep) context.stdout.write('What is left is used by containers.\n');
   },
 });

@@ -48,19 +48,24 @@ export const df = define<{ verbose?: boolean; format: string }>({
 type Found = Awaited<ReturnType<typeof look>>;
 
 async function look(context: Context) {
-  const [host, engine, images, { usage }, { containerUsage, volumeUsage }] = await Promise.all([
-    context.host(),
-    context.engine(),
-    openImages(context),
-    import('../../engine/images/usage.ts'),
-    import('../../engine/disk-usage.ts'),
-  ]);
+  const [host, engine, images, { usage }, { containerUsage, volumeUsage }, { cacheItems, cacheSize }] =
+    await Promise.all([
+      context.host(),
+      context.engine(),
+      openImages(context),
+      import('../../engine/images/usage.ts'),
+      import('../../engine/disk-usage.ts'),
+      import('../../engine/build/cache.ts'),
+    ]);
   const observed = engine.stacks().flatMap((stack) => engine.observeContainers(stack));
   const containers = observed.map(({ record, status }) => ({
     ...containerUsage(host.layout, { record, isRunning: ['running', 'paused', 'restarting'].includes(status.state) }),
     status: statusText(record, status, Date.now()),
   }));
+  const cache = cacheItems(images.store, host.layout);
+  const sizeOf = (items: typeof cache) => cacheSize(images.store, host.layout, items);
   return {
+    cache: { items: cache, size: sizeOf(cache), used: sizeOf(cache.filter(({ isUsed }) => isUsed)) },
     images: usage(images.store, host.layout, images.list()),
     containers,
     volumes: volumeUsage(
@@ -72,7 +77,7 @@ async function look(context: Context) {
 
 const total = (each: { size: number }[]) => each.reduce((sum, { size }) => sum + size, 0);
 
-function rows({ images, containers, volumes }: Found): Row[] {
+function rows({ images, containers, volumes, cache }: Found): Row[] {
   const row = (type: string, count: number, active: number, bytes: number, free: number): Row => ({
     Type: type,
     TotalCount: String(count),
@@ -91,11 +96,17 @@ function rows({ images, containers, volumes }: Found): Row[] {
     row('Images', images.images.length, used.length, images.total, images.total - held),
     row('Containers', containers.length, running.length, total(containers), total(containers) - total(running)),
     row('Local Volumes', volumes.length, mounted.length, total(volumes), total(volumes) - total(mounted)),
-    row('Build Cache', 0, 0, 0, 0),
+    row(
+      'Build Cache',
+      cache.items.length,
+      cache.items.filter(({ isUsed }) => isUsed).length,
+      cache.size,
+      cache.size - cache.used,
+    ),
   ];
 }
 
-function details({ images, containers, volumes }: Found) {
+function details({ images, containers, volumes, cache }: Found) {
   return {
     Images: images.images.flatMap(({ image, size: whole, unique, users }) =>
       imageEntries([image], Date.now(), false).map(({ Repository, Tag, ID, CreatedSince }) => ({
@@ -119,11 +130,19 @@ function details({ images, containers, volumes }: Found) {
       Names: record.name,
     })),
     Volumes: volumes.map(({ name, links, size: bytes }) => ({ Name: name, Links: String(links), Size: size(bytes) })),
+    BuildCache: cache.items.map(({ key, kind, size: bytes, lastUsed, isUsed, isShared }) => ({
+      ID: key.slice(0, 12),
+      CacheType: kind === 'step' ? 'regular' : 'exec.cachemount',
+      Size: size(bytes),
+      LastUsedSince: ago(new Date(lastUsed).toISOString(), Date.now()),
+      InUse: String(isUsed),
+      Shared: String(isShared),
+    })),
   };
 }
 
 function detailTables(found: Found): string {
-  const { Images, Containers, Volumes } = details(found);
+  const { Images, Containers, Volumes, BuildCache } = details(found);
   const part = (title: string, header: string[], lines: object[]) =>
     `${title} space usage:\n\n${table(
       header,
@@ -137,6 +156,7 @@ function detailTables(found: Found): string {
     ),
     part('Containers', ['CONTAINER ID', 'IMAGE', 'LOCAL VOLUMES', 'SIZE', 'CREATED', 'STATUS', 'NAMES'], Containers),
     part('Local Volumes', ['VOLUME NAME', 'LINKS', 'SIZE'], Volumes),
+    part('Build cache', ['CACHE ID', 'CACHE TYPE', 'SIZE', 'LAST USED', 'IN USE', 'SHARED'], BuildCache),
     `Left by interrupted commands: ${size(found.images.unreferenced)}\n`,
   ].join('');
 }

@@ -10,15 +10,18 @@ import { type Result, StackError } from '../../schemas/errors.ts';
 import type { Platform, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
 import type { Images } from '../images/images.ts';
+import type { Lease } from '../images/leases.ts';
+import { interruption } from '../images/locks.ts';
 import { showPlatform } from '../images/platform.ts';
 import type { Networks } from '../network/network.ts';
 import { exportImage } from './export.ts';
 import { Records } from './records.ts';
 import { BuildSession } from './session.ts';
-import { type BuildEvent, Solver } from './solve.ts';
+import { Solver } from './solve.ts';
+import type { BuildEvent } from './solving.ts';
 import { Sources } from './sources.ts';
 
-export type { BuildEvent } from './solve.ts';
+export type { BuildEvent } from './solving.ts';
 
 export interface BuildRequest {
   /** Directory of the context. */
@@ -47,10 +50,10 @@ export interface Builds {
 }
 
 export function createBuilds(host: Host, images: Images, networks: () => Promise<Networks>): Builds {
-  const folder = join(host.layout.root, 'build');
+  const folder = host.layout.build;
   const { store } = images;
 
-  async function graphOf(request: BuildRequest, resolved: Map<string, string[]>, everyStage: boolean) {
+  async function graphOf(request: BuildRequest, lease: Lease, resolved: Map<string, string[]>, everyStage: boolean) {
     const { settings, signal } = request;
     const tree = readDockerfile(request);
     const world: BuildWorld = {
@@ -70,19 +73,18 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     };
     return buildGraph({ tree, settings, context, world, everyStage });
   }
-  const lease = store.lease();
-
   return {
     async check(request) {
-      return graphOf(request, new Map(), true);
+      using lease = store.lease();
+      return await graphOf(request, lease, new Map(), true);
     },
     async build(request) {
       const { signal, emit, warn, secrets, ssh, names } = request;
       store.prepare();
-      await BuildSession.sweep(host, networks);
-      using held = store.lease();
+      await BuildSession.sweep(host, networks, join(folder, 'fetched'));
+      using lease = store.lease();
       const resolved = new Map<string, string[]>();
-      const graph = unwrap(await graphOf(request, resolved, false), warn);
+      const graph = unwrap(await graphOf(request, lease, resolved, false), warn);
       const records = new Records(folder);
       const caches = join(folder, 'caches');
       await using session = new BuildSession(host, networks);
@@ -92,10 +94,10 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         using sources = new Sources(host.kernel.filesystem, records, fetched, signal);
         const [result] = graph.results;
         if (!result || graph.results.length > 1) throw unsupported('several platforms at once');
-        const common = { host, store, lease: held, records, sources, session, graph, images: resolved };
+        const common = { host, store, lease, records, sources, session, graph, images: resolved };
         const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
         const [tree] = await solver.solve([result.vertex]);
-        return await exportImage({
+        const image = await exportImage({
           store,
           addon: host.kernel.addon,
           records,
@@ -106,6 +108,11 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           names,
           signal,
         });
+        // The image was synced to the disk, and with it whatever was made before.
+        store.settleLayers([...solver.made]);
+        return image;
+      } catch (thrown) {
+        throw signal.aborted ? interruption(`Building ${names[0] ?? request.context}`) : thrown;
       } finally {
         rmSync(fetched, { recursive: true, force: true });
       }

@@ -9,7 +9,7 @@ import { clear, copyEntry, kindAt, type Override, openDirectory, setMetadata } f
 import { resolvePath } from './resolve.ts';
 import { digestItem, type Item, type Source, select, visitItem } from './select.ts';
 import { isArchive, unpack } from './unpack.ts';
-import type { Found } from './walk.ts';
+import { type Found, paced } from './walk.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 
@@ -38,11 +38,11 @@ export function selectAll(
 }
 
 /** What of the sources decides the outcome. */
-export function digestOf(verbs: FilesystemVerbs, selected: Selected[]): string {
+export async function digestOf(verbs: FilesystemVerbs, selected: Selected[], signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   for (const one of selected) {
     if (one.type === 'inline') hash.update(`inline\0${one.name}\0${one.content}\0`);
-    else digestItem(verbs, one.item, hash);
+    else await digestItem(verbs, one.item, hash, signal);
   }
   return hash.digest('hex');
 }
@@ -57,6 +57,7 @@ export interface Copying {
   chmod: string | undefined;
   /** Nanoseconds since 1970, of what has no time of its own. */
   nowNs: bigint;
+  signal: AbortSignal;
 }
 
 /** @throws StackError build.path where one is a file and the other a directory */
@@ -72,7 +73,7 @@ export async function copyAll(copying: Copying, selected: Selected[]): Promise<v
       writeInline(copying, directory, name, one.content);
       closeSync(directory);
     } else if (isContents) await copyContents(copying, one.item, destination);
-    else if (one.unpack && !one.item.isDirectory && isArchive(verbs, one.item)) {
+    else if (one.unpack && isArchive(verbs, one.item)) {
       const directory = makeDirectories(copying, destination);
       try {
         await unpack(copying, one.item, directory);
@@ -83,7 +84,7 @@ export async function copyAll(copying: Copying, selected: Selected[]): Promise<v
     else {
       const { directory, name } = placeFor(copying, isInto ? `${destination}/${one.item.name}` : destination);
       try {
-        copyOne(copying, one.item, directory, name);
+        await copyOne(copying, one.item, directory, name);
       } finally {
         closeSync(directory);
       }
@@ -96,9 +97,9 @@ const overrideOf = ({ owner, chmod }: Copying, item?: Item): Override => {
   return { ...own, ...(chmod ? { mode: changeMode(chmod) } : {}) };
 };
 
-function copyOne(copying: Copying, item: Item, directory: Fd, name: string): void {
-  const { verbs } = copying;
-  visitItem(verbs, item, {
+async function copyOne(copying: Copying, item: Item, directory: Fd, name: string): Promise<void> {
+  const { verbs, signal } = copying;
+  const steps = visitItem(verbs, item, {
     visit(found) {
       clear(verbs, directory, name, `/${item.path}`);
       copyEntry(verbs, found, directory, name, overrideOf(copying, item));
@@ -106,6 +107,7 @@ function copyOne(copying: Copying, item: Item, directory: Fd, name: string): voi
     enter() {},
     leave() {},
   });
+  await paced(steps, signal);
 }
 
 /** What lies in a directory into the directory `destination`. One that exists keeps its owner, mode and times. */
@@ -137,7 +139,7 @@ async function copyContents(copying: Copying, item: Item, destination: string): 
     copyEntry(verbs, found, directory, found.name, over);
   };
   try {
-    visitItem(verbs, item, {
+    const steps = visitItem(verbs, item, {
       visit,
       enter(found) {
         if (found.path === '') open.push({ fd: top, keeps: keepsTop });
@@ -153,6 +155,7 @@ async function copyContents(copying: Copying, item: Item, destination: string): 
         if (fd !== top) closeSync(fd);
       },
     });
+    await paced(steps, copying.signal);
   } finally {
     for (const { fd } of open) if (fd !== top) closeSync(fd);
     closeSync(top);

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, createWriteStream, mkdirSync, rmSync, utimesSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -50,7 +51,11 @@ export async function fetchGit(operation: GitOperation, directory: string, signa
     );
   }
   if (!keepGitDirectory) rmSync(join(directory, '.git'), { recursive: true, force: true });
-  return subdirectory ? join(directory, subdirectory) : directory;
+  if (!subdirectory) return directory;
+  // The repository may come from a stranger: neither .. nor a link in it leads out.
+  const path = await realpath(join(directory, subdirectory)).catch(() => '');
+  if (path.startsWith(`${await realpath(directory)}/`)) return path;
+  throw failed(`${remote} has no directory ${subdirectory}.`, 'Check what stands after the colon of the address.');
 }
 
 /** Downloads into `directory`. @throws StackError build.fetch */

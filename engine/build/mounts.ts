@@ -1,6 +1,18 @@
 /** The mounts of a RUN step: what is bound, from where, and what has to be there first. */
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { BindMount, CacheMount, RunMount, SecretMount, SshMount } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -10,8 +22,10 @@ import { lock, tryLock } from '../images/locks.ts';
 import type { Store } from '../images/store.ts';
 import type { Overlay } from '../runtime/program/process.ts';
 import { copyTree } from '../volumes/tree.ts';
+import { copyAll, type Selected } from './copy.ts';
 import type { NewLayer } from './new-layer.ts';
 import { resolvePath } from './resolve.ts';
+import { type Source, select } from './select.ts';
 import { forwardAgent } from './ssh.ts';
 import { directoriesOf, openView, type Tree } from './tree.ts';
 
@@ -28,8 +42,8 @@ export interface MountRequest {
   mounts: RunMount[];
   /** What an input number stands for. */
   tree(input: number): Promise<Tree>;
-  /** A directory of the machine that an input is; undefined for one that is a tree. */
-  contextDirectory(input: number): Promise<string | undefined>;
+  /** A directory of the machine that an input is, and its files where not all count; undefined for one that is a tree. */
+  contextDirectory(input: number): Promise<{ path: string; filtered: Source | undefined } | undefined>;
   /** Values by id. */
   secrets: Map<string, Buffer>;
   /** Sockets of agents by id. */
@@ -46,13 +60,14 @@ export async function prepareMounts(request: MountRequest): Promise<PreparedMoun
   const stack = new AsyncDisposableStack();
   const prepared = { mounts: [] as Mount[], views: [] as Overlay[], environment: [] as string[] };
   try {
+    const caches = await takeCaches(request, stack);
     for (const [at, mount] of request.mounts.entries()) {
       switch (mount.type) {
         case 'bind':
           prepared.mounts.push(await bind(request, mount, at, prepared.views));
           break;
         case 'cache':
-          prepared.mounts.push(bound(await cache(request, mount, stack), mount.target, mount.readonly));
+          prepared.mounts.push(bound(caches.get(mount.id)!, mount.target, mount.readonly));
           break;
         case 'tmpfs':
           prepared.mounts.push({
@@ -104,7 +119,8 @@ async function bind(request: MountRequest, mount: BindMount, at: number, views: 
   const { store, layer } = request;
   const directory = mount.input === undefined ? undefined : await request.contextDirectory(mount.input);
   const tree = mount.input === undefined || directory ? { diffIds: [] } : await request.tree(mount.input);
-  const layers = directory ? [directory] : directoriesOf(store, tree);
+  if (directory?.filtered) directory.path = await copied(request, mount, at, directory.filtered);
+  const layers = directory ? [directory.path] : directoriesOf(store, tree);
   const target = layer.make(`views/${at}`);
   views.push({
     layers: layers.length > 0 ? layers : [layer.make('empty')],
@@ -112,8 +128,33 @@ async function bind(request: MountRequest, mount: BindMount, at: number, views: 
     work: layer.make(`mounts/${at}-work`),
     target,
   });
-  const source = directory ? sourceIn(store.verbs, directory, mount) : sourceOf(store, tree, mount);
+  const source = directory ? sourceIn(store.verbs, directory.path, mount) : sourceOf(store, tree, mount);
   return bound(source ? `${target}/${source}` : target, mount.target, mount.readonly);
+}
+
+/** What the ignore file leaves out is not there: what is mounted is a copy of the rest, at the same place. */
+async function copied({ store, layer, signal }: MountRequest, { source: path }: BindMount, at: number, source: Source) {
+  const directory = layer.make(`mounts/${at}-context`);
+  const { verbs } = store;
+  const wanted = {
+    path,
+    wildcard: false,
+    emptyAllowed: false,
+    followSymlinks: true,
+    contentsOnly: true,
+    unpack: false,
+  };
+  const root = openSync(directory, constants.O_DIRECTORY);
+  const copying = { verbs, root, owner: undefined, chmod: undefined, nowNs: BigInt(Date.now()) * 1_000_000n, signal };
+  try {
+    for (const item of select(verbs, source, { type: 'input', input: 0, ...wanted }, [])) {
+      const one: Selected = { type: 'item', item, contentsOnly: true, keepsPath: false, unpack: false };
+      await copyAll({ ...copying, destination: `/${item.path}` }, [one]);
+    }
+  } finally {
+    closeSync(root);
+  }
+  return directory;
 }
 
 function sourceOf(store: Store, tree: Tree, mount: { source: string }): string {
@@ -139,6 +180,19 @@ function inside({ path, kind }: ReturnType<typeof resolvePath>, written: string)
   });
 }
 
+/**
+ * Directories by id. All steps take theirs in one order, so that no two wait for each other; one that a step mounts twice is
+ * taken once, `locked` if one of them says so.
+ */
+async function takeCaches(request: MountRequest, stack: AsyncDisposableStack): Promise<Map<string, string>> {
+  const rank = ({ sharing }: CacheMount) => ['locked', 'private', 'shared'].indexOf(sharing);
+  const mounts = request.mounts.filter((mount) => mount.type === 'cache');
+  mounts.sort((a, b) => (a.id === b.id ? rank(a) - rank(b) : a.id < b.id ? -1 : 1));
+  const taken = new Map<string, string>();
+  for (const mount of mounts) if (!taken.has(mount.id)) taken.set(mount.id, await cache(request, mount, stack));
+  return taken;
+}
+
 /** The cache's directory; `locked` waits for it, `private` takes one that nobody uses. */
 async function cache(request: MountRequest, mount: CacheMount, stack: AsyncDisposableStack): Promise<string> {
   const { caches, store, signal } = request;
@@ -152,21 +206,23 @@ async function cache(request: MountRequest, mount: CacheMount, stack: AsyncDispo
       if (!taken) continue;
       stack.use(taken);
     } else stack.use(await lock(store.verbs, path, mount.sharing === 'locked' ? 'exclusive' : 'shared', signal));
+    // When it was last used.
+    utimesSync(path, new Date(), new Date());
     const directory = join(caches, name);
-    await fillCache(request, mount, directory);
+    if (!existsSync(directory)) await fillCache(request, mount, directory);
     return join(directory, 'data');
   }
 }
 
-async function fillCache({ store, tree }: MountRequest, mount: CacheMount, directory: string): Promise<void> {
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-    return;
-  }
-  const data = join(directory, 'data');
-  mkdirSync(data);
+/** Whole or not at all: those that share it take turns, and the second finds it done. */
+async function fillCache(request: MountRequest, mount: CacheMount, directory: string): Promise<void> {
+  const { store, tree, signal } = request;
+  using _ = await lock(store.verbs, `${directory}.fill`, 'exclusive', signal);
+  if (existsSync(directory)) return;
+  const made = `${directory}.new`;
+  rmSync(made, { recursive: true, force: true });
+  const data = join(made, 'data');
+  mkdirSync(data, { recursive: true, mode: 0o700 });
   if (mount.input !== undefined) {
     using view = openView(store, store.verbs, await tree(mount.input));
     const source = inside(resolvePath(store.verbs, view?.root, mount.source), mount.source);
@@ -183,6 +239,7 @@ async function fillCache({ store, tree }: MountRequest, mount: CacheMount, direc
   }
   chownSync(data, mount.uid, mount.gid);
   chmodSync(data, mount.mode);
+  renameSync(made, directory);
 }
 
 type Prepared = Pick<PreparedMounts, 'mounts' | 'environment'>;

@@ -1,11 +1,14 @@
 /** A layer in the making: an upper directory that becomes a layer of the store when it is whole. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { Fd } from '../../schemas/kernel.ts';
 import { chainIds, removeLayer } from '../images/layer.ts';
+import { layerTar } from '../images/layer-tar.ts';
 import { removeTree } from '../images/remove-tree.ts';
 import type { Store } from '../images/store.ts';
+import { copyTree } from '../volumes/tree.ts';
 import { directoriesOf, type Tree, withLayer } from './tree.ts';
 
 const { O_DIRECTORY } = constants;
@@ -58,10 +61,12 @@ export class NewLayer implements Disposable {
     }
   }
 
-  /** Gives it to the store. Where another build was faster with the same content, that one's stays. */
-  publish(diffId: string): Tree {
+  /** Gives it to the store; a lease keeps its chain id already. Where another build was faster with the same content, that one's stays. */
+  async publish(diffId: string): Promise<Tree> {
     const tree = withLayer(this.#base, diffId);
     const chain = chainIds(tree.diffIds).at(-1)!;
+    // Another build, or a pull, may be at the same layer: what is whole is never replaced under those who use it.
+    using _ = await this.#store.lock(chain);
     if (this.#store.hasLayer(chain)) return tree;
     for (const name of readdirSync(this.directory)) {
       if (name !== 'fs') removeTree(this.#store.verbs, this.#lock, name);
@@ -73,8 +78,49 @@ export class NewLayer implements Disposable {
     return tree;
   }
 
+  /** Gives it what a layer of the store has. @param chain its id, in hex. */
+  async fillFrom(chain: string): Promise<void> {
+    const from = openSync(join(this.#store.layer(chain), 'fs'), O_DIRECTORY);
+    const to = openSync(this.upper, O_DIRECTORY);
+    try {
+      await copyTree(this.#store.verbs, from, to);
+    } finally {
+      closeSync(from);
+      closeSync(to);
+    }
+  }
+
   [Symbol.dispose](): void {
     if (!this.#isPublished) removeLayer(this.#store, this.name);
     closeSync(this.#lock);
   }
+}
+
+/** Bytes that are hashed in one go: output of other steps, and Ctrl-C, wait for so long. */
+const yieldAfter = 8 * 1024 * 1024;
+
+/** Digest of a directory as the tar of a layer. @param epoch seconds since 1970 that times are clamped to. */
+export async function diffIdOf(
+  store: Store,
+  directory: string,
+  epoch: number | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  const fd = openSync(directory, O_DIRECTORY);
+  const hash = createHash('sha256');
+  const options = epoch === undefined ? {} : { latestNs: BigInt(epoch) * 1_000_000_000n };
+  let pending = 0;
+  try {
+    for (const piece of layerTar(store.verbs, fd, options)) {
+      hash.update(piece);
+      pending += piece.length;
+      if (pending < yieldAfter) continue;
+      pending = 0;
+      await setImmediate();
+      signal.throwIfAborted();
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return `sha256:${hash.digest('hex')}`;
 }

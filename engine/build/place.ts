@@ -97,7 +97,7 @@ export function setMetadata(
     setMode(verbs, target, name, over.mode?.(mode, kind === 'directory') ?? mode);
   }
   for (const attribute of verbs.llistxattr(parent, from)) {
-    if (isOwn(attribute)) verbs.lsetxattr(target, name, attribute, verbs.lgetxattr(parent, from, attribute));
+    if (isCopied(attribute)) verbs.lsetxattr(target, name, attribute, verbs.lgetxattr(parent, from, attribute));
   }
   verbs.utimensat(target, name, stat.mtimeNs, stat.mtimeNs);
 }
@@ -136,8 +136,8 @@ export function openDirectory(verbs: FilesystemVerbs, parent: Fd, name: string, 
   }
 }
 
-/** overlayfs keeps its own notes in attributes, and labels are the host's business. */
-const isOwn = (attribute: string) =>
+/** Whether an extended attribute goes along: overlayfs keeps its own notes in some, and labels are the host's business. */
+export const isCopied = (attribute: string) =>
   !attribute.startsWith('trusted.overlay.') &&
   !attribute.startsWith('user.overlay.') &&
   attribute !== 'security.selinux';

@@ -1,21 +1,21 @@
 /** What builds remember: the layer a step made, by its key, and the digests of files by what stat(2) says of them. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readStep, type StepRecord } from '../images/build-cache.ts';
 import type { Found } from './walk.ts';
-
-export interface StepRecord {
-  /** The tree that came out, lowest layer first. */
-  diffIds: string[];
-  createdAt: string;
-}
 
 /** Written whole or not at all; what cannot be read is not there. */
 function write(path: string, value: unknown): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomBytes(4).toString('hex')}`;
-  writeFileSync(temporary, JSON.stringify(value));
-  renameSync(temporary, path);
+  try {
+    writeFileSync(temporary, JSON.stringify(value));
+    renameSync(temporary, path);
+  } catch (thrown) {
+    rmSync(temporary, { force: true });
+    throw thrown;
+  }
 }
 
 function read<T>(path: string): T | undefined {
@@ -37,8 +37,8 @@ export class Records {
   /** Of the step with this key (hex). Its last use is the file's time. */
   find(key: string): StepRecord | undefined {
     const path = this.#step(key);
-    const found = read<StepRecord>(path);
-    if (!Array.isArray(found?.diffIds)) return undefined;
+    const found = readStep(path);
+    if (!found) return undefined;
     try {
       const now = new Date();
       utimesSync(path, now, now);
@@ -102,7 +102,12 @@ export class FileDigests {
   }
 
   save(): void {
-    if (this.#isChanged) write(this.#path, { ...this.#known, ...this.#used });
+    if (!this.#isChanged) return;
     this.#isChanged = false;
+    try {
+      write(this.#path, { ...this.#known, ...this.#used });
+    } catch {
+      // On a full disk the files are read again next time.
+    }
   }
 }

@@ -31,7 +31,8 @@ import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import { securityModules } from '../security/security.ts';
 import type { PreparedMounts } from './mounts.ts';
 import type { NewLayer } from './new-layer.ts';
-import { type BuildSession, type StepNetwork, stepResolvConf } from './session.ts';
+import { stepResolvConf } from './resolv-conf.ts';
+import type { BuildSession, StepNetwork } from './session.ts';
 import { missingPlaces, removePlaces } from './stubs.ts';
 import { chainOf, directoriesOf, openView, type Tree } from './tree.ts';
 
@@ -162,6 +163,11 @@ async function execute(request: RunRequest, spec: RuntimeSpec, network: StepNetw
   output.on('data', onOutput);
   const drained = new Promise<void>((resolve) => output.once('close', resolve));
   output.on('error', () => {});
+  let isOpen = true;
+  const closeWrite = () => {
+    if (isOpen) closeSync(write);
+    isOpen = false;
+  };
   const interrupt = () => killCgroup(path);
   try {
     makeCgroups(plan, verbs);
@@ -169,7 +175,7 @@ async function execute(request: RunRequest, spec: RuntimeSpec, network: StepNetw
     const fds = network ? [network.namespace, write] : [write];
     const at = fds.length - 1;
     const launched = await launchProcess(verbs, { steps, fds, stdio: [-1, at, at], waits: true, endsWithCaller: true });
-    closeSync(write);
+    closeWrite();
     signal.addEventListener('abort', interrupt, { once: true });
     if (signal.aborted) interrupt();
     try {
@@ -179,6 +185,7 @@ async function execute(request: RunRequest, spec: RuntimeSpec, network: StepNetw
     }
   } finally {
     signal.removeEventListener('abort', interrupt);
+    closeWrite();
     // What it left running ends with it, and lets go of the pipe.
     await removeCgroups(path);
     await drained;

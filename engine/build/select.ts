@@ -6,8 +6,9 @@ import { createIgnoreMatcher } from '../../planner/dockerfile/ignore/ignore.ts';
 import type { CopyPaths } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import { isCopied } from './place.ts';
 import { openPlain, resolvePath } from './resolve.ts';
-import { type Filter, type Found, kindOf, walk } from './walk.ts';
+import { type Filter, type Found, kindOf, paced, walk } from './walk.ts';
 
 const { O_DIRECTORY, O_RDONLY } = constants;
 
@@ -39,7 +40,8 @@ export interface Item {
 export function select(verbs: FilesystemVerbs, source: Source, wanted: CopyPaths, exclude: string[]): Item[] {
   const written = wanted.wildcard ? expand(verbs, source, wanted.path) : [wanted.path];
   const items = written.flatMap((path) => item(verbs, source, wanted, path, exclude) ?? []);
-  if (items.length === 0 && !(wanted.wildcard && wanted.emptyAllowed)) throw notFound(wanted.path, source);
+  const mayBeEmpty = wanted.wildcard && wanted.emptyAllowed && isPattern(wanted.path);
+  if (items.length === 0 && !mayBeEmpty) throw notFound(wanted.path, source);
   return items;
 }
 
@@ -76,16 +78,17 @@ function item(
   };
 }
 
+const isPattern = (path: string) => /[*?[\\]/.test(path);
+
 const all: Filter = { includes: () => true, enters: () => true };
 
 /** Paths that a pattern of filepath.Match means, sorted. */
 function expand(verbs: FilesystemVerbs, { root, filter }: Source, pattern: string): string[] {
   let found = [''];
   for (const part of pattern.split('/').filter(Boolean)) {
-    const isPattern = /[*?[\\]/.test(part);
     found = found.flatMap((base) => {
       const path = (name: string) => (base ? `${base}/${name}` : name);
-      if (!isPattern) return [path(part)];
+      if (!isPattern(part)) return [path(part)];
       const real = resolvePath(verbs, root, base);
       if (real.kind !== 'directory') return [];
       const fd = verbs.openat2(root, real.path || '.', { flags: O_RDONLY | O_DIRECTORY });
@@ -119,17 +122,17 @@ function notFound(path: string, { isContext }: Source): StackError {
 }
 
 /** Visits everything an item stands for; a single file is found as '' in the directory it lies in. */
-export function visitItem(
+export function* visitItem(
   verbs: FilesystemVerbs,
   { source, path, isDirectory, filter }: Item,
   visitor: Parameters<typeof walk>[2],
-): void {
+): Generator<undefined, void> {
   const slash = path.lastIndexOf('/');
   const at = isDirectory ? path : path.slice(0, Math.max(slash, 0));
-  const directory = verbs.openat2(source.root, at || '.', { flags: O_RDONLY | O_DIRECTORY });
+  const directory = verbs.openat2(source.root, at || '.', { flags: O_RDONLY | O_DIRECTORY, resolve: 0x08 | 0x04 });
   try {
     if (isDirectory) {
-      walk(verbs, directory, visitor, filter);
+      yield* walk(verbs, directory, visitor, filter);
       return;
     }
     const fd = openPlain(verbs, source.root, path);
@@ -146,7 +149,7 @@ export function visitItem(
  * Feeds a hash with all that matters of an item: names, kinds, modes, owners of what is no context, attributes, contents.
  * Times do not: a file that was touched is the same.
  */
-export function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash): void {
+export async function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash, signal: AbortSignal): Promise<void> {
   const { source } = item;
   hash.update(`item\0${item.name}\0${item.isDirectory}\0`);
   const note = (found: Found) => {
@@ -160,17 +163,14 @@ export function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash): void
       const full = [item.path, path].filter(Boolean).join('/');
       hash.update(`${source.digest?.(found, full) ?? contentDigest(verbs, found)}\0`);
     }
-    if (!source.isContext) {
-      for (const attribute of verbs.llistxattr(parent, name).sort()) {
-        if (attribute.startsWith('trusted.') || attribute === 'security.selinux') continue;
-        hash
-          .update(`${attribute}\0`)
-          .update(verbs.lgetxattr(parent, name, attribute))
-          .update('\0');
-      }
+    for (const attribute of verbs.llistxattr(parent, name).filter(isCopied).sort()) {
+      hash
+        .update(`${attribute}\0`)
+        .update(verbs.lgetxattr(parent, name, attribute))
+        .update('\0');
     }
   };
-  visitItem(verbs, item, { visit: note, enter: note, leave: () => {} });
+  await paced(visitItem(verbs, item, { visit: note, enter: note, leave: () => {} }), signal);
 }
 
 const buffer = Buffer.allocUnsafe(256 * 1024);

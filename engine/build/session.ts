@@ -1,14 +1,14 @@
 /** What the RUN steps of one build share: a network, made when the first of them needs it, gone with the build. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Endpoint, NetworkRecord } from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { Service } from '../../schemas/project.ts';
 import { cgroupParent, type Host } from '../host.ts';
+import { makeLocked } from '../images/locks.ts';
 import type { Member, Networks } from '../network/network.ts';
 import { containerCgroups, removeCgroups, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
-import { resolverFiles } from '../runtime/spec-files.ts';
 
 const prefix = 'build-';
 
@@ -38,26 +38,35 @@ export class BuildSession implements AsyncDisposable {
     this.#networks = networks;
     this.name = prefix + randomBytes(4).toString('hex');
     this.run = join(host.layout.run, 'builds', this.name);
-    mkdirSync(this.run, { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(this.run), { recursive: true, mode: 0o700 });
+    // The folder itself is the lock: however early this process is killed, a sweep can tell that it is nobody's.
+    this.#lock = makeLocked(host.kernel.filesystem, this.run, () => {
+      mkdirSync(this.run, { mode: 0o700 });
+      return openSync(this.run, constants.O_DIRECTORY);
+    });
     this.emptyDirectory = join(this.run, 'empty');
     mkdirSync(this.emptyDirectory, { mode: 0o755 });
-    this.#lock = openSync(join(this.run, 'lock'), 'wx', 0o600);
-    host.kernel.filesystem.tryFlock(this.#lock, 'exclusive');
   }
 
-  /** Takes away what builds that were killed left: cgroups with their processes, networks, secrets. */
-  static async sweep(host: Host, networks: () => Promise<Networks>): Promise<void> {
+  /**
+   * Takes away what builds that were killed left: cgroups with their processes, networks, secrets, and what they had fetched
+   * into folders of their names in `fetched`. After a restart of the machine only their networks and those are left.
+   */
+  static async sweep(host: Host, networks: () => Promise<Networks>, fetched: string): Promise<void> {
     const folder = join(host.layout.run, 'builds');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const name of readdirSync(folder)) {
+    for (const name of new Set([...readdirSync(folder), ...(await remains(networks, fetched))])) {
+      mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
       let lock: Fd;
       try {
-        lock = openSync(join(folder, name, 'lock'), 'r');
+        lock = openSync(join(folder, name), constants.O_DIRECTORY);
       } catch {
-        continue; // It is just being made, or just gone.
+        continue; // Just gone.
       }
       try {
-        if (host.kernel.filesystem.tryFlock(lock, 'exclusive')) await discard(host, networks, name);
+        if (!host.kernel.filesystem.tryFlock(lock, 'exclusive')) continue;
+        rmSync(join(fetched, name), { recursive: true, force: true });
+        await discard(host, networks, name);
       } finally {
         closeSync(lock);
       }
@@ -101,6 +110,13 @@ export class BuildSession implements AsyncDisposable {
   }
 }
 
+/** Names of builds that have something beyond their folders. */
+async function remains(networks: () => Promise<Networks>, fetched: string): Promise<string[]> {
+  const records = (await networks()).list().map(({ stack }) => stack);
+  const folders = existsSync(fetched) ? readdirSync(fetched) : [];
+  return [...records, ...folders].filter((name) => /^build-[0-9a-f]{8}$/.test(name));
+}
+
 async function discard(host: Host, networks: () => Promise<Networks>, name: string): Promise<void> {
   const parent = cgroupParent(host);
   for (const id of containerCgroups(name, parent)) await removeCgroups(`${parent}/${name}/${id}`);
@@ -123,19 +139,3 @@ const request = (stack: string, id: string, record: NetworkRecord) => ({
 
 const addressesOf = ({ ipv4, ipv6 }: Endpoint) =>
   [ipv4?.address, ipv6?.address].filter((address) => address !== undefined);
-
-/** The host's name servers, but for those that only the host itself reaches. */
-export function stepResolvConf(isHostNetwork: boolean): string {
-  let host = '';
-  try {
-    host = readFileSync('/etc/resolv.conf', 'utf8');
-  } catch {
-    // A host without one: names of /etc/hosts alone.
-  }
-  if (isHostNetwork) return host;
-  const { upstreams } = resolverFiles({ host, mode: 'stack' } as Parameters<typeof resolverFiles>[0]);
-  return upstreams
-    .filter((server) => !/^127\.|^::1$/.test(server))
-    .map((server) => `nameserver ${server}\n`)
-    .join('');
-}

@@ -4,9 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
-import { join } from 'node:path';
 import type {
-  BuildGraph,
   CopyOperation,
   ImageOperation,
   MkdirOperation,
@@ -15,53 +13,21 @@ import type {
   VertexId,
 } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
-import type { Host } from '../host.ts';
 import { chainIds } from '../images/layer.ts';
-import { layerTar } from '../images/layer-tar.ts';
-import type { Lease } from '../images/leases.ts';
-import type { Store } from '../images/store.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
-import { copyTree } from '../volumes/tree.ts';
 import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './copy.ts';
+import { exited, located } from './failure.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
 import { prepareMounts } from './mounts.ts';
-import { NewLayer } from './new-layer.ts';
-import type { Records } from './records.ts';
+import { diffIdOf, NewLayer } from './new-layer.ts';
 import { runStep } from './run.ts';
 import { digestItem, type Item, type Source, select } from './select.ts';
-import type { BuildSession } from './session.ts';
-import type { Sources } from './sources.ts';
+import type { Solving } from './solving.ts';
 import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
 
-export type BuildEvent =
-  | { type: 'started'; vertex: Vertex }
-  | { type: 'output'; vertex: Vertex; bytes: Buffer }
-  | { type: 'done'; vertex: Vertex; ms: number; isCached: boolean }
-  | { type: 'failed'; vertex: Vertex; ms: number; error: StackError };
-
-export interface Solving {
-  host: Host;
-  store: Store;
-  lease: Lease;
-  records: Records;
-  sources: Sources;
-  session: BuildSession;
-  graph: BuildGraph;
-  /** Layers of the images that were resolved, by digest. */
-  images: Map<string, string[]>;
-  secrets: Map<string, Buffer>;
-  ssh: Map<string, string>;
-  /** Folder of cache mounts. */
-  caches: string;
-  epoch: number | undefined;
-  emit(event: BuildEvent): void;
-  signal: AbortSignal;
-}
-
-/** How much of a failing step's output its error repeats. */
-const lastLines = 20;
-
 export class Solver {
+  /** Chain ids, in hex, of the layers that were made. */
+  readonly made = new Set<string>();
   readonly #solving: Solving;
   readonly #trees = new Map<VertexId, Promise<Tree>>();
   readonly #created = new Map<VertexId, string>();
@@ -186,7 +152,7 @@ export class Solver {
       for (const input of new Set(used)) opened.set(input, await this.#source(inputs[input]!, stack));
       const selected = selectAll(host.kernel.filesystem, operation, (input) => opened.get(input)!);
       return {
-        key: copyKey(operation, chainOf(base), digestOf(host.kernel.filesystem, selected), epoch),
+        key: copyKey(operation, chainOf(base), await digestOf(host.kernel.filesystem, selected, this.#signal), epoch),
         run: () =>
           this.#layer(base, (layer) => this.#into(layer, base, operation, (copying) => copyAll(copying, selected))),
         [Symbol.dispose]: () => stack.dispose(),
@@ -226,7 +192,7 @@ export class Solver {
     };
     const hash = createHash('sha256');
     const items: Item[] = select(host.kernel.filesystem, source, wanted, []);
-    for (const item of items) digestItem(host.kernel.filesystem, { ...item, name: '' }, hash);
+    for (const item of items) await digestItem(host.kernel.filesystem, { ...item, name: '' }, hash, this.#signal);
     return hash.digest('hex');
   }
 
@@ -239,7 +205,11 @@ export class Solver {
       layer,
       mounts: operation.mounts,
       tree: (input) => this.tree(inputs[input]!),
-      contextDirectory: async (input) => (await sources.directory(graph.vertices[inputs[input]!]!))?.path,
+      contextDirectory: async (input) => {
+        const directory = await sources.directory(graph.vertices[inputs[input]!]!);
+        const isFiltered = directory && directory.ignore.length > 0;
+        return directory && { path: directory.path, filtered: isFiltered ? sources.source(directory) : undefined };
+      },
       secrets,
       ssh,
       run: session.run,
@@ -255,16 +225,7 @@ export class Solver {
     };
     const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
     if (code === 0) return;
-    const lines = tail.trimEnd().split('\n').slice(-lastLines);
-    const said = lines.join('') === '' ? '' : `\n${lines.map((line) => `  | ${line}`).join('\n')}`;
-    throw new StackError('build.step', {
-      message: `${vertex.name} exited with ${code}.${said}`,
-      hint:
-        code === 127
-          ? 'A command was not found: check its name, and PATH and SHELL of the stage.'
-          : 'What it printed says why. Nothing was tagged.',
-      exitCode: 1,
-    });
+    throw exited(vertex.name, code, tail, store.layers);
   }
 
   /** The files a vertex stands for: a directory of the machine, or a tree. */
@@ -276,13 +237,9 @@ export class Solver {
     const tree = await this.tree(id);
     const view: View | null = openView(store, host.kernel.filesystem, tree);
     if (view) return { root: stack.use(view).root, isContext: false };
-    const empty = openSync(this.#empty(), constants.O_DIRECTORY);
+    const empty = openSync(this.#solving.session.emptyDirectory, constants.O_DIRECTORY);
     stack.defer(() => closeSync(empty));
     return { root: empty, isContext: false };
-  }
-
-  #empty(): string {
-    return this.#solving.session.emptyDirectory;
   }
 
   /** Makes a layer of what `fill` does to it. */
@@ -291,17 +248,11 @@ export class Solver {
     using layer = new NewLayer(store, base);
     await fill(layer);
     this.#signal.throwIfAborted();
-    const upper = openSync(layer.upper, constants.O_DIRECTORY);
-    const hash = createHash('sha256');
-    try {
-      const options = epoch === undefined ? {} : { latestNs: BigInt(epoch) * 1_000_000_000n };
-      for (const piece of layerTar(store.verbs, upper, options)) hash.update(piece);
-    } finally {
-      closeSync(upper);
-    }
-    const diffId = `sha256:${hash.digest('hex')}`;
+    const diffId = await diffIdOf(store, layer.upper, epoch, this.#signal);
     await lease.keep([`sha256:${chainIds([...base.diffIds, diffId]).at(-1)!}`]);
-    return layer.publish(diffId);
+    const tree = await layer.publish(diffId);
+    this.made.add(chainOf(tree));
+    return tree;
   }
 
   async #into(
@@ -317,7 +268,7 @@ export class Solver {
         imageAccounts(host.kernel, { id: chainOf(base) || 'scratch', layers: directoriesOf(store, base) });
       const owner = chown === undefined ? undefined : resolveUser(accounts(), chown, [], 'the build step');
       const now = epoch === undefined ? BigInt(Date.now()) * 1_000_000n : BigInt(epoch) * 1_000_000_000n;
-      await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now });
+      await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now, signal: this.#signal });
     } finally {
       closeSync(root);
     }
@@ -332,17 +283,9 @@ export class Solver {
       for (const [at, diffId] of over.diffIds.entries()) {
         const next = { diffIds: [...tree.diffIds, diffId] };
         if (!(await this.#holds(next))) {
-          const chain = chainIds(over.diffIds)[at]!;
           using layer = new NewLayer(store, tree);
-          const from = openSync(join(store.layer(chain), 'fs'), constants.O_DIRECTORY);
-          const to = openSync(layer.upper, constants.O_DIRECTORY);
-          try {
-            await copyTree(store.verbs, from, to);
-          } finally {
-            closeSync(from);
-            closeSync(to);
-          }
-          layer.publish(diffId);
+          await layer.fillFrom(chainIds(over.diffIds)[at]!);
+          this.made.add(chainOf(await layer.publish(diffId)));
         }
         tree = next;
       }
@@ -354,25 +297,4 @@ export class Solver {
 interface Work extends Disposable {
   key: string;
   run(): Promise<Tree>;
-}
-
-/** The place in the Dockerfile, and the step. */
-function located(thrown: unknown, { where, name }: Vertex): StackError {
-  const error = thrown instanceof StackError ? thrown : undefined;
-  const known =
-    error ?? new StackError('build.step', { message: `${name}: ${(thrown as Error).message}.`, cause: thrown });
-  if (known.where) return known;
-  const { message, hint, resource, operation, errno, exitCode, also } = known;
-  const place = { file: where.file, line: where.start, column: 1 };
-  return new StackError(known.code, {
-    message,
-    hint,
-    resource,
-    operation,
-    errno,
-    exitCode,
-    also,
-    where: place,
-    cause: thrown,
-  });
 }

@@ -10,7 +10,7 @@ import { type TarEntry, TarReader, type TarSink } from '../images/tar.ts';
 import { checkSum } from '../images/tar-header.ts';
 import type { Copying } from './copy.ts';
 import { changeMode } from './mode.ts';
-import { clear } from './place.ts';
+import { clear, kindAt } from './place.ts';
 import { openPlain, resolvePath } from './resolve.ts';
 import type { Item } from './select.ts';
 
@@ -20,6 +20,8 @@ type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
 /** Told by its first bytes; a compressed file counts as an archive where a tar is in it. */
 export function isArchive(verbs: FilesystemVerbs, item: Item): boolean {
+  // Opening a fifo waits for whoever writes to it.
+  if (kindAt(verbs, item.source.root, item.path) !== 'file') return false;
   const fd = verbs.openat2(item.source.root, item.path, { flags: O_RDONLY | O_NOFOLLOW });
   try {
     const head = Buffer.alloc(64 * 1024);
@@ -70,12 +72,29 @@ export async function unpack(copying: Copying, item: Item, directory: Fd): Promi
   const sink = new Unpacker(copying, directory);
   const reader = new TarReader(sink);
   try {
-    for await (const chunk of decompress(source, compressionOf(head), item.name)) reader.push(chunk as Buffer);
+    for await (const chunk of decompress(source, compressionOf(head), item.name)) {
+      copying.signal.throwIfAborted();
+      reader.push(chunk as Buffer);
+    }
     reader.finish();
     sink.finish();
+  } catch (thrown) {
+    throw explained(thrown, item.name);
   } finally {
     sink.close();
   }
+}
+
+/** What the readers of images' archives and zlib say, in words about this one. */
+function explained(thrown: unknown, name: string): unknown {
+  const { code, message } = thrown as NodeJS.ErrnoException;
+  const isHostile = code === 'image.hostile-archive';
+  if (!isHostile && !code?.startsWith('Z_') && !code?.startsWith('image.')) return thrown;
+  return new StackError(isHostile ? 'image.hostile-archive' : 'build.context', {
+    message: `${name} cannot be unpacked: ${message.replace(/\.$/, '')}.`,
+    hint: isHostile ? 'Do not use this archive. Nothing was tagged.' : 'It is damaged, or cut off: make it again.',
+    cause: thrown,
+  });
 }
 
 function decompress(source: Readable, compression: Compression | undefined, name: string): Readable {

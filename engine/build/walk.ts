@@ -1,5 +1,6 @@
 /** Walks a directory by descriptors, in order of name, without following a link: what a container put there cannot lead out. */
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, S_IFMT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } = constants;
@@ -61,25 +62,32 @@ export function statAt(verbs: FilesystemVerbs, parent: Fd, name: string): BigInt
 
 /**
  * Visits what is below `root` (an open directory, which stays open) and the filter takes. A directory that the filter
- * leaves out is entered only for what it takes below it, and visited just before that.
+ * leaves out is entered only for what it takes below it, and visited just before that. A step for each: see {@link paced}.
  */
-export function walk(verbs: FilesystemVerbs, root: Fd, visitor: Visitor, filter: Filter = everything): void {
+export function* walk(
+  verbs: FilesystemVerbs,
+  root: Fd,
+  visitor: Visitor,
+  filter: Filter = everything,
+): Generator<undefined, void> {
   /** Directories on the way that were left out and not visited yet. */
   const pending: Found[] = [];
   const announce = () => {
     for (const found of pending.splice(0)) visitor.enter(found);
   };
-  const inside = (found: Found, directory: Fd, isIncluded: boolean) => {
+  const inside = function* (found: Found, directory: Fd, isIncluded: boolean): Generator<undefined, void> {
     if (isIncluded) {
       announce();
       visitor.enter(found);
     } else pending.push(found);
-    for (const name of verbs.readdir(directory).sort())
-      step(directory, name, found.path ? `${found.path}/${name}` : name);
+    for (const name of verbs.readdir(directory).sort()) {
+      yield;
+      yield* step(directory, name, found.path ? `${found.path}/${name}` : name);
+    }
     if (pending.at(-1) === found) pending.pop();
     else visitor.leave(found);
   };
-  const step = (parent: Fd, name: string, path: string) => {
+  const step = function* (parent: Fd, name: string, path: string): Generator<undefined, void> {
     const isIncluded = filter.includes(path);
     const mayEnter = filter.enters(path);
     if (!isIncluded && !mayEnter) return;
@@ -93,11 +101,25 @@ export function walk(verbs: FilesystemVerbs, root: Fd, visitor: Visitor, filter:
     }
     const directory = verbs.openat2(parent, name, { flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
     try {
-      inside(found, directory, isIncluded);
+      yield* inside(found, directory, isIncluded);
     } finally {
       closeSync(directory);
     }
   };
   const stat = statAt(verbs, root, '');
-  inside({ path: '', parent: root, name: '', kind: 'directory', stat }, root, filter.includes(''));
+  yield* inside({ path: '', parent: root, name: '', kind: 'directory', stat }, root, filter.includes(''));
+}
+
+/** Milliseconds that a walk takes at a time: output of other steps, and Ctrl-C, wait for so long. */
+const pace = 50;
+
+/** Goes through the steps of a walk, and lets others work in between. @throws the signal's reason */
+export async function paced(steps: Iterable<undefined>, signal: AbortSignal): Promise<void> {
+  let begun = performance.now();
+  for (const _ of steps) {
+    if (performance.now() - begun < pace) continue;
+    await setImmediate();
+    signal.throwIfAborted();
+    begun = performance.now();
+  }
 }

@@ -1,9 +1,10 @@
-/** Reference counting: what no image, container or command at work needs is taken out of the store. */
+/** Reference counting: what no image, container, cached build step or command at work needs is taken out of the store. */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
+import { cachedLayers } from './build-cache.ts';
 import { measure } from './measure.ts';
 import { partials } from './partial.ts';
 import type { ImageRecord, Store } from './store.ts';
@@ -44,7 +45,7 @@ export async function collect(
     const leased = store.leased();
     const users = imageUsers(layout);
     await store.changeIndex((manifests) => decide(manifests, { leased, users }));
-    const needed = neededDigests(store, leased, users);
+    const needed = neededDigests(store, leased, users, cachedLayers(store, layout));
     for (const digest of unneededRecords(store, needed)) {
       deleted.push(store.record(digest)?.id ?? digest);
       store.removeRecord(digest);
@@ -72,9 +73,12 @@ export async function collect(
   return { deleted, bytes };
 }
 
-/** Digests of blobs and `sha256:` + chain ids of layers that images, commands at work and containers need. */
-export function neededDigests(store: Store, leased: Set<string>, users: Users): Set<string> {
-  const needed = new Set(leased);
+/**
+ * Digests of blobs and `sha256:` + chain ids of layers that images, commands at work, containers and the build cache need.
+ * @param cached what the build cache needs; empty leaves it out of account.
+ */
+export function neededDigests(store: Store, leased: Set<string>, users: Users, cached: Set<string>): Set<string> {
+  const needed = new Set([...leased, ...cached]);
   const images = [...store.index().manifests.map(({ digest }) => digest), ...leased, ...users.keys()];
   for (const digest of images) {
     needed.add(digest);

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
+import { cachedSteps } from './build-cache.ts';
 import { blobs, collect, layersOf, neededDigests } from './collect.ts';
 import { chainIds } from './layer.ts';
 import { partials } from './partial.ts';
@@ -19,6 +20,8 @@ export interface Problem {
     | 'layer-unfinished'
     | 'record'
     | 'left-over'
+    /** Harmless: a step is run again. */
+    | 'build-cache'
     | 'unreferenced';
   /** Digest, chain id or path below the root. */
   subject: string;
@@ -53,14 +56,16 @@ export async function fsck(store: Store, layout: Layout, options: FsckOptions = 
     for (const layer of layersOf(store.record(entry.digest))) refer(layer, shown);
   }
   for (const [used, containers] of imageUsers(layout)) for (const name of containers) refer(used, name);
+  for (const { chain } of cachedSteps(layout)) for (const one of chain) refer(`sha256:${one}`, 'the build cache');
   await checkBlobs(store, referenced, options, problems);
   checkLayers(store, referenced, problems);
   checkPartials(store, problems);
+  problems.push(...checkBuildCache(store, layout));
   for (const path of leftOvers(store)) {
     problems.push({ kind: 'left-over', subject: path, message: 'A killed command left it.', concerns: [] });
   }
   // What others added meanwhile has come to be named since.
-  const needed = neededDigests(store, store.leased(), imageUsers(layout));
+  const needed = neededDigests(store, store.leased(), imageUsers(layout), new Set());
   const isNamed = (subject: string) => needed.has(subject) || needed.has(`sha256:${subject}`);
   return problems.filter(({ kind, subject }) => kind !== 'unreferenced' || !isNamed(subject));
 }
@@ -75,6 +80,7 @@ export async function repair(store: Store, layout: Layout, problems: Problem[]):
     for (const { kind, subject } of problems) {
       if (kind === 'blob-damaged') fs.rmSync(store.blob(subject), { force: true });
       if (kind === 'record') store.removeRecord(subject);
+      if (kind === 'build-cache') fs.rmSync(subject, { force: true });
       if (kind !== 'layer-unfinished') continue;
       // Who holds it is putting it in its place.
       using lock = store.tryLock(subject);
@@ -194,6 +200,21 @@ function checkPartials(store: Store, problems: Problem[]): void {
 
 function isDigest(text: string): boolean {
   return /^sha256:[0-9a-f]{64}$|^sha512:[0-9a-f]{128}$/.test(text);
+}
+
+/** Steps whose layers are gone, and files that are no records: repairing forgets them, and the next build runs them again. */
+function checkBuildCache(store: Store, layout: Layout): Problem[] {
+  const folder = join(layout.build, 'steps');
+  if (!fs.existsSync(folder)) return [];
+  const steps = new Map(cachedSteps(layout).map((step) => [step.path, step]));
+  return fs.readdirSync(folder).flatMap((name): Problem[] => {
+    const path = join(folder, name);
+    const step = steps.get(path);
+    const isTemporary = !name.endsWith('.json');
+    if (isTemporary || step?.chain.every((one) => store.hasLayer(one)) || !fs.existsSync(path)) return [];
+    const message = step ? 'A step of the build cache lost a layer.' : 'A record of the build cache cannot be read.';
+    return [{ kind: 'build-cache', subject: path, message, concerns: [] }];
+  });
 }
 
 /** Temporary things that nobody holds locked. */

@@ -6,6 +6,8 @@
  *     layers/<chain id>/          an unpacked layer: fs/, and a mark once it is whole
  *     volumes/<name>/             volume.json, _data/
  *     networks/<name>.json        NetworkRecord
+ *     build/                      the build cache (engine/build/cache): steps/<key>.json, blobs/, contexts/, caches/<id>/data,
+ *                                 fetched/<build>/
  *     stacks/<stack>/<id>/        one container: container.json, config.json (OCI bundle), upper/, work/, log,
  *                                 hosts, hostname, resolv.conf
  *     labels/<level>              SELinux categories in use, a link to <stack>/<id> (engine/security/categories)
@@ -15,6 +17,7 @@
  *     locks/<stack>               flock(2), held while a command changes the stack
  *     networks/<name>.names       table of names the resolvers map (engine/network/names)
  *     containers/<id>/            control (the shim's socket), status
+ *     builds/build-<8 hex>/       a build at work, which holds it locked: secrets, sockets, /etc/hosts of its steps
  */
 import { resolve } from 'node:path';
 
@@ -23,6 +26,7 @@ export interface Layout {
   run: string;
   images: string;
   layers: string;
+  build: string;
   volumes: string;
   networks: string;
   stacks: string;
@@ -47,6 +51,7 @@ export function layout(environment: NodeJS.ProcessEnv = process.env): Layout {
     run,
     images: `${root}/images`,
     layers: `${root}/layers`,
+    build: `${root}/build`,
     volumes: `${root}/volumes`,
     networks: `${root}/networks`,
     stacks: `${root}/stacks`,

@@ -129,6 +129,7 @@ class Launch {
   // Returns when the process has ended, or the caller is gone and so the process is killed.
   void end_with_caller() {
     Fd process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+    if (!process) return;  // out of descriptors or memory: then its end at least is told
     for (;;) {
       pollfd waits[2] = {{.fd = process.get(), .events = POLLIN}, {.fd = caller_, .events = POLLIN}};
       if (retry([&] { return poll(waits, 2, -1); }) < 0 || waits[0].revents) return;

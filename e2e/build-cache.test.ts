@@ -1,0 +1,224 @@
+/** What makes a step run again, and what does not; what keeps the cache, and what empties it. */
+import { chmodSync, readdirSync, renameSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { scenario } from './harness/scenario.ts';
+
+const world = scenario();
+
+const dockerfile = `
+FROM busybox:1 AS copy
+COPY a.txt /a
+FROM busybox:1 AS flag
+COPY --chmod=0600 b.txt /b
+FROM busybox:1 AS tree
+COPY dir /tree
+FROM busybox:1 AS arg
+ARG A=1
+RUN echo $A > /arg
+FROM busybox:1 AS env
+ENV E=1
+RUN echo $E > /env
+FROM busybox:1 AS secret
+RUN --mount=type=secret,id=one wc -c < /run/secrets/one > /secret
+FROM busybox:1 AS mount
+RUN --mount=type=cache,id=here,target=/c echo cache > /mount
+FROM busybox:1 AS bind
+RUN --mount=type=bind,source=dir,target=/m ls /m > /bind
+FROM mine:1 AS base
+RUN echo base > /base
+FROM scratch AS end
+COPY --from=copy /a /
+COPY --from=flag /b /
+COPY --from=tree /tree /
+COPY --from=arg /arg /
+COPY --from=env /env /
+COPY --from=secret /secret /
+COPY --from=mount /mount /
+COPY --from=bind /bind /
+COPY --from=base /base /
+`;
+
+/** Stages of which a step ran, but for the last. */
+function ran(stderr: string): string[] {
+  const steps = [...stderr.matchAll(/^#(\d+) web \[(\w+) /gm)];
+  const done = steps.filter(([, number]) => new RegExp(`^#${number} DONE`, 'm').test(stderr));
+  return [...new Set(done.map(([, , stage]) => stage!))].filter((stage) => stage !== 'end').sort();
+}
+
+test('exactly the steps that depend on what changed run again', async () => {
+  const definition = (context: string) => ({
+    services: { web: { build: { context, secrets: ['one', 'two'] } } },
+    secrets: { one: { environment: 'ONE' }, two: { environment: 'ONE' } },
+  });
+  const stack = world.project('keys', definition('./one'));
+  let folder = 'one';
+  let text = dockerfile;
+  const write = (file: string, content: string) => stack.write(`${folder}/${file}`, content);
+  const rewrite = (from: string, to: string) => {
+    expect(text).toContain(from);
+    text = text.replace(from, to);
+    write('Dockerfile', text);
+  };
+  const other = world.project('mine', { services: { web: { image: 'mine:1', build: { context: '.' } } } });
+  const base = async (content: string) => {
+    other.write('Dockerfile', `FROM busybox:1\nRUN echo ${content} > /base\n`);
+    await other.ok(['build']);
+  };
+  const env: Record<string, string> = { ONE: 'value' };
+  const build = async (...args: string[]) => {
+    const done = await stack.stack(['build', ...args], { env });
+    expect(done, done.stderr).toMatchObject({ code: 0 });
+    return ran(done.stderr);
+  };
+  await base('1');
+  for (const file of ['a.txt', 'b.txt', 'dir/f', 'dir/g']) write(file, `${file}\n`);
+  write('Dockerfile', text);
+  const all = ['arg', 'base', 'bind', 'copy', 'env', 'flag', 'mount', 'secret', 'tree'];
+  expect(await build()).toEqual(all);
+  expect(await build()).toEqual([]);
+
+  const at = (file: string) => join(stack.folder, folder, file);
+  const changes: [string, () => unknown, string[]][] = [
+    ['a time', () => utimesSync(at('a.txt'), 1, 1), []],
+    [
+      'the place of the context',
+      () => {
+        renameSync(join(stack.folder, 'one'), join(stack.folder, 'two'));
+        folder = 'two';
+        stack.define(definition('./two'));
+      },
+      [],
+    ],
+    ['the value of a secret', () => (env.ONE = 'another value'), []],
+    ['a file no step takes', () => write('unused', ''), []],
+    ['the content of a file', () => write('a.txt', 'other\n'), ['copy']],
+    ['the mode of a file', () => chmodSync(at('a.txt'), 0o755), ['copy']],
+    [
+      'an attribute of a file',
+      () => world.host.read(`python3 -c 'import os; os.setxattr("${at('a.txt')}", "user.some", b"x")'`),
+      ['copy'],
+    ],
+    ['a flag of COPY', () => rewrite('--chmod=0600', '--chmod=0640'), ['flag']],
+    ['a default of ARG', () => rewrite('A=1', 'A=2'), ['arg']],
+    ['ENV', () => rewrite('E=1', 'E=2'), ['env']],
+    [
+      'the id of a secret',
+      () => rewrite('id=one wc -c < /run/secrets/one', 'id=two,target=/run/secrets/one wc -c < /run/secrets/one'),
+      ['secret'],
+    ],
+    ['an option of a mount', () => rewrite('id=here', 'id=here,sharing=locked'), ['mount']],
+    ['a file of a directory', () => write('dir/f', 'other\n'), ['bind', 'tree']],
+    ['.dockerignore', () => write('.dockerignore', 'dir/g\n'), ['bind', 'tree']],
+    ['the base image', () => base('2'), ['base']],
+  ];
+  for (const [what, change, expected] of changes) {
+    await change();
+    expect(await build(), what).toEqual(expected);
+    expect(await build(), `${what}, again`).toEqual([]);
+  }
+  expect(await build('--build-arg', 'http_proxy=http://192.0.2.2:1'), 'a proxy').toEqual([]);
+  expect(await build('--build-arg', 'A=3'), 'the value of ARG').toEqual(['arg']);
+  expect(await build('--no-cache'), '--no-cache').toEqual(all);
+}, 180_000);
+
+test('.dockerignore holds for what RUN mounts, too', async () => {
+  const stack = world.project('ignored', { services: { web: { build: { context: '.' } } } });
+  stack.write('.dockerignore', '**/*.key\n!sub/public.key\n');
+  for (const file of ['a.key', 'sub/b.key', 'sub/public.key', 'c']) stack.write(file, file);
+  stack.write(
+    'Dockerfile',
+    'FROM busybox:1\nRUN --mount=target=/m test ! -e /m/a.key && test ! -e /m/sub/b.key && test -e /m/sub/public.key && test -e /m/c\n',
+  );
+  const done = await stack.stack(['build']);
+  expect(done, done.stderr).toMatchObject({ code: 0 });
+});
+
+test('the cache stays when images go, is counted, and goes when it is told to', async () => {
+  const stack = world.project('kept', { services: { web: { image: 'kept:1', build: { context: '.' } } } });
+  const text = (more = '') => `FROM busybox:1
+RUN --mount=type=cache,target=/c head -c 2000000 /dev/urandom > /c/x && head -c 3000000 /dev/urandom > /big${more}
+FROM busybox:1
+COPY --from=0 /big /copied
+`;
+  stack.write('Dockerfile', text());
+  const build = async () => (await stack.stack(['build'])).stderr;
+  await build();
+  await stack.ok(['image', 'rm', 'kept:1']);
+  await stack.ok(['image', 'prune', '-af']);
+  expect(await build()).not.toMatch(/ DONE /);
+  const df = async () =>
+    JSON.parse(await stack.ok(['system', 'df', '-v', '--format', 'json'])) as {
+      BuildCache: { CacheType: string; Shared: string }[];
+    };
+  const kinds = (await df()).BuildCache.map(({ CacheType }) => CacheType).filter((kind) => kind === 'exec.cachemount');
+  expect(kinds.length).toBeGreaterThan(0);
+  expect(await stack.stack(['system', 'check'])).toMatchObject({ code: 0, stdout: '' });
+
+  expect(await world.host.read(`find ${world.host.root}/layers -maxdepth 2 -name 'fresh-*'`)).toBe('');
+
+  // What the image has too stays without -a: it frees nothing.
+  expect(await stack.ok(['builder', 'prune', '-f', '--filter', 'until=1h'])).toBe('Total reclaimed space: 0B\n');
+  expect(await stack.ok(['builder', 'prune', '-f'])).toMatch(
+    /^Deleted build cache objects:\n(.*\n)+\nTotal reclaimed space: \d+(\.\d+)?MB\n$/,
+  );
+  expect((await df()).BuildCache.every(({ Shared }) => Shared === 'true')).toBe(true);
+  expect(await build()).toMatch(/ DONE /);
+  await stack.ok(['builder', 'prune', '-af']);
+  expect((await df()).BuildCache).toEqual([]);
+
+  // The least recently used first.
+  stack.write('Dockerfile', text(' && true'));
+  await build();
+  stack.write('Dockerfile', text());
+  await build();
+  await stack.ok(['builder', 'prune', '-af', '--keep-storage', '10MB']);
+  expect(await build()).not.toMatch(/ DONE /);
+  await stack.ok(['gc', '--keep', '0']);
+  expect((await df()).BuildCache).toEqual([]);
+  expect(readdirSync(join(world.host.root, 'layers'))).toEqual([]);
+}, 120_000);
+
+test('a full disk: said so, nothing half made, and a second try works', async () => {
+  const stack = world.project('full', { services: { web: { image: 'full:1', build: { context: '.' } } } });
+  stack.write('Dockerfile', 'FROM busybox:1\nRUN head -c 30000000 /dev/urandom > /big\nCOPY big /copied\n');
+  const small = join(world.host.folder, 'small');
+  await world.host.read(
+    `mkdir ${small} && mount -t tmpfs -o size=40m tmpfs ${small} && head -c 30000000 /dev/urandom > ${stack.folder}/big`,
+  );
+  const env = { STACK_ROOT: small };
+  try {
+    for (const times of [1, 2]) {
+      const done = await stack.stack(['build'], { env });
+      expect(done.code, `${times}: ${done.stderr}`).toBe(1);
+      expect(done.stderr).toMatch(/No space left on the disk/);
+      expect(await stack.ok(['image', 'ls', '-q', 'full:1'], { env })).toBe('');
+      expect(await stack.stack(['system', 'check'], { env })).toMatchObject({ code: 0 });
+      // Then in the RUN step itself.
+      stack.write('Dockerfile', 'FROM busybox:1\nRUN head -c 60000000 /dev/urandom > /big\n');
+    }
+    await world.host.read(`mount -o remount,size=300m ${small}`);
+    expect(await stack.stack(['build'], { env })).toMatchObject({ code: 0 });
+  } finally {
+    await world.host.read(`umount ${small} && rmdir ${small}`);
+  }
+});
+
+test('locked caches wait for each other and never in a circle', async () => {
+  const stack = world.project('locked', { services: { web: { build: { context: '.' } } } });
+  const mount = (id: string, at: string) => `--mount=type=cache,sharing=locked,id=${id},target=/${at}`;
+  stack.write(
+    'Dockerfile',
+    `FROM busybox:1 AS one
+RUN ${mount('x', 'x')} ${mount('y', 'y')} sleep 0.2; echo 1 > /1
+FROM busybox:1 AS two
+RUN ${mount('y', 'y')} ${mount('x', 'x')} sleep 0.2; echo 2 > /2
+FROM busybox:1
+RUN ${mount('z', 'a')} ${mount('z', 'b')} echo same > /a/file && cat /b/file
+COPY --from=one /1 /
+COPY --from=two /2 /
+`,
+  );
+  const done = await stack.stack(['build'], { timeoutMs: 20_000 });
+  expect(done, done.stderr).toMatchObject({ code: 0 });
+});

@@ -1,0 +1,139 @@
+/** Dockerfiles, contexts and archives that mean ill, or are mistaken: one clear error, and nothing of the host. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { scenario } from './harness/scenario.ts';
+
+const world = scenario();
+
+function demo(name: string, text: string, build: object = {}) {
+  const stack = world.project(name, { services: { web: { build: { context: '.', ...build } } } });
+  stack.write('Dockerfile', text);
+  return stack;
+}
+
+/** Without progress, and without where this machine keeps the project. */
+async function errorOf(stack: ReturnType<typeof demo>) {
+  const done = await stack.stack(['build'], { timeoutMs: 20_000 });
+  expect(done.code, done.stderr).toBe(1);
+  const lines = done.stderr.split('\n').filter((line) => !/^#\d+ /.test(line));
+  return lines.join('\n').replaceAll(stack.folder, '<folder>').trimEnd();
+}
+
+describe('mistakes are told with their place', () => {
+  test.each([
+    ['a word that is no instruction', 'FROM busybox:1\nRUNN true\n'],
+    ['a flag that is none', 'FROM busybox:1\nCOPY --chwon=1 a b\n'],
+    ['a stage that is none', 'FROM busybox:1 AS base\nCOPY --from=bsae /a /b\n'],
+    ['stages that wait for each other', 'FROM b AS a\nFROM a AS b\n'],
+    ['a file that is not there', 'FROM busybox:1\n\nCOPY nothing.txt /\n'],
+    ['a way out of the context', 'FROM busybox:1\nCOPY ../../../etc/passwd /p\n'],
+    ['a command that is not there', 'FROM busybox:1\nRUN ["no-such-program"]\n'],
+    ['a command that fails', 'FROM busybox:1\nRUN echo why && exit 3\n'],
+    ['a file in the way', 'FROM busybox:1\nCOPY Dockerfile /etc/passwd/x\n'],
+  ])('%s', async (title, text) => {
+    expect(await errorOf(demo('mistake', text))).toMatchSnapshot(title);
+  });
+
+  test('a target that is none', async () => {
+    expect(await errorOf(demo('target', 'FROM busybox:1 AS build\n', { target: 'biuld' }))).toMatchSnapshot();
+  });
+
+  test('a Dockerfile that is not there', async () => {
+    expect(await errorOf(demo('absent', '', { dockerfile: 'other/Dockerfile' }))).toMatchSnapshot();
+  });
+});
+
+test('.dockerignore may hide the Dockerfile: it is read, and not copied', async () => {
+  const stack = demo('hidden', 'FROM busybox:1\nCOPY . /all\nRUN test ! -e /all/Dockerfile && test -e /all/a\n');
+  stack.write('.dockerignore', 'Dockerfile\n.dockerignore\n');
+  stack.write('a', '');
+  expect(await stack.stack(['build'])).toMatchObject({ code: 0 });
+});
+
+test('links of the context that lead out are links, and never what they lead to', async () => {
+  const stack = demo('links', 'FROM busybox:1\nCOPY dir /dir\nRUN readlink /dir/shadow && test -L /dir/inner\n');
+  mkdirSync(join(stack.folder, 'dir'));
+  symlinkSync('/etc/shadow', join(stack.folder, 'dir/shadow'));
+  symlinkSync('/etc', join(stack.folder, 'dir/inner'));
+  const done = await stack.stack(['build']);
+  expect(done.stderr).toMatch(/^#\d+ \/etc\/shadow$/m);
+  expect(done.code).toBe(0);
+  for (const from of ['dir/shadow', 'dir/inner/hostname']) {
+    stack.write('Dockerfile', `FROM busybox:1\nCOPY ${from} /x\n`);
+    expect(await errorOf(stack)).toMatch(/is not in the build context/);
+  }
+});
+
+test('links of the image that lead out lead to the image', async () => {
+  const mark = join(world.host.folder, 'outside');
+  mkdirSync(mark);
+  const stack = demo(
+    'target',
+    `FROM busybox:1
+RUN ln -s ${mark} /way && ln -s ../../../../../../../..${mark} /up && ln -s /nowhere/file /file
+COPY Dockerfile /way/a
+COPY Dockerfile /up/b
+ADD t.tar /way/
+COPY Dockerfile /file
+WORKDIR /way/inner
+RUN test -f ${mark}/a && test -f ${mark}/b && test -f ${mark}/t && test -f /nowhere/file && test -d ${mark}/inner
+`,
+  );
+  stack.write('t', 't\n');
+  execFileSync('tar', ['-cf', 't.tar', 't'], { cwd: stack.folder });
+  const done = await stack.stack(['build']);
+  expect(done, done.stderr).toMatchObject({ code: 0 });
+  expect(execFileSync('ls', ['-A', mark], { encoding: 'utf8' })).toBe('');
+});
+
+test('ADD: archives that lead out, and what only looks like one', async () => {
+  const stack = demo(
+    'archives',
+    `FROM busybox:1
+ADD link.tar /into/
+RUN test -f /into/target/file && test ! -e /target
+ADD up.tar /up/
+ADD pipe /pipe
+ADD no.tar.gz /no/
+`,
+  );
+  const script = `
+import tarfile, io
+def add(t, name, kind=tarfile.REGTYPE, link='', data=b'x'):
+    i = tarfile.TarInfo(name); i.type = kind; i.linkname = link
+    if kind == tarfile.REGTYPE: i.size = len(data); t.addfile(i, io.BytesIO(data))
+    else: t.addfile(i)
+with tarfile.open('link.tar', 'w') as t:
+    add(t, 'way', tarfile.SYMTYPE, '/target'); add(t, 'way/file')
+with tarfile.open('up.tar', 'w') as t:
+    add(t, '../../../../../../../../evil')
+with tarfile.open('hard.tar', 'w') as t:
+    add(t, 'h', tarfile.LNKTYPE, '../../../../etc/shadow')
+`;
+  execFileSync('python3', ['-c', script], { cwd: stack.folder });
+  execFileSync(
+    'sh',
+    ['-c', 'head -c 3000000 /dev/urandom > r && tar -czf w.tar.gz r && head -c 1000000 w.tar.gz > cut.tar.gz'],
+    {
+      cwd: stack.folder,
+    },
+  );
+  execFileSync('mkfifo', [join(stack.folder, 'pipe')]);
+  stack.write('no.tar.gz', 'not compressed');
+  const done = await stack.stack(['build'], { timeoutMs: 20_000 });
+  expect(done.stderr).toMatch(/up\.tar|evil/);
+  expect(done.code).toBe(1);
+  stack.write(
+    'Dockerfile',
+    'FROM busybox:1\nADD link.tar /into/\nRUN test -L /into/way\nADD pipe /p\nADD no.tar.gz /no/\nRUN test -p /p && test -f /no/no.tar.gz\n',
+  );
+  expect(await stack.stack(['build'], { timeoutMs: 20_000 })).toMatchObject({ code: 0 });
+  stack.write('Dockerfile', 'FROM busybox:1\nADD hard.tar /hard/\n');
+  expect(await errorOf(stack)).toMatchSnapshot('a hard link that leads out');
+  stack.write('Dockerfile', 'FROM busybox:1\nADD up.tar /up/\n');
+  expect(await errorOf(stack)).toMatchSnapshot('a name that leads out');
+  stack.write('Dockerfile', 'FROM busybox:1\nADD cut.tar.gz /cut/\n');
+  expect(await errorOf(stack)).toMatchSnapshot('cut off');
+});

@@ -1,0 +1,34 @@
+/** What a solver works with, and what it tells. */
+import type { BuildGraph, Vertex } from '../../schemas/build.ts';
+import type { StackError } from '../../schemas/errors.ts';
+import type { Host } from '../host.ts';
+import type { Lease } from '../images/leases.ts';
+import type { Store } from '../images/store.ts';
+import type { Records } from './records.ts';
+import type { BuildSession } from './session.ts';
+import type { Sources } from './sources.ts';
+
+export type BuildEvent =
+  | { type: 'started'; vertex: Vertex }
+  | { type: 'output'; vertex: Vertex; bytes: Buffer }
+  | { type: 'done'; vertex: Vertex; ms: number; isCached: boolean }
+  | { type: 'failed'; vertex: Vertex; ms: number; error: StackError };
+
+export interface Solving {
+  host: Host;
+  store: Store;
+  lease: Lease;
+  records: Records;
+  sources: Sources;
+  session: BuildSession;
+  graph: BuildGraph;
+  /** Layers of the images that were resolved, by digest. */
+  images: Map<string, string[]>;
+  secrets: Map<string, Buffer>;
+  ssh: Map<string, string>;
+  /** Folder of cache mounts. */
+  caches: string;
+  epoch: number | undefined;
+  emit(event: BuildEvent): void;
+  signal: AbortSignal;
+}
