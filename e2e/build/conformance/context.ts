@@ -57,7 +57,9 @@ async function archive(entries: ArchiveEntry[], compression?: 'gzip' | 'bzip2' |
     packing.entry({ ...entry, mode, mtime: new Date(epochSeconds * 1000), pax } as Headers, text);
   }
   packing.finalize();
-  const plain = Buffer.concat(await packing.toArray());
+  const chunks: Buffer[] = [];
+  for await (const chunk of packing) chunks.push(chunk as Buffer);
+  const plain = Buffer.concat(chunks);
   if (compression === 'gzip') return gzipSync(plain);
   return compression ? execFileSync(compression, ['-c'], { input: plain }) : plain;
 }

@@ -101,10 +101,12 @@ async function apply(layer: Buffer, tree: Tree): Promise<void> {
       if (other.startsWith(`${path}/`) || (itself && other === path)) tree.delete(other);
   };
   const added: Tree = new Map();
-  const entries = Readable.from([layer]).pipe(extract());
+  const entries = Readable.from([layer]).pipe(extract({ allowUnknownFormat: true }));
   for await (const entry of entries) {
     const { name, type, mode = 0, uid, gid, linkname, mtime, pax, size, devmajor, devminor } = entry.header;
-    const content = Buffer.concat(await entry.toArray());
+    const chunks: Buffer[] = [];
+    for await (const chunk of entry) chunks.push(chunk as Buffer);
+    const content = Buffer.concat(chunks);
     const path = `/${name.replace(/^\.?\//, '').replace(/\/$/, '')}`;
     const slash = path.lastIndexOf('/');
     const [parent, last] = [path.slice(0, slash), path.slice(slash + 1)];

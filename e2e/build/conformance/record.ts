@@ -29,7 +29,7 @@ const folder = mkdtempSync(join(here || tmpdir(), 'conformance-'));
 const inside = folder.replace(here || folder, there || folder);
 const docker = (...args: string[]) => {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  return run([], [...prefix, 'env', ...variables, 'docker', ...args], { timeoutMs: 120_000 });
+  return run([], [...prefix, 'env', '-C', inside, ...variables, 'docker', ...args], { timeoutMs: 120_000 });
 };
 async function must(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await docker(...args);
@@ -52,8 +52,7 @@ try {
   const recorded: Record<string, Facts | 'fails'> =
     chosen.length === 0 ? {} : (JSON.parse(readFileSync(expectedFile, 'utf8')) as Record<string, Facts | 'fails'>);
   for (const name of Object.keys(cases)) {
-    const file = join(inside, 'compose.yaml');
-    const { code, stderr } = await docker('buildx', 'bake', '--progress=plain', '--no-cache', '-f', file, name);
+    const { code, stderr } = await docker('buildx', 'bake', '--progress=plain', '--no-cache', '-f', 'compose.yaml', name);
     const why = stderr.trim().split('\n').at(-1);
     process.stderr.write(`${name}: ${code === 0 ? 'built' : `fails: ${why}`}\n`);
     if (code === 0) built.push(name);
