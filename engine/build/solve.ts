@@ -167,11 +167,11 @@ export class Solver {
     return {
       key: mkdirKey(mkdir, chainOf(base), epoch),
       run: () =>
-        this.#layer(base, async (layer) => {
+        this.#layer(base, (layer) =>
           this.#into(layer, base, { destination: mkdir.path, chown: mkdir.owner }, (copying) => {
             closeSync(makeDirectories(copying, mkdir.path, mkdir.mode));
-          });
-        }),
+          }),
+        ),
       [Symbol.dispose]() {},
     };
   }
