@@ -1,4 +1,5 @@
 /** Builds of the stack file's services: from a `build` section to an image of the store. */
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { buildGraph } from '../../planner/dockerfile/graph/graph.ts';
@@ -71,6 +72,18 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     return buildGraph({ tree, settings, context, world, everyStage });
   }
   const lease = store.lease();
+  /** One for all builds at work: each network takes a subnet, of which a machine has some thirty. */
+  let shared: { session: BuildSession; users: number } | undefined;
+  function joinSession(): BuildSession {
+    shared ??= { session: new BuildSession(host, networks), users: 0 };
+    shared.users++;
+    return shared.session;
+  }
+  async function leaveSession(session: BuildSession): Promise<void> {
+    if (--shared!.users > 0) return;
+    shared = undefined;
+    await session[Symbol.asyncDispose]();
+  }
 
   return {
     async check(request) {
@@ -85,8 +98,10 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       const graph = unwrap(await graphOf(request, resolved, false), warn);
       const records = new Records(folder);
       const caches = join(folder, 'caches');
-      await using session = new BuildSession(host, networks);
-      const fetched = join(folder, 'fetched', basename(session.run));
+      await using stack = new AsyncDisposableStack();
+      const session = joinSession();
+      stack.defer(() => leaveSession(session));
+      const fetched = join(folder, 'fetched', `${basename(session.run)}-${randomBytes(4).toString('hex')}`);
       mkdirSync(fetched, { recursive: true, mode: 0o700 });
       try {
         using sources = new Sources(host.kernel.filesystem, records, fetched, signal);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type Headers, pack } from 'tar-stream';
+import { type Header, pack } from 'tar-stream';
 import { type ArchiveEntry, type Cases, type ContextFile, epochSeconds } from './case.ts';
 
 /** What the cases' sections and Dockerfiles speak of. */
@@ -54,7 +54,7 @@ async function archive(entries: ArchiveEntry[], compression?: 'gzip' | 'bzip2' |
   for (const { text = '', xattrs = {}, ...entry } of entries) {
     const pax = Object.fromEntries(Object.entries(xattrs).map(([name, value]) => [`SCHILY.xattr.${name}`, value]));
     const mode = entry.mode ?? (entry.type === 'directory' ? 0o755 : 0o644);
-    packing.entry({ ...entry, mode, mtime: new Date(epochSeconds * 1000), pax } as Headers, text);
+    packing.entry({ ...entry, mode, mtime: new Date(epochSeconds * 1000), pax } as Header, text);
   }
   packing.finalize();
   const chunks: Buffer[] = [];

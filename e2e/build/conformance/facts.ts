@@ -101,7 +101,7 @@ async function apply(layer: Buffer, tree: Tree): Promise<void> {
       if (other.startsWith(`${path}/`) || (itself && other === path)) tree.delete(other);
   };
   const added: Tree = new Map();
-  const entries = Readable.from([layer]).pipe(extract({ allowUnknownFormat: true }));
+  const entries = Readable.from([layer]).pipe(extract());
   for await (const entry of entries) {
     const { name, type, mode = 0, uid, gid, linkname, mtime, pax, size, devmajor, devminor } = entry.header;
     const chunks: Buffer[] = [];
