@@ -5,18 +5,17 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { scenario } from './harness/scenario.ts';
 import type { Facts } from './build/conformance/case.ts';
 import { allCases, bases } from './build/conformance/cases.ts';
 import { differences } from './build/conformance/compare.ts';
 import { environment, imageOf, writeCases } from './build/conformance/context.ts';
 import { Layout } from './build/conformance/facts.ts';
+import { scenario } from './harness/scenario.ts';
 
 const world = scenario();
-const recorded = JSON.parse(readFileSync(join(import.meta.dirname, 'build/conformance/expected.json'), 'utf8')) as Record<
-  string,
-  Facts | 'fails'
->;
+const recorded = JSON.parse(
+  readFileSync(join(import.meta.dirname, 'build/conformance/expected.json'), 'utf8'),
+) as Record<string, Facts | 'fails'>;
 
 test('docker has built every case, and no other', () => {
   expect(Object.keys(recorded)).toEqual(Object.keys(allCases));

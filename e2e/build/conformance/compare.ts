@@ -18,7 +18,10 @@ export function differences(one: Case, docker: Facts | 'fails', ours: Facts | 'f
   if (expected === 'fails' || ours === 'fails') {
     return expected === ours ? [] : [`${expected === 'fails' ? 'must fail' : 'must be built'}`];
   }
-  return [...compared('config', expected.config, ours.config), ...compared('', withoutLeftovers(expected, ours), ours.tree)];
+  return [
+    ...compared('config', expected.config, ours.config),
+    ...compared('', withoutLeftovers(expected, ours), ours.tree),
+  ];
 }
 
 function withoutLeftovers({ tree }: Facts, ours: Facts): Record<string, string> {

@@ -66,7 +66,10 @@ export class Layout {
     const base = this.#bases.find((one) => one.diffIds.every((id, at) => id === diffIds[at]))!;
     const tree = await this.#flatten(layers.slice(base.diffIds.length), base.tree);
     const chosen = compared.map((key) => [key, normal(config.config?.[key])] as const);
-    return { config: Object.fromEntries(chosen.filter(([, value]) => value !== undefined)), tree: told(tree, base.tree) };
+    return {
+      config: Object.fromEntries(chosen.filter(([, value]) => value !== undefined)),
+      tree: told(tree, base.tree),
+    };
   }
 
   #blob(digest: string): Buffer {

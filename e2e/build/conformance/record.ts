@@ -37,7 +37,9 @@ async function must(...args: string[]): Promise<string> {
   return stdout;
 }
 
-const server = spawn(process.execPath, [join(import.meta.dirname, 'server.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+const server = spawn(process.execPath, [join(import.meta.dirname, 'server.mjs')], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
 const registry = await startRegistry(places());
 try {
   await new Promise((resolve) => server.stdout.once('data', resolve));
@@ -52,7 +54,15 @@ try {
   const recorded: Record<string, Facts | 'fails'> =
     chosen.length === 0 ? {} : (JSON.parse(readFileSync(expectedFile, 'utf8')) as Record<string, Facts | 'fails'>);
   for (const name of Object.keys(cases)) {
-    const { code, stderr } = await docker('buildx', 'bake', '--progress=plain', '--no-cache', '-f', 'compose.yaml', name);
+    const { code, stderr } = await docker(
+      'buildx',
+      'bake',
+      '--progress=plain',
+      '--no-cache',
+      '-f',
+      'compose.yaml',
+      name,
+    );
     const why = stderr.trim().split('\n').at(-1);
     process.stderr.write(`${name}: ${code === 0 ? 'built' : `fails: ${why}`}\n`);
     if (code === 0) built.push(name);
@@ -70,7 +80,9 @@ try {
   const reader = new Layout(layout);
   for (const base of bases) await reader.addBase(manifestOf(`library/${base}`));
   for (const name of built) recorded[name] = await reader.facts(manifestOf(imageOf(name)));
-  const sorted = Object.fromEntries(Object.keys(allCases).flatMap((name) => (recorded[name] ? [[name, recorded[name]]] : [])));
+  const sorted = Object.fromEntries(
+    Object.keys(allCases).flatMap((name) => (recorded[name] ? [[name, recorded[name]]] : [])),
+  );
   writeFileSync(expectedFile, `${JSON.stringify(sorted, null, 1)}\n`);
   if (built.length > 0) await must('rmi', ...built.map(imageOf));
 } finally {

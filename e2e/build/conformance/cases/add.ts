@@ -16,12 +16,18 @@ export const addCases: Cases = {
   'add-directory': { files: { 'd/a': '1' }, dockerfile: 'FROM scratch\nADD d /d\n' },
   'add-tar': { files: { 'a.tar': { tar: entries } }, dockerfile: 'FROM scratch\nADD a.tar /out\n' },
   'add-tar-slash': { files: { 'a.tar': { tar: entries } }, dockerfile: 'FROM scratch\nADD a.tar /out/\n' },
-  'add-tar-gzip': { files: { 'a.tgz': { tar: entries, compression: 'gzip' } }, dockerfile: 'FROM scratch\nADD a.tgz /\n' },
+  'add-tar-gzip': {
+    files: { 'a.tgz': { tar: entries, compression: 'gzip' } },
+    dockerfile: 'FROM scratch\nADD a.tgz /\n',
+  },
   'add-tar-bzip2': {
     files: { 'a.tar.bz2': { tar: entries, compression: 'bzip2' } },
     dockerfile: 'FROM scratch\nADD a.tar.bz2 /\n',
   },
-  'add-tar-xz': { files: { 'a.tar.xz': { tar: entries, compression: 'xz' } }, dockerfile: 'FROM scratch\nADD a.tar.xz /\n' },
+  'add-tar-xz': {
+    files: { 'a.tar.xz': { tar: entries, compression: 'xz' } },
+    dockerfile: 'FROM scratch\nADD a.tar.xz /\n',
+  },
   'add-tar-by-content': {
     files: { 'plain.dat': { tar: entries, compression: 'gzip' } },
     dockerfile: 'FROM scratch\nADD plain.dat /\n',
@@ -29,7 +35,14 @@ export const addCases: Cases = {
   'add-tar-chown': { files: { 'a.tar': { tar: entries } }, dockerfile: 'FROM scratch\nADD --chown=3:4 a.tar /out/\n' },
   'add-tar-chmod': { files: { 'a.tar': { tar: entries } }, dockerfile: 'FROM scratch\nADD --chmod=700 a.tar /out/\n' },
   'add-tar-over-existing': {
-    files: { 'a.tar': { tar: [{ name: 'etc/group', text: 'g\n' }, { name: 'etc/new', text: 'n\n' }] } },
+    files: {
+      'a.tar': {
+        tar: [
+          { name: 'etc/group', text: 'g\n' },
+          { name: 'etc/new', text: 'n\n' },
+        ],
+      },
+    },
     dockerfile: 'FROM busybox:1\nADD a.tar /\n',
   },
   'add-tar-directory-entry-existing': {
@@ -49,11 +62,25 @@ export const addCases: Cases = {
     dockerfile: 'FROM scratch\nADD a.tar /in/side/\n',
   },
   'add-tar-through-link': {
-    files: { 'a.tar': { tar: [{ name: 'l', type: 'symlink', linkname: '/etc' }, { name: 'l/x', text: '1' }] } },
+    files: {
+      'a.tar': {
+        tar: [
+          { name: 'l', type: 'symlink', linkname: '/etc' },
+          { name: 'l/x', text: '1' },
+        ],
+      },
+    },
     dockerfile: 'FROM busybox:1\nADD a.tar /d/\n',
   },
   'add-tar-whiteout-names': {
-    files: { 'a.tar': { tar: [{ name: 'etc/.wh.passwd', text: '' }, { name: 'etc/x', text: '1' }] } },
+    files: {
+      'a.tar': {
+        tar: [
+          { name: 'etc/.wh.passwd', text: '' },
+          { name: 'etc/x', text: '1' },
+        ],
+      },
+    },
     dockerfile: 'FROM busybox:1\nADD a.tar /\n',
   },
   'add-tar-fifo': {

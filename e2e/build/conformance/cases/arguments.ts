@@ -39,9 +39,12 @@ export const argumentCases: Cases = {
   'arg-in-from': { dockerfile: 'ARG B=busybox\nARG T=1\nFROM ${B}:${T}\nCMD ["x"]\n' },
   'arg-in-from-undefined': { dockerfile: 'FROM busybox:${T}\n' },
   'arg-of-other-stage': { dockerfile: 'FROM busybox:1 AS one\nARG A=1\nFROM busybox:1\nRUN echo "[$A]" > /x\n' },
-  'arg-inherited-from-stage': { dockerfile: 'FROM busybox:1 AS one\nARG A=1\nENV E=2\nFROM one\nRUN echo "[$A$E]" > /x\n' },
+  'arg-inherited-from-stage': {
+    dockerfile: 'FROM busybox:1 AS one\nARG A=1\nENV E=2\nFROM one\nRUN echo "[$A$E]" > /x\n',
+  },
   'arg-platform': {
-    dockerfile: 'FROM busybox:1\nARG TARGETPLATFORM TARGETOS TARGETARCH\nARG BUILDPLATFORM\nARG TARGETSTAGE\nRUN env | grep -E "TARGET|BUILD" | sort > /x\n',
+    dockerfile:
+      'FROM busybox:1\nARG TARGETPLATFORM TARGETOS TARGETARCH\nARG BUILDPLATFORM\nARG TARGETSTAGE\nRUN env | grep -E "TARGET|BUILD" | sort > /x\n',
   },
   'arg-proxy': given({ HTTP_PROXY: 'http://proxy.example' }, 'RUN echo $HTTP_PROXY > /x'),
   'arg-in-copy': { files: { a: '1' }, dockerfile: 'FROM scratch\nARG A=a\nCOPY $A /${A}b\n' },

@@ -12,7 +12,8 @@ const made = 'directory 0755 0:0';
 
 export const copyStageCases: Cases = {
   'from-stage': {
-    dockerfile: 'FROM busybox:1 AS one\nRUN echo 1 > /x && chown 5:6 /x && chmod 600 /x\nFROM scratch\nCOPY --from=one /x /\n',
+    dockerfile:
+      'FROM busybox:1 AS one\nRUN echo 1 > /x && chown 5:6 /x && chmod 600 /x\nFROM scratch\nCOPY --from=one /x /\n',
   },
   'from-stage-number': {
     dockerfile: 'FROM busybox:1\nRUN echo 1 > /x\nFROM scratch\nCOPY --from=0 /x /y\n',
@@ -34,7 +35,8 @@ export const copyStageCases: Cases = {
       'FROM busybox:1 AS one\nRUN mkdir /d && mkfifo /d/pipe && ln -s pipe /d/link && ln -s /x /d/dangling && echo 1 > /d/a && ln /d/a /d/b\nFROM scratch\nCOPY --from=one /d /d\n',
   },
   'from-stage-wildcard': {
-    dockerfile: 'FROM busybox:1 AS one\nRUN mkdir /d && touch -d 2020-01-01 /d/a1 /d/a2 /d/b1\nFROM scratch\nCOPY --from=one /d/a* /d/\n',
+    dockerfile:
+      'FROM busybox:1 AS one\nRUN mkdir /d && touch -d 2020-01-01 /d/a1 /d/a2 /d/b1\nFROM scratch\nCOPY --from=one /d/a* /d/\n',
   },
   'from-stage-link': {
     dockerfile:

@@ -15,7 +15,9 @@ export const heredocCases: Cases = {
   'heredoc-run': { dockerfile: 'FROM busybox:1\nRUN <<EOF\necho one > /x\necho two >> /x\nEOF\n' },
   'heredoc-run-variables': { dockerfile: 'FROM busybox:1\nENV E=env\nRUN <<EOF\nF=shell\necho "$E $F" > /x\nEOF\n' },
   'heredoc-run-interpreter': { dockerfile: 'FROM busybox:1\nRUN <<EOF\n#!/bin/cat /proc/self/cmdline\nEOF\n' },
-  'heredoc-run-shebang': { dockerfile: 'FROM busybox:1\nRUN <<EOF\n#!/bin/sh\necho "$0" | sed "s,/[0-9a-z]*$,," > /x\nEOF\n' },
+  'heredoc-run-shebang': {
+    dockerfile: 'FROM busybox:1\nRUN <<EOF\n#!/bin/sh\necho "$0" | sed "s,/[0-9a-z]*$,," > /x\nEOF\n',
+  },
   'heredoc-run-stdin': { dockerfile: 'FROM busybox:1\nRUN cat <<EOF > /x\nthrough $HOME\nEOF\n' },
   'heredoc-run-two': { dockerfile: 'FROM busybox:1\nRUN cat <<A > /1 && cat <<B > /2\none\nA\ntwo\nB\n' },
   'heredoc-run-fails-late': { dockerfile: 'FROM busybox:1\nRUN <<EOF\nfalse\necho on > /x\nEOF\n' },

@@ -45,7 +45,12 @@ export const ignoreCases: Cases = {
   'ignore-bom': ignoring('\ufeffa.txt\n'),
   'ignore-bad-pattern': ignoring('[\n'),
   'ignore-beside-dockerfile': {
-    files: { ...files, 'x/Other': 'FROM scratch\nCOPY . /\n', 'x/Other.dockerignore': 'a.txt\n', '.dockerignore': 'b.md\n' },
+    files: {
+      ...files,
+      'x/Other': 'FROM scratch\nCOPY . /\n',
+      'x/Other.dockerignore': 'a.txt\n',
+      '.dockerignore': 'b.md\n',
+    },
     dockerfile: '',
     build: { dockerfile: 'x/Other' },
   },

@@ -6,7 +6,10 @@ const files = { a: '1', b: '2', 'd/x': '2', 'd/e/y': '3' };
 export const linkCases: Cases = {
   'link-file': { files, dockerfile: 'FROM busybox:1\nCOPY --link a /x/a\n' },
   'link-directory': { files, dockerfile: 'FROM busybox:1\nCOPY --link d /d\n' },
-  'link-over-existing': { files, dockerfile: 'FROM busybox:1\nRUN mkdir -m 700 /d && echo 9 > /d/x\nCOPY --link d /d/\n' },
+  'link-over-existing': {
+    files,
+    dockerfile: 'FROM busybox:1\nRUN mkdir -m 700 /d && echo 9 > /d/x\nCOPY --link d /d/\n',
+  },
   'link-replaces-symlink': {
     files,
     dockerfile: 'FROM busybox:1\nRUN mkdir /real && ln -s /real /alias\nCOPY --link a /alias/a\n',
@@ -15,7 +18,10 @@ export const linkCases: Cases = {
   'link-chown': { files, dockerfile: 'FROM busybox:1\nCOPY --link --chown=5:6 a /x/a\n' },
   'link-chown-name': { files, dockerfile: 'FROM busybox:1\nCOPY --link --chown=www-data a /x/a\n' },
   'link-chmod': { files, dockerfile: 'FROM scratch\nCOPY --link --chmod=600 d /x\n' },
-  'link-from': { files, dockerfile: 'FROM busybox:1 AS one\nRUN echo 1 > /x\nFROM scratch\nCOPY --link --from=one /x /y/\n' },
+  'link-from': {
+    files,
+    dockerfile: 'FROM busybox:1 AS one\nRUN echo 1 > /x\nFROM scratch\nCOPY --link --from=one /x /y/\n',
+  },
   'link-relative': { files, dockerfile: 'FROM busybox:1\nWORKDIR /w\nCOPY --link a .\n' },
   'link-false': { files, dockerfile: 'FROM busybox:1\nCOPY --link=false a /x/a\n' },
 };

@@ -17,7 +17,8 @@ export const mountCases: Cases = {
   'mount-bind-owners': run('target=/m', 'stat -c "%a %u:%g %n" /m/f /m/d /m/d/x > /x'),
   'mount-bind-missing': run('source=none,target=/m', 'true'),
   'mount-bind-from': {
-    dockerfile: 'FROM busybox:1 AS one\nRUN echo 1 > /made\nFROM busybox:1\nRUN --mount=from=one,target=/m cat /m/made > /x\n',
+    dockerfile:
+      'FROM busybox:1 AS one\nRUN echo 1 > /made\nFROM busybox:1\nRUN --mount=from=one,target=/m cat /m/made > /x\n',
   },
   'mount-bind-from-image': {
     dockerfile: 'FROM busybox:1\nRUN --mount=from=busybox:1,source=/etc,target=/m cat /m/group > /x\n',
@@ -43,12 +44,20 @@ export const mountCases: Cases = {
   'mount-cache-sharing-unknown': run('type=cache,target=/c,sharing=other', 'true'),
   'mount-tmpfs': run('type=tmpfs,target=/t', 'echo 1 > /t/x; grep -c " /t tmpfs " /proc/mounts > /x'),
   'mount-tmpfs-over-existing': run('type=tmpfs,target=/etc', 'ls /etc > /x; true'),
-  'mount-secret': run('type=secret,id=fromfile', 'cat /run/secrets/fromfile > /x; stat -c "%a %u:%g" /run/secrets/fromfile >> /x', {
-    build: { secrets: ['fromfile'] },
-  }),
-  'mount-secret-environment': run('type=secret,id=fromenv,target=/s,mode=0444,uid=5', 'cat /s > /x; stat -c "%a %u:%g" /s >> /x', {
-    build: { secrets: ['fromenv'] },
-  }),
+  'mount-secret': run(
+    'type=secret,id=fromfile',
+    'cat /run/secrets/fromfile > /x; stat -c "%a %u:%g" /run/secrets/fromfile >> /x',
+    {
+      build: { secrets: ['fromfile'] },
+    },
+  ),
+  'mount-secret-environment': run(
+    'type=secret,id=fromenv,target=/s,mode=0444,uid=5',
+    'cat /s > /x; stat -c "%a %u:%g" /s >> /x',
+    {
+      build: { secrets: ['fromenv'] },
+    },
+  ),
   'mount-secret-missing': run('type=secret,id=none', 'ls /run/secrets 2> /dev/null > /x; true'),
   'mount-secret-required': run('type=secret,id=none,required=true', 'true'),
   'mount-ssh-missing': run('type=ssh', 'echo "$SSH_AUTH_SOCK" > /x'),

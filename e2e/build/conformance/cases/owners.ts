@@ -28,7 +28,8 @@ export const ownerCases: Cases = {
     dockerfile: 'FROM busybox:1\nRUN echo me:x:77:88::/:/bin/sh >> /etc/passwd\nCOPY --chown=me a /a\n',
   },
   'chown-from-stage': {
-    dockerfile: 'FROM busybox:1 AS one\nRUN mkdir /d && echo 1 > /d/x\nFROM scratch\nCOPY --from=one --chown=3:4 /d /d\n',
+    dockerfile:
+      'FROM busybox:1 AS one\nRUN mkdir /d && echo 1 > /d/x\nFROM scratch\nCOPY --from=one --chown=3:4 /d /d\n',
   },
   'chown-argument': { files, dockerfile: 'FROM busybox:1\nARG WHO=33:33\nCOPY --chown=$WHO a /a\n' },
   'chown-not-of-user': { files, dockerfile: 'FROM busybox:1\nUSER 33:33\nCOPY a /a\n' },

@@ -1,7 +1,9 @@
 /** RUN: what a step finds, and what of it becomes the layer. Source: Dockerfile reference, "RUN". */
 import type { Cases } from '../case.ts';
 
-const run = (...lines: string[]) => ({ dockerfile: `FROM busybox:1\n${lines.map((line) => `RUN ${line}\n`).join('')}` });
+const run = (...lines: string[]) => ({
+  dockerfile: `FROM busybox:1\n${lines.map((line) => `RUN ${line}\n`).join('')}`,
+});
 
 export const runCases: Cases = {
   'run-writes': run('echo 1 > /x'),

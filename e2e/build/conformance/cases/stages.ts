@@ -1,7 +1,8 @@
 /** FROM and stages. Source: Dockerfile reference, "FROM"; Docker's documentation, "Multi-stage builds". */
 import type { Cases } from '../case.ts';
 
-const three = 'FROM busybox:1 AS one\nENV A=1\nRUN echo 1 > /1\nFROM one AS two\nRUN echo 2 > /2\nFROM one AS three\nRUN echo 3 > /3\n';
+const three =
+  'FROM busybox:1 AS one\nENV A=1\nRUN echo 1 > /1\nFROM one AS two\nRUN echo 2 > /2\nFROM one AS three\nRUN echo 3 > /3\n';
 
 export const stageCases: Cases = {
   'stage-inherits': {

@@ -3,10 +3,14 @@ import type { Cases } from '../case.ts';
 
 export const syntaxCases: Cases = {
   'syntax-lower-case': { dockerfile: 'from busybox:1 as x\nrun echo 1 > /x\ncmd ["x"]\n' },
-  'syntax-comments': { dockerfile: '# one\n\nFROM busybox:1\n  # indented\nRUN echo "# no comment" > /x # but this is the shell\'s\n' },
+  'syntax-comments': {
+    dockerfile: '# one\n\nFROM busybox:1\n  # indented\nRUN echo "# no comment" > /x # but this is the shell\'s\n',
+  },
   'syntax-crlf': { dockerfile: 'FROM busybox:1\r\nENV A=1\r\nRUN echo 1 \\\r\n  2 > /x\r\n' },
   'syntax-bom': { dockerfile: '\ufeffFROM busybox:1\nENV A=1\n' },
-  'syntax-escape-directive': { dockerfile: '# escape=`\nFROM busybox:1\nENV A=a\\b B=`$HOME\nRUN echo 1 `\n  2 > /x\n' },
+  'syntax-escape-directive': {
+    dockerfile: '# escape=`\nFROM busybox:1\nENV A=a\\b B=`$HOME\nRUN echo 1 `\n  2 > /x\n',
+  },
   'syntax-escape-too-late': { dockerfile: '# a comment\n# escape=`\nFROM busybox:1\nRUN echo 1 \\\n  2 > /x\n' },
   'syntax-escape-invalid': { dockerfile: '# escape=x\nFROM busybox:1\n' },
   'syntax-escape-twice': { dockerfile: '# escape=`\n# escape=\\\nFROM busybox:1\n' },
