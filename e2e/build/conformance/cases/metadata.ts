@@ -46,7 +46,7 @@ export const metadataCases: Cases = {
   'healthcheck-shell-set': busybox('SHELL ["/bin/ash", "-c"]', 'HEALTHCHECK CMD a'),
   maintainer: busybox('MAINTAINER Some One <some@one.example>'),
   'maintainer-and-author-label': busybox('MAINTAINER me', 'LABEL maintainer=you'),
-  'scratch-config': { dockerfile: 'FROM scratch\nCMD ["/x"]\n' },
+  'scratch-config': { dockerfile: 'FROM scratch\nCOPY Dockerfile /\nCMD ["/x"]\n' },
   'onbuild-recorded': busybox('ONBUILD RUN echo 1 > /x', 'ONBUILD COPY . /app'),
   'onbuild-of-onbuild': busybox('ONBUILD ONBUILD RUN true'),
   'onbuild-from': busybox('ONBUILD FROM busybox:1'),

@@ -17,7 +17,6 @@ export const stageCases: Cases = {
   'stage-named-as-image': { dockerfile: 'FROM busybox:1 AS busybox\nRUN echo 1 > /x\nFROM busybox\n' },
   'stage-bad-name': { dockerfile: 'FROM busybox:1 AS 1bad\n' },
   'stage-same-name': { dockerfile: 'FROM busybox:1 AS a\nENV A=1\nFROM busybox:1 AS a\nENV A=2\nFROM a\n' },
-  'stage-scratch-empty': { dockerfile: 'FROM scratch\n' },
   'stage-scratch-of-scratch': {
     files: { a: '1' },
     dockerfile: 'FROM scratch AS one\nCOPY a /a\nFROM one\nCOPY a /b\n',
