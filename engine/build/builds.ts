@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { buildGraph } from '../../planner/dockerfile/graph/graph.ts';
-import { ignoreFileNames, readIgnoreFile } from '../../planner/dockerfile/ignore/ignore.ts';
+import { createIgnoreMatcher, ignoreFileNames, readIgnoreFile } from '../../planner/dockerfile/ignore/ignore.ts';
 import { parseDockerfile } from '../../planner/dockerfile/parse.ts';
 import type { BuildContext, BuildGraph, BuildSettings, BuildWorld } from '../../schemas/build.ts';
 import type { Dockerfile } from '../../schemas/dockerfile.ts';
@@ -148,7 +148,14 @@ function readDockerfile({ context, dockerfile, inline }: BuildRequest): Dockerfi
 function ignoreLines(context: string, dockerfile: string): string[] {
   for (const name of ignoreFileNames(dockerfile)) {
     const path = isAbsolute(name) ? name : join(context, name);
-    if (existsSync(path)) return readIgnoreFile(readFileSync(path, 'utf8'));
+    if (!existsSync(path)) continue;
+    const lines = readIgnoreFile(readFileSync(path, 'utf8'));
+    const [malformed] = createIgnoreMatcher(lines).malformed;
+    if (malformed === undefined) return lines;
+    throw new StackError('build.context', {
+      message: `${path}: ${malformed} is no pattern.`,
+      hint: 'A [ opens a class of characters, which a ] closes; write \\[ for the character itself.',
+    });
   }
   return [];
 }

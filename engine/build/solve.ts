@@ -315,7 +315,7 @@ export class Solver {
     try {
       const accounts = () =>
         imageAccounts(host.kernel, { id: chainOf(base) || 'scratch', layers: directoriesOf(store, base) });
-      const owner = chown === undefined ? undefined : resolveUser(accounts(), chown, [], 'the build step');
+      const owner = chown === undefined ? undefined : resolveUser(accounts(), withGroup(chown), [], 'the build step');
       const now = epoch === undefined ? BigInt(Date.now()) * 1_000_000n : BigInt(epoch) * 1_000_000_000n;
       await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now });
     } finally {
@@ -355,6 +355,9 @@ interface Work extends Disposable {
   key: string;
   run(): Promise<Tree>;
 }
+
+/** A number alone is the group's too. Source: Dockerfile reference, "COPY --chown". */
+const withGroup = (chown: string) => (/^\d+$/.test(chown) ? `${chown}:${chown}` : chown);
 
 /** The place in the Dockerfile, and the step. */
 function located(thrown: unknown, { where, name }: Vertex): StackError {

@@ -37,8 +37,8 @@ export interface Case {
 export interface Difference {
   /** Who is right, and by what. */
   why: string;
-  /** What ours makes instead, by the same rules as docker's recorded facts; 'fails' where it refuses. */
-  ours: Facts | 'fails';
+  /** What ours makes instead: all of it, or what is other in the tree (null: not there); 'fails' where it refuses. */
+  ours: Facts | { changed: Record<string, string | null> } | 'fails';
 }
 
 /** Everything of an outcome that is compared. */

@@ -36,7 +36,7 @@ export const copyStageCases: Cases = {
   },
   'from-stage-wildcard': {
     dockerfile:
-      'FROM busybox:1 AS one\nRUN mkdir /d && touch -d 2020-01-01 /d/a1 /d/a2 /d/b1\nFROM scratch\nCOPY --from=one /d/a* /d/\n',
+      'FROM busybox:1 AS one\nRUN mkdir /d && touch -d "2020-01-01 00:00:00" /d/a1 /d/a2 /d/b1\nFROM scratch\nCOPY --from=one /d/a* /d/\n',
   },
   'from-stage-link': {
     dockerfile:
@@ -79,7 +79,12 @@ export const copyStageCases: Cases = {
       why: noFlag('--exclude'),
       ours: {
         config: plainPath,
-        tree: { '/d': made, '/d/b': `${made} @1577836800`, '/d/b/d.md': file('2'), '/d/e.txt': file('3') },
+        tree: {
+          '/d': `${made} @1577836800`,
+          '/d/b': `${made} @1577836800`,
+          '/d/b/d.md': file('2'),
+          '/d/e.txt': file('3'),
+        },
       },
     },
   },

@@ -11,7 +11,17 @@ export const stageCases: Cases = {
   'stage-last': { dockerfile: three },
   'stage-target': { dockerfile: three, build: { target: 'two' } },
   'stage-target-case': { dockerfile: three, build: { target: 'TWO' } },
-  'stage-target-number': { dockerfile: three, build: { target: '1' } },
+  'stage-target-number': {
+    dockerfile: three,
+    build: { target: '1' },
+    differs: {
+      why: 'docker 26 knows stages by name alone, --from by number too; ours takes both for both',
+      ours: {
+        config: { Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'A=1'], Cmd: ['sh'] },
+        tree: { '/1': 'file 0644 0:0 2 4355a46b19d348dc', '/2': 'file 0644 0:0 2 53c234e5e8472b6a' },
+      },
+    },
+  },
   'stage-target-unknown': { dockerfile: three, build: { target: 'four' } },
   'stage-unused-fails': { dockerfile: 'FROM busybox:1 AS bad\nRUN false\nFROM busybox:1\nCMD ["x"]\n' },
   'stage-named-as-image': { dockerfile: 'FROM busybox:1 AS busybox\nRUN echo 1 > /x\nFROM busybox\n' },
