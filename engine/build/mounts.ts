@@ -29,7 +29,7 @@ export interface MountRequest {
   /** What an input number stands for. */
   tree(input: number): Promise<Tree>;
   /** A directory of the machine that an input is; undefined for one that is a tree. */
-  contextDirectory(input: number): Promise<string | undefined>;
+  contextDirectory(input: number, path: string): Promise<string | undefined>;
   /** Values by id. */
   secrets: Map<string, Buffer>;
   /** Sockets of agents by id. */
@@ -102,7 +102,7 @@ function writeOwned(
 /** A view of the input's layers in the step's own namespace, of which the source is bound: writes go with the step. */
 async function bind(request: MountRequest, mount: BindMount, at: number, views: Overlay[]): Promise<Mount> {
   const { store, layer } = request;
-  const directory = mount.input === undefined ? undefined : await request.contextDirectory(mount.input);
+  const directory = mount.input === undefined ? undefined : await request.contextDirectory(mount.input, mount.source);
   const tree = mount.input === undefined || directory ? { diffIds: [] } : await request.tree(mount.input);
   const layers = directory ? [directory] : directoriesOf(store, tree);
   const target = layer.make(`views/${at}`);

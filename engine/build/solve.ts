@@ -214,16 +214,7 @@ export class Solver {
     const { host } = this.#solving;
     using stack = new DisposableStack();
     const source = await this.#source(vertex.inputs[mount.input]!, stack);
-    const wanted = {
-      type: 'input' as const,
-      input: mount.input,
-      path: mount.source,
-      wildcard: false,
-      emptyAllowed: true,
-      followSymlinks: true,
-      contentsOnly: true,
-      unpack: false,
-    };
+    const wanted = { ...mountedPath, input: mount.input, path: mount.source };
     const hash = createHash('sha256');
     const items: Item[] = select(host.kernel.filesystem, source, wanted, []);
     for (const item of items) digestItem(host.kernel.filesystem, { ...item, name: '' }, hash);
@@ -232,14 +223,14 @@ export class Solver {
 
   async #run(vertex: Vertex<RunOperation>, base: Tree, layer: NewLayer, inputs: VertexId[]): Promise<void> {
     const { operation } = vertex;
-    const { host, store, session, secrets, ssh, caches, emit, sources, graph } = this.#solving;
+    const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
     const signal = this.#signal;
     await using mounts = await prepareMounts({
       store,
       layer,
       mounts: operation.mounts,
       tree: (input) => this.tree(inputs[input]!),
-      contextDirectory: async (input) => (await sources.directory(graph.vertices[inputs[input]!]!))?.path,
+      contextDirectory: (input, path) => this.#contextCopy(inputs[input]!, path, layer),
       secrets,
       ssh,
       run: session.run,
@@ -265,6 +256,34 @@ export class Solver {
           : 'What it printed says why. Nothing was tagged.',
       exitCode: 1,
     });
+  }
+
+  /**
+   * What a step sees of a directory of the machine: a copy with the owners of a build, without what the ignore file leaves out.
+   * Undefined for a vertex that is a tree.
+   */
+  async #contextCopy(id: VertexId, path: string, layer: NewLayer): Promise<string | undefined> {
+    const { sources, graph, host } = this.#solving;
+    const directory = await sources.directory(graph.vertices[id]!);
+    if (!directory) return undefined;
+    const verbs = host.kernel.filesystem;
+    const copy = layer.make(`contexts/${id.replace(/^.*:/, '').slice(0, 16)}-${layer.count++}`);
+    const root = openSync(copy, constants.O_DIRECTORY);
+    try {
+      const items = select(verbs, sources.source(directory), { ...mountedPath, path }, []);
+      const selected = items.map((item) => ({
+        type: 'item' as const,
+        item,
+        contentsOnly: true,
+        keepsPath: false,
+        unpack: false,
+      }));
+      const destination = path || '/';
+      await copyAll({ verbs, root, destination, owner: undefined, chmod: undefined, nowNs: 0n }, selected);
+    } finally {
+      closeSync(root);
+    }
+    return copy;
   }
 
   /** The files a vertex stands for: a directory of the machine, or a tree. */
@@ -350,6 +369,17 @@ export class Solver {
     return tree;
   }
 }
+
+/** A path as mounts take it. */
+const mountedPath = {
+  type: 'input' as const,
+  input: 0,
+  wildcard: false,
+  emptyAllowed: true,
+  followSymlinks: true,
+  contentsOnly: true,
+  unpack: false,
+};
 
 interface Work extends Disposable {
   key: string;

@@ -3,7 +3,8 @@
  *
  *   node e2e/build/conformance/record.ts [case…]     as root, in dockerd's network namespace (`nsenter -n` first)
  *
- * docker is found on PATH, or where STACK_BENCH_PEER_PREFIX and STACK_BENCH_PEER_FOLDER lead (bench/contender.ts). The
+ * docker keeps contexts by their files' sizes and times, which are the same in every run: a file that changed and kept its size
+ * needs `docker builder prune` first. docker is found on PATH, or where STACK_BENCH_PEER_PREFIX and STACK_BENCH_PEER_FOLDER lead (bench/contender.ts). The
  * base images are those of scripts/base-images, tagged busybox:1 and debian:13 in docker's store.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -35,6 +36,19 @@ async function must(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await docker(...args);
   if (code !== 0) throw new Error(`docker ${args.join(' ')}: ${stderr}`);
   return stdout;
+}
+
+/** bake of buildx 0.13 hands neither limits nor hosts over: they go as flags. */
+function command(name: string): string[] {
+  const common = ['--progress=plain', '--no-cache'];
+  const { ulimits, extra_hosts: hosts } = (cases[name]!.build ?? {}) as {
+    ulimits?: Record<string, number>;
+    extra_hosts?: string[];
+  };
+  if (!ulimits && !hosts) return ['bake', ...common, '-f', 'compose.yaml', name];
+  const limits = Object.entries(ulimits ?? {}).map(([limit, value]) => `--ulimit=${limit}=${value}`);
+  const names = (hosts ?? []).map((entry) => `--add-host=${entry.replace('=', ':')}`);
+  return ['build', ...common, ...limits, ...names, '-t', imageOf(name), name];
 }
 
 const server = spawn(process.execPath, [join(import.meta.dirname, 'server.mjs')], {
