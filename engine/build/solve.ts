@@ -22,6 +22,7 @@ import type { Lease } from '../images/leases.ts';
 import type { Store } from '../images/store.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import { copyTree } from '../volumes/tree.ts';
+import { copyContext, mountedPath } from './context-copy.ts';
 import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './copy.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
 import { prepareMounts } from './mounts.ts';
@@ -214,7 +215,7 @@ export class Solver {
     const { host } = this.#solving;
     using stack = new DisposableStack();
     const source = await this.#source(vertex.inputs[mount.input]!, stack);
-    const wanted = { ...mountedPath, input: mount.input, path: mount.source };
+    const wanted = { ...mountedPath(mount.source), input: mount.input };
     const hash = createHash('sha256');
     const items: Item[] = select(host.kernel.filesystem, source, wanted, []);
     for (const item of items) digestItem(host.kernel.filesystem, { ...item, name: '' }, hash);
@@ -258,32 +259,10 @@ export class Solver {
     });
   }
 
-  /**
-   * What a step sees of a directory of the machine: a copy with the owners of a build, without what the ignore file leaves out.
-   * Undefined for a vertex that is a tree.
-   */
   async #contextCopy(id: VertexId, path: string, layer: NewLayer): Promise<string | undefined> {
     const { sources, graph, host } = this.#solving;
     const directory = await sources.directory(graph.vertices[id]!);
-    if (!directory) return undefined;
-    const verbs = host.kernel.filesystem;
-    const copy = layer.make(`contexts/${id.replace(/^.*:/, '').slice(0, 16)}-${layer.count++}`);
-    const root = openSync(copy, constants.O_DIRECTORY);
-    try {
-      const items = select(verbs, sources.source(directory), { ...mountedPath, path }, []);
-      const selected = items.map((item) => ({
-        type: 'item' as const,
-        item,
-        contentsOnly: true,
-        keepsPath: false,
-        unpack: false,
-      }));
-      const destination = path || '/';
-      await copyAll({ verbs, root, destination, owner: undefined, chmod: undefined, nowNs: 0n }, selected);
-    } finally {
-      closeSync(root);
-    }
-    return copy;
+    return directory && copyContext(host.kernel.filesystem, sources.source(directory), path, layer);
   }
 
   /** The files a vertex stands for: a directory of the machine, or a tree. */
@@ -369,17 +348,6 @@ export class Solver {
     return tree;
   }
 }
-
-/** A path as mounts take it. */
-const mountedPath = {
-  type: 'input' as const,
-  input: 0,
-  wildcard: false,
-  emptyAllowed: true,
-  followSymlinks: true,
-  contentsOnly: true,
-  unpack: false,
-};
 
 interface Work extends Disposable {
   key: string;

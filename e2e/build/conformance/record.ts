@@ -68,15 +68,7 @@ try {
   const recorded: Record<string, Facts | 'fails'> =
     chosen.length === 0 ? {} : (JSON.parse(readFileSync(expectedFile, 'utf8')) as Record<string, Facts | 'fails'>);
   for (const name of Object.keys(cases)) {
-    const { code, stderr } = await docker(
-      'buildx',
-      'bake',
-      '--progress=plain',
-      '--no-cache',
-      '-f',
-      'compose.yaml',
-      name,
-    );
+    const { code, stderr } = await docker('buildx', ...command(name));
     const why = stderr.trim().split('\n').at(-1);
     process.stderr.write(`${name}: ${code === 0 ? 'built' : `fails: ${why}`}\n`);
     if (code === 0) built.push(name);
