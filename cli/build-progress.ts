@@ -6,7 +6,8 @@ import type { Context } from './command.ts';
 export interface BuildProgress {
   /** For the build of a service. */
   of(service: string): (event: BuildEvent) => void;
-  built(service: string, image: StoredImage): void;
+  /** @param name that the service calls its image by: an equal image of another service may have several. */
+  built(service: string, image: StoredImage, name: string): void;
 }
 
 export function buildRenderer({ stdout, stderr, globals }: Context, isQuiet: boolean): BuildProgress {
@@ -47,9 +48,9 @@ export function buildRenderer({ stdout, stderr, globals }: Context, isQuiet: boo
         }
       }
     },
-    built(service, image) {
+    built(service, image, name) {
       if (isQuiet) stdout.write(`${image.id}\n`);
-      else line(` ${service}  Built  ${image.names[0] ?? image.id}`);
+      else line(` ${service}  Built  ${name}`);
     },
   };
 }

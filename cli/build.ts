@@ -69,7 +69,7 @@ export const build = define<BuildFlags>({
             return;
           }
           const image = await builds.build(request);
-          progress.built(name, image);
+          progress.built(name, image, request.names[0]!);
           if (flags.push) await images.push(request.names[0]!, { signal });
         };
         const done = await Promise.allSettled(names.map(one));

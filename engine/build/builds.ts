@@ -1,8 +1,9 @@
 /** Builds of the stack file's services: from a `build` section to an image of the store. */
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { buildGraph } from '../../planner/dockerfile/graph/graph.ts';
-import { ignoreFileNames, readIgnoreFile } from '../../planner/dockerfile/ignore/ignore.ts';
+import { createIgnoreMatcher, ignoreFileNames, readIgnoreFile } from '../../planner/dockerfile/ignore/ignore.ts';
 import { parseDockerfile } from '../../planner/dockerfile/parse.ts';
 import type { BuildContext, BuildGraph, BuildSettings, BuildWorld } from '../../schemas/build.ts';
 import type { Dockerfile } from '../../schemas/dockerfile.ts';
@@ -73,6 +74,19 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     };
     return buildGraph({ tree, settings, context, world, everyStage });
   }
+  /** One for all builds at work: each network takes a subnet, of which a machine has some thirty. */
+  let shared: { session: BuildSession; users: number } | undefined;
+  function joinSession(): BuildSession {
+    shared ??= { session: new BuildSession(host, networks), users: 0 };
+    shared.users++;
+    return shared.session;
+  }
+  async function leaveSession(session: BuildSession): Promise<void> {
+    if (--shared!.users > 0) return;
+    shared = undefined;
+    await session[Symbol.asyncDispose]();
+  }
+
   return {
     async check(request) {
       using lease = store.lease();
@@ -87,8 +101,10 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       const graph = unwrap(await graphOf(request, lease, resolved, false), warn);
       const records = new Records(folder);
       const caches = join(folder, 'caches');
-      await using session = new BuildSession(host, networks);
-      const fetched = join(folder, 'fetched', basename(session.run));
+      await using stack = new AsyncDisposableStack();
+      const session = joinSession();
+      stack.defer(() => leaveSession(session));
+      const fetched = join(folder, 'fetched', `${basename(session.run)}-${randomBytes(4).toString('hex')}`);
       mkdirSync(fetched, { recursive: true, mode: 0o700 });
       try {
         using sources = new Sources(host.kernel.filesystem, records, fetched, signal);
@@ -140,7 +156,14 @@ function readDockerfile({ context, dockerfile, inline }: BuildRequest): Dockerfi
 function ignoreLines(context: string, dockerfile: string): string[] {
   for (const name of ignoreFileNames(dockerfile)) {
     const path = isAbsolute(name) ? name : join(context, name);
-    if (existsSync(path)) return readIgnoreFile(readFileSync(path, 'utf8'));
+    if (!existsSync(path)) continue;
+    const lines = readIgnoreFile(readFileSync(path, 'utf8'));
+    const [malformed] = createIgnoreMatcher(lines).malformed;
+    if (malformed === undefined) return lines;
+    throw new StackError('build.context', {
+      message: `${path}: ${malformed} is no pattern.`,
+      hint: 'A [ opens a class of characters, which a ] closes; write \\[ for the character itself.',
+    });
   }
   return [];
 }

@@ -72,7 +72,7 @@ export async function copyAll(copying: Copying, selected: Selected[]): Promise<v
       const { directory, name } = placeFor(copying, isInto ? `${destination}/${one.name}` : destination);
       writeInline(copying, directory, name, one.content);
       closeSync(directory);
-    } else if (isContents) await copyContents(copying, one.item, destination);
+    } else if (isContents) await copyContents(copying, one.item, destination, one.keepsPath ? 'parts' : 'contents');
     else if (one.unpack && isArchive(verbs, one.item)) {
       const directory = makeDirectories(copying, destination);
       try {
@@ -80,8 +80,9 @@ export async function copyAll(copying: Copying, selected: Selected[]): Promise<v
       } finally {
         closeSync(directory);
       }
-    } else if (one.item.isDirectory) await copyContents(copying, one.item, `${destination}/${one.item.name}`);
-    else {
+    } else if (one.item.isDirectory) {
+      await copyContents(copying, one.item, `${destination}/${one.item.name}`, 'itself');
+    } else {
       const { directory, name } = placeFor(copying, isInto ? `${destination}/${one.item.name}` : destination);
       try {
         await copyOne(copying, one.item, directory, name);
@@ -110,16 +111,25 @@ async function copyOne(copying: Copying, item: Item, directory: Fd, name: string
   await paced(steps, signal);
 }
 
-/** What lies in a directory into the directory `destination`. One that exists keeps its owner, mode and times. */
-async function copyContents(copying: Copying, item: Item, destination: string): Promise<void> {
+/**
+ * What lies in a directory into the directory `destination`, which gets no more of the source than its time: as in docker,
+ * one that is made has mode 0755 and the asked-for owner, and one that exists keeps its own.
+ * @param kind `itself`: the directory is copied under its name, with owner and mode; `parts`: what is included of it alone.
+ */
+async function copyContents(
+  copying: Copying,
+  item: Item,
+  destination: string,
+  kind: 'contents' | 'itself' | 'parts',
+): Promise<void> {
   const { verbs, root } = copying;
   const over = overrideOf(copying, item);
   const existed = resolvePath(verbs, root, destination).kind === 'directory';
-  const open: { fd: Fd; keeps: boolean }[] = [];
+  const open: { fd: Fd; gets: 'all' | 'times' | 'nothing' }[] = [];
   /** First places of files with several names. */
   const links = new Map<string, { path: string[] }>();
   const top = makeDirectories(copying, destination);
-  const keepsTop = existed || destination.endsWith('/');
+  const ofTop = kind === 'itself' && !existed ? 'all' : kind === 'contents' ? 'times' : 'nothing';
   const visit = (found: Found) => {
     const directory = open.at(-1)?.fd ?? top;
     const path = found.path.split('/');
@@ -142,16 +152,17 @@ async function copyContents(copying: Copying, item: Item, destination: string): 
     const steps = visitItem(verbs, item, {
       visit,
       enter(found) {
-        if (found.path === '') open.push({ fd: top, keeps: keepsTop });
+        if (found.path === '') open.push({ fd: top, gets: ofTop });
         else {
           const parent = open.at(-1)?.fd ?? top;
           const [fd] = openDirectory(verbs, parent, found.name, `/${item.path}/${found.path}`);
-          open.push({ fd, keeps: false });
+          open.push({ fd, gets: 'all' });
         }
       },
       leave(found) {
-        const { fd, keeps } = open.pop()!;
-        if (!keeps) setMetadata(verbs, found, fd, '', over);
+        const { fd, gets } = open.pop()!;
+        if (gets === 'all') setMetadata(verbs, found, fd, '', over);
+        else if (gets === 'times') verbs.utimensat(fd, '', found.stat.atimeNs, found.stat.mtimeNs);
         if (fd !== top) closeSync(fd);
       },
     });

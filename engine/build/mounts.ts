@@ -22,10 +22,8 @@ import { lock, tryLock } from '../images/locks.ts';
 import type { Store } from '../images/store.ts';
 import type { Overlay } from '../runtime/program/process.ts';
 import { copyTree } from '../volumes/tree.ts';
-import { copyAll, type Selected } from './copy.ts';
 import type { NewLayer } from './new-layer.ts';
 import { resolvePath } from './resolve.ts';
-import { type Source, select } from './select.ts';
 import { forwardAgent } from './ssh.ts';
 import { directoriesOf, openView, type Tree } from './tree.ts';
 
@@ -42,8 +40,8 @@ export interface MountRequest {
   mounts: RunMount[];
   /** What an input number stands for. */
   tree(input: number): Promise<Tree>;
-  /** A directory of the machine that an input is, and its files where not all count; undefined for one that is a tree. */
-  contextDirectory(input: number): Promise<{ path: string; filtered: Source | undefined } | undefined>;
+  /** A directory of the machine that an input is; undefined for one that is a tree. */
+  contextDirectory(input: number, path: string): Promise<string | undefined>;
   /** Values by id. */
   secrets: Map<string, Buffer>;
   /** Sockets of agents by id. */
@@ -117,10 +115,9 @@ function writeOwned(
 /** A view of the input's layers in the step's own namespace, of which the source is bound: writes go with the step. */
 async function bind(request: MountRequest, mount: BindMount, at: number, views: Overlay[]): Promise<Mount> {
   const { store, layer } = request;
-  const directory = mount.input === undefined ? undefined : await request.contextDirectory(mount.input);
+  const directory = mount.input === undefined ? undefined : await request.contextDirectory(mount.input, mount.source);
   const tree = mount.input === undefined || directory ? { diffIds: [] } : await request.tree(mount.input);
-  if (directory?.filtered) directory.path = await copied(request, mount, at, directory.filtered);
-  const layers = directory ? [directory.path] : directoriesOf(store, tree);
+  const layers = directory ? [directory] : directoriesOf(store, tree);
   const target = layer.make(`views/${at}`);
   views.push({
     layers: layers.length > 0 ? layers : [layer.make('empty')],
@@ -128,33 +125,8 @@ async function bind(request: MountRequest, mount: BindMount, at: number, views: 
     work: layer.make(`mounts/${at}-work`),
     target,
   });
-  const source = directory ? sourceIn(store.verbs, directory.path, mount) : sourceOf(store, tree, mount);
+  const source = directory ? sourceIn(store.verbs, directory, mount) : sourceOf(store, tree, mount);
   return bound(source ? `${target}/${source}` : target, mount.target, mount.readonly);
-}
-
-/** What the ignore file leaves out is not there: what is mounted is a copy of the rest, at the same place. */
-async function copied({ store, layer, signal }: MountRequest, { source: path }: BindMount, at: number, source: Source) {
-  const directory = layer.make(`mounts/${at}-context`);
-  const { verbs } = store;
-  const wanted = {
-    path,
-    wildcard: false,
-    emptyAllowed: false,
-    followSymlinks: true,
-    contentsOnly: true,
-    unpack: false,
-  };
-  const root = openSync(directory, constants.O_DIRECTORY);
-  const copying = { verbs, root, owner: undefined, chmod: undefined, nowNs: BigInt(Date.now()) * 1_000_000n, signal };
-  try {
-    for (const item of select(verbs, source, { type: 'input', input: 0, ...wanted }, [])) {
-      const one: Selected = { type: 'item', item, contentsOnly: true, keepsPath: false, unpack: false };
-      await copyAll({ ...copying, destination: `/${item.path}` }, [one]);
-    }
-  } finally {
-    closeSync(root);
-  }
-  return directory;
 }
 
 function sourceOf(store: Store, tree: Tree, mount: { source: string }): string {

@@ -108,7 +108,9 @@ function specOf(
   });
   const home = spec.process!.env!.find((entry) => entry.startsWith('HOME='))!;
   spec.process!.env = merged([`PATH=${defaultPath}`, home, ...operation.env, ...environment]);
-  spec.mounts = [...(spec.mounts ?? []), ...parentsFirst(mounts.mounts)];
+  // An image's /etc/hostname is a file like others to a step, which may write it for the image.
+  const own = (spec.mounts ?? []).filter(({ destination }) => destination !== '/etc/hostname');
+  spec.mounts = [...own, ...parentsFirst(mounts.mounts)];
   return spec;
 }
 

@@ -1,6 +1,7 @@
 /** Which files a COPY means, and the digest that says whether they are still the same. */
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { hasWildcard } from '../../planner/dockerfile/graph/copy-paths.ts';
 import { matchGlob } from '../../planner/dockerfile/ignore/glob.ts';
 import { createIgnoreMatcher } from '../../planner/dockerfile/ignore/ignore.ts';
 import type { CopyPaths } from '../../schemas/build.ts';
@@ -40,7 +41,7 @@ export interface Item {
 export function select(verbs: FilesystemVerbs, source: Source, wanted: CopyPaths, exclude: string[]): Item[] {
   const written = wanted.wildcard ? expand(verbs, source, wanted.path) : [wanted.path];
   const items = written.flatMap((path) => item(verbs, source, wanted, path, exclude) ?? []);
-  const mayBeEmpty = wanted.wildcard && wanted.emptyAllowed && isPattern(wanted.path);
+  const mayBeEmpty = wanted.wildcard && wanted.emptyAllowed && hasWildcard(wanted.path);
   if (items.length === 0 && !mayBeEmpty) throw notFound(wanted.path, source);
   return items;
 }

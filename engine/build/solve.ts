@@ -15,6 +15,7 @@ import type {
 import { StackError } from '../../schemas/errors.ts';
 import { chainIds } from '../images/layer.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
+import { copyContext, mountedPath } from './context-copy.ts';
 import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './copy.ts';
 import { exited, located } from './failure.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
@@ -133,11 +134,11 @@ export class Solver {
     return {
       key: mkdirKey(mkdir, chainOf(base), epoch),
       run: () =>
-        this.#layer(base, async (layer) => {
+        this.#layer(base, (layer) =>
           this.#into(layer, base, { destination: mkdir.path, chown: mkdir.owner }, (copying) => {
             closeSync(makeDirectories(copying, mkdir.path, mkdir.mode));
-          });
-        }),
+          }),
+        ),
       [Symbol.dispose]() {},
     };
   }
@@ -180,16 +181,7 @@ export class Solver {
     const { host } = this.#solving;
     using stack = new DisposableStack();
     const source = await this.#source(vertex.inputs[mount.input]!, stack);
-    const wanted = {
-      type: 'input' as const,
-      input: mount.input,
-      path: mount.source,
-      wildcard: false,
-      emptyAllowed: true,
-      followSymlinks: true,
-      contentsOnly: true,
-      unpack: false,
-    };
+    const wanted = { ...mountedPath(mount.source), input: mount.input };
     const hash = createHash('sha256');
     const items: Item[] = select(host.kernel.filesystem, source, wanted, []);
     for (const item of items) await digestItem(host.kernel.filesystem, { ...item, name: '' }, hash, this.#signal);
@@ -198,18 +190,14 @@ export class Solver {
 
   async #run(vertex: Vertex<RunOperation>, base: Tree, layer: NewLayer, inputs: VertexId[]): Promise<void> {
     const { operation } = vertex;
-    const { host, store, session, secrets, ssh, caches, emit, sources, graph } = this.#solving;
+    const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
     const signal = this.#signal;
     await using mounts = await prepareMounts({
       store,
       layer,
       mounts: operation.mounts,
       tree: (input) => this.tree(inputs[input]!),
-      contextDirectory: async (input) => {
-        const directory = await sources.directory(graph.vertices[inputs[input]!]!);
-        const isFiltered = directory && directory.ignore.length > 0;
-        return directory && { path: directory.path, filtered: isFiltered ? sources.source(directory) : undefined };
-      },
+      contextDirectory: (input, path) => this.#contextCopy(inputs[input]!, path, layer),
       secrets,
       ssh,
       run: session.run,
@@ -226,6 +214,12 @@ export class Solver {
     const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
     if (code === 0) return;
     throw exited(vertex.name, code, tail, store.layers);
+  }
+
+  async #contextCopy(id: VertexId, path: string, layer: NewLayer): Promise<string | undefined> {
+    const { sources, graph, host } = this.#solving;
+    const directory = await sources.directory(graph.vertices[id]!);
+    return directory && copyContext(host.kernel.filesystem, sources.source(directory), path, layer, this.#signal);
   }
 
   /** The files a vertex stands for: a directory of the machine, or a tree. */
@@ -266,7 +260,7 @@ export class Solver {
     try {
       const accounts = () =>
         imageAccounts(host.kernel, { id: chainOf(base) || 'scratch', layers: directoriesOf(store, base) });
-      const owner = chown === undefined ? undefined : resolveUser(accounts(), chown, [], 'the build step');
+      const owner = chown === undefined ? undefined : resolveUser(accounts(), withGroup(chown), [], 'the build step');
       const now = epoch === undefined ? BigInt(Date.now()) * 1_000_000n : BigInt(epoch) * 1_000_000_000n;
       await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now, signal: this.#signal });
     } finally {
@@ -298,3 +292,6 @@ interface Work extends Disposable {
   key: string;
   run(): Promise<Tree>;
 }
+
+/** A number alone is the group's too. Source: Dockerfile reference, "COPY --chown". */
+const withGroup = (chown: string) => (/^\d+$/.test(chown) ? `${chown}:${chown}` : chown);

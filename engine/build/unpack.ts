@@ -9,7 +9,6 @@ import { safePath } from '../images/extract-path.ts';
 import { type TarEntry, TarReader, type TarSink } from '../images/tar.ts';
 import { checkSum } from '../images/tar-header.ts';
 import type { Copying } from './copy.ts';
-import { changeMode } from './mode.ts';
 import { clear, kindAt } from './place.ts';
 import { openPlain, resolvePath } from './resolve.ts';
 import type { Item } from './select.ts';
@@ -274,14 +273,14 @@ class Unpacker implements TarSink {
   }
 
   #metadata(parent: Fd, name: string, entry: TarEntry): void {
-    const { verbs, owner, chmod } = this.#copying;
-    verbs.fchownat(parent, name, owner?.uid ?? entry.uid, owner?.gid ?? entry.gid);
+    const { verbs } = this.#copying;
+    // As docker: --chown and --chmod are for the directory it is unpacked into, and entries keep their own.
+    verbs.fchownat(parent, name, entry.uid, entry.gid);
     if (entry.type !== 'symlink') {
-      const mode = chmod ? changeMode(chmod)(entry.mode, entry.type === 'directory') : entry.mode;
-      if (name === '') verbs.fchmod(parent, mode);
+      if (name === '') verbs.fchmod(parent, entry.mode);
       else {
         const fd = openPlain(verbs, parent, name)!;
-        verbs.fchmod(fd, mode);
+        verbs.fchmod(fd, entry.mode);
         closeSync(fd);
       }
     }

@@ -9,7 +9,8 @@ export function resolveDestination(cwd: string, written: string): string {
   return isDirectory && clean !== '/' ? `${clean}/` : clean;
 }
 
-const hasWildcard = (path: string) => /[*?[]/.test(path.replaceAll(/\\./gs, ''));
+/** Whether a path is a pattern; a backslash takes the next character's meaning away. */
+export const hasWildcard = (path: string) => /[*?[]/.test(path.replaceAll(/\\./gs, ''));
 
 /**
  * A source in a context, a stage or an image, its input yet to be set; and which part of a context it needs, relative,
