@@ -1,7 +1,7 @@
 /** Builds of the stack file's services: from a `build` section to an image of the store. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { basename, isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { buildGraph } from '../../planner/dockerfile/graph/graph.ts';
 import { createIgnoreMatcher, ignoreFileNames, readIgnoreFile } from '../../planner/dockerfile/ignore/ignore.ts';
 import { parseDockerfile } from '../../planner/dockerfile/parse.ts';
@@ -84,6 +84,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
   async function leaveSession(session: BuildSession): Promise<void> {
     if (--shared!.users > 0) return;
     shared = undefined;
+    rmSync(join(folder, 'fetched', session.name), { recursive: true, force: true });
     await session[Symbol.asyncDispose]();
   }
 
@@ -104,7 +105,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       await using stack = new AsyncDisposableStack();
       const session = joinSession();
       stack.defer(() => leaveSession(session));
-      const fetched = join(folder, 'fetched', `${basename(session.run)}-${randomBytes(4).toString('hex')}`);
+      const fetched = join(folder, 'fetched', session.name, randomBytes(4).toString('hex'));
       mkdirSync(fetched, { recursive: true, mode: 0o700 });
       try {
         using sources = new Sources(host.kernel.filesystem, records, fetched, signal);
