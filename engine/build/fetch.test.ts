@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { GitOperation } from '../../schemas/build.ts';
 import { fetchGit } from './fetch.ts';
 
@@ -65,4 +65,16 @@ test.each(['out', '../repository', '../../..', 'absent'])('a directory that lead
 test('repositories of this machine are none of a Dockerfile’s business', async () => {
   const operation = { kind: 'source.git', remote: repository } as GitOperation;
   await expect(fetchGit(operation, join(folder, 'local'), signal)).rejects.toThrow(/not allowed/);
+});
+
+test('the configuration of whoever builds is not read', async () => {
+  const elsewhere = join(folder, 'gitconfig');
+  writeFileSync(elsewhere, `[url "git://127.0.0.1:1/"]\n\tinsteadOf = ${remote.replace('repository', '')}\n`);
+  vi.stubEnv('HOME', join(folder, 'home'));
+  vi.stubEnv('GIT_CONFIG_GLOBAL', elsewhere);
+  try {
+    expect(readdirSync(await fetched('inner'))).toEqual(['file']);
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

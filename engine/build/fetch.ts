@@ -21,7 +21,13 @@ export async function fetchGit(operation: GitOperation, directory: string, signa
   mkdirSync(directory, { recursive: true });
   const git = async (...args: string[]) => {
     // Neither the user's configuration nor a prompt: the same address gives the same files for everybody.
-    const env = { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', GIT_PROTOCOL_FROM_USER: '0' };
+    const env = {
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^GIT_(?!SSH|SSL_)/.test(name))),
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_PROTOCOL_FROM_USER: '0',
+    };
     const { stdout } = await run('git', ['-c', 'protocol.ext.allow=never', ...args], { cwd: directory, env, signal });
     return stdout.trim();
   };
