@@ -1,31 +1,31 @@
 /** Builds of the stack file's services: from a `build` section to an image of the store. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
-import { buildGraph } from '../../planner/dockerfile/graph/graph.ts';
-import { createIgnoreMatcher, ignoreFileNames, readIgnoreFile } from '../../planner/dockerfile/ignore/ignore.ts';
-import { parseDockerfile } from '../../planner/dockerfile/parse.ts';
-import type { BuildContext, BuildGraph, BuildSettings, BuildWorld } from '../../schemas/build.ts';
-import type { Dockerfile } from '../../schemas/dockerfile.ts';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BuildGraph, BuildSettings } from '../../schemas/build.ts';
 import { type Result, StackError } from '../../schemas/errors.ts';
-import type { Platform, StoredImage } from '../../schemas/oci-image.ts';
+import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
 import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
 import { interruption } from '../images/locks.ts';
-import { showPlatform } from '../images/platform.ts';
 import type { Networks } from '../network/network.ts';
+import { unwrap } from './dockerfile.ts';
 import { exportImage } from './export.ts';
 import { Records } from './records.ts';
 import { BuildSession } from './session.ts';
 import { Solver } from './solve.ts';
 import type { BuildEvent } from './solving.ts';
 import { Sources } from './sources.ts';
+import { Turns } from './turns.ts';
+import { World } from './world.ts';
 
 export type { BuildEvent } from './solving.ts';
 
 export interface BuildRequest {
-  /** Directory of the context. */
+  /** Name of the service. */
+  service: string;
+  /** Directory of the context, or a git address. */
   context: string;
   /** Path of the Dockerfile, in the context or absolute. */
   dockerfile: string;
@@ -38,6 +38,8 @@ export interface BuildRequest {
   names: string[];
   secrets: Map<string, Buffer>;
   ssh: Map<string, string>;
+  /** The request of another service, for `service:NAME`. @throws StackError where it builds nothing */
+  requestOf(service: string): BuildRequest;
   emit(event: BuildEvent): void;
   warn(error: StackError): void;
   signal: AbortSignal;
@@ -50,30 +52,19 @@ export interface Builds {
   check(request: BuildRequest): Promise<Result<BuildGraph>>;
 }
 
+interface Workplace {
+  lease: Lease;
+  records: Records;
+  session: BuildSession;
+  sources: Sources;
+  world: World;
+}
+
 export function createBuilds(host: Host, images: Images, networks: () => Promise<Networks>): Builds {
   const folder = host.layout.build;
   const { store } = images;
+  const turns = new Turns();
 
-  async function graphOf(request: BuildRequest, lease: Lease, resolved: Map<string, string[]>, everyStage: boolean) {
-    const { settings, signal } = request;
-    const tree = readDockerfile(request);
-    const world: BuildWorld = {
-      async resolveImage(reference, platform) {
-        if (reference.startsWith('oci-layout://')) throw unsupported(reference);
-        const policy = request.pull ? 'always' : 'missing';
-        const image = await images.pull(reference, { policy, platform: showPlatform(platform), signal });
-        await lease.keep([image.manifestDigest]);
-        resolved.set(image.manifestDigest, image.config.rootfs.diff_ids);
-        return { digest: image.manifestDigest, config: image.config, platform: platformOf(image) };
-      },
-      ignoreOf: async (location) => ignoreLines(location, 'Dockerfile'),
-    };
-    const context: BuildContext = {
-      location: resolve(request.context),
-      ignore: ignoreLines(request.context, request.dockerfile),
-    };
-    return buildGraph({ tree, settings, context, world, everyStage });
-  }
   /** One for all builds at work: each network takes a subnet, of which a machine has some thirty. */
   let shared: { session: BuildSession; users: number } | undefined;
   function joinSession(): BuildSession {
@@ -88,30 +79,34 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     await session[Symbol.asyncDispose]();
   }
 
+  /** Folders and a lease for the time of `work`; what was fetched goes with it. */
+  async function within<T>(signal: AbortSignal, work: (at: Workplace) => Promise<T>): Promise<T> {
+    using lease = store.lease();
+    const records = new Records(folder);
+    await using stack = new AsyncDisposableStack();
+    const session = joinSession();
+    stack.defer(() => leaveSession(session));
+    const fetched = join(folder, 'fetched', session.name, randomBytes(4).toString('hex'));
+    mkdirSync(fetched, { recursive: true, mode: 0o700 });
+    stack.defer(() => rmSync(fetched, { recursive: true, force: true }));
+    using sources = new Sources(host.kernel.filesystem, records, fetched, signal);
+    const world = new World({ images, lease, sources, host });
+    return await work({ lease, records, session, sources, world });
+  }
+
   return {
-    async check(request) {
-      using lease = store.lease();
-      return await graphOf(request, lease, new Map(), true);
-    },
+    check: (request) => within(request.signal, ({ world }) => world.graphOf(request, true)),
     async build(request) {
-      const { signal, emit, warn, secrets, ssh, names } = request;
+      const { signal, emit, warn, names } = request;
       store.prepare();
       await BuildSession.sweep(host, networks, join(folder, 'fetched'));
-      using lease = store.lease();
-      const resolved = new Map<string, string[]>();
-      const graph = unwrap(await graphOf(request, lease, resolved, false), warn);
-      const records = new Records(folder);
       const caches = join(folder, 'caches');
-      await using stack = new AsyncDisposableStack();
-      const session = joinSession();
-      stack.defer(() => leaveSession(session));
-      const fetched = join(folder, 'fetched', session.name, randomBytes(4).toString('hex'));
-      mkdirSync(fetched, { recursive: true, mode: 0o700 });
-      try {
-        using sources = new Sources(host.kernel.filesystem, records, fetched, signal);
+      return await within(signal, async ({ lease, records, session, sources, world }) => {
+        const graph = unwrap(await world.graphOf(request, false), warn);
+        const { resolved, secrets, ssh } = world;
         const [result] = graph.results;
-        if (!result || graph.results.length > 1) throw unsupported('several platforms at once');
-        const common = { host, store, lease, records, sources, session, graph, images: resolved };
+        if (!result || graph.results.length > 1) throw severalPlatforms();
+        const common = { host, store, lease, records, sources, session, graph, images: resolved, turns };
         const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
         const [tree] = await solver.solve([result.vertex]);
         const image = await exportImage({
@@ -128,64 +123,15 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         // The image was synced to the disk, and with it whatever was made before.
         store.settleLayers([...solver.made]);
         return image;
-      } catch (thrown) {
+      }).catch((thrown: unknown) => {
         throw signal.aborted ? interruption(`Building ${names[0] ?? request.context}`) : thrown;
-      } finally {
-        rmSync(fetched, { recursive: true, force: true });
-      }
+      });
     },
   };
 }
 
-function readDockerfile({ context, dockerfile, inline }: BuildRequest): Dockerfile {
-  const path = isAbsolute(dockerfile) ? dockerfile : join(context, dockerfile);
-  let text = inline;
-  try {
-    text ??= readFileSync(path, 'utf8');
-  } catch (thrown) {
-    const isThere = existsSync(context);
-    throw new StackError('build.dockerfile', {
-      message: isThere
-        ? `The Dockerfile ${path} cannot be read: ${(thrown as NodeJS.ErrnoException).code}.`
-        : `The build context ${context} does not exist.`,
-      hint: isThere ? 'Check `build.dockerfile` in the stack file.' : 'Check `build.context` in the stack file.',
-    });
-  }
-  return unwrap(parseDockerfile(text, inline === undefined ? path : 'dockerfile_inline'), () => {});
-}
-
-function ignoreLines(context: string, dockerfile: string): string[] {
-  for (const name of ignoreFileNames(dockerfile)) {
-    const path = isAbsolute(name) ? name : join(context, name);
-    if (!existsSync(path)) continue;
-    const lines = readIgnoreFile(readFileSync(path, 'utf8'));
-    const [malformed] = createIgnoreMatcher(lines).malformed;
-    if (malformed === undefined) return lines;
-    throw new StackError('build.context', {
-      message: `${path}: ${malformed} is no pattern.`,
-      hint: 'A [ opens a class of characters, which a ] closes; write \\[ for the character itself.',
-    });
-  }
-  return [];
-}
-
-/** @throws the first error with all others beside it */
-function unwrap<T>(result: Result<T>, warn: (error: StackError) => void): T {
-  result.warnings.forEach(warn);
-  if (result.ok) return result.value;
-  const [first, ...rest] = result.errors;
-  first!.also.push(...rest);
-  throw first!;
-}
-
-const platformOf = ({ config: { os, architecture, variant } }: StoredImage): Platform => ({
-  os,
-  architecture,
-  ...(variant ? { variant } : {}),
-});
-
-const unsupported = (what: string) =>
+const severalPlatforms = () =>
   new StackError('build.not-supported', {
-    message: `Building ${what.startsWith('oci-layout:') ? `from ${what}` : `for ${what}`} is not supported yet.`,
-    hint: 'Load the layout with `stack image load`, or name one platform.',
+    message: 'Building for several platforms at once is not supported yet.',
+    hint: 'Name one platform.',
   });

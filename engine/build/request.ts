@@ -27,7 +27,7 @@ export interface BuildOverrides {
   ssh?: string;
 }
 
-/** @throws a StackError for what cannot be: a remote context, a secret that is not there */
+/** @throws a StackError for what cannot be: a service that builds nothing, a secret that is not there */
 export function requestOf(
   project: Project,
   service: string,
@@ -35,15 +35,15 @@ export function requestOf(
   environment: NodeJS.ProcessEnv,
   common: Pick<BuildRequest, 'emit' | 'warn' | 'signal'>,
 ): BuildRequest {
-  const { build, image } = project.services[service]!;
-  const section = build as unknown as Section;
-  if (/^[a-z][a-z0-9+.-]*:\/\/|^git@/.test(section.context)) {
-    throw new StackError('build.not-supported', {
-      message: `services.${service}.build.context: a context that is fetched (${section.context}) is not supported yet.`,
-      hint: 'Clone it, and name the directory.',
+  const { build, image } = project.services[service] ?? {};
+  if (!build) {
+    throw new StackError('build.context', {
+      message: `The service ${service} ${project.services[service] ? 'has no `build`' : 'does not exist'}, and a build names it as a context.`,
+      hint: 'service:NAME is a service of the stack that is built; an image is docker-image://NAME.',
     });
   }
-  const settings = readBuildSettings(build!, hostPlatform(), (name) => environment[name]);
+  const section = build as unknown as Section;
+  const settings = readBuildSettings(build, hostPlatform(), (name) => environment[name]);
   for (const entry of flags.buildArg ?? []) {
     const at = entry.indexOf('=');
     const value = at < 0 ? environment[entry] : entry.slice(at + 1);
@@ -53,7 +53,8 @@ export function requestOf(
   const agents = [...(section.ssh ?? []), ...(flags.ssh ? [flags.ssh] : [])];
   settings.ssh = agents.map((agent) => agent.replace(/=.*$/s, ''));
   return {
-    context: resolve(section.context),
+    service,
+    context: isFetched(section.context) ? section.context : resolve(section.context),
     dockerfile: section.dockerfile ?? 'Dockerfile',
     inline: section.dockerfile_inline,
     settings,
@@ -61,9 +62,13 @@ export function requestOf(
     names: [image ?? builtName(project, service), ...(section.tags ?? [])].map((name) => parseReference(name).name),
     secrets: secretsOf(project, section, environment),
     ssh: new Map(agents.map((agent) => agentOf(agent, environment))),
+    requestOf: (other) => requestOf(project, other, flags, environment, common),
     ...common,
   };
 }
+
+/** What planner/load leaves as it was written. */
+export const isFetched = (context: string) => /^[a-z][a-z0-9+.-]*:\/\/|^git@|^github\.com\//.test(context);
 
 function secretsOf(project: Project, { secrets = [] }: Section, environment: NodeJS.ProcessEnv): Map<string, Buffer> {
   const declared = project.secrets as Record<string, { file?: string; environment?: string }> | undefined;

@@ -99,6 +99,7 @@ export class Solver {
     try {
       this.#signal.throwIfAborted();
       using work = await this.#prepare(vertex, base);
+      using _turn = await this.#solving.turns.take(work.key, this.#signal);
       const known = vertex.ignoreCache ? undefined : records.find(work.key);
       if (known && (await this.#holds(known))) {
         this.#created.set(vertex.id, known.createdAt);

@@ -7,6 +7,7 @@ import type { Store } from '../images/store.ts';
 import type { Records } from './records.ts';
 import type { BuildSession } from './session.ts';
 import type { Sources } from './sources.ts';
+import type { Turns } from './turns.ts';
 
 export type BuildEvent =
   | { type: 'started'; vertex: Vertex }
@@ -20,6 +21,7 @@ export interface Solving {
   lease: Lease;
   records: Records;
   sources: Sources;
+  turns: Turns;
   session: BuildSession;
   graph: BuildGraph;
   /** Layers of the images that were resolved, by digest. */

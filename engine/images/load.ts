@@ -71,6 +71,30 @@ async function readImage(archive: Archive, top: Descriptor, names: string[], pla
 }
 
 /**
+ * One image of a layout directory, nameless, as `choose` finds it among the descriptors of its index.json.
+ * @throws StackError of the image group
+ */
+export async function loadFrom(
+  store: Store,
+  addon: string,
+  directory: string,
+  choose: (manifests: Descriptor[]) => Descriptor,
+  { signal, platform }: { signal: AbortSignal; platform: string },
+): Promise<StoredImage> {
+  store.prepare();
+  using archive = await openArchive(store, directory, signal);
+  if (!archive.has('index.json')) {
+    throw new StackError('image.archive', { message: `${directory} is no OCI layout: it has no index.json.` });
+  }
+  const index = await readDocument(`of ${directory}`, archive.read('index.json'), '');
+  if (index.kind !== 'index')
+    throw new StackError('image.archive', { message: `index.json of ${directory} is no index.` });
+  await using extractors = new Extractors(addon);
+  const image = await readImage(archive, choose(index.value.manifests), [], parsePlatform(platform));
+  return await install(store, extractors, image, () => {}, signal);
+}
+
+/**
  * Unpacks an image anew that the store names and whose blobs it has: another tool put it there, or its layers are gone. Asks
  * nobody outside. @throws StackError where a blob is missing or damaged
  */

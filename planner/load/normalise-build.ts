@@ -17,6 +17,8 @@ import { type Converter, collect, convertEntries, type Spot } from './spot.ts';
 
 /** A context is a directory, or something a builder fetches: a URL, a git address, `service:`, `docker-image://`. */
 function resolveContext(spot: Spot, written: string): string {
+  const layout = /^oci-layout:\/\/(?!\/)(.+)$/s.exec(written)?.[1];
+  if (layout !== undefined) return `oci-layout://${absolutePath(spot, layout)}`;
   const isRemote = /^[a-z][a-z0-9+.-]*:\/\//.test(written) || /^(?:github\.com\/|git@|service:)/.test(written);
   return isRemote ? written : absolutePath(spot, written);
 }

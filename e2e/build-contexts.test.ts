@@ -1,0 +1,101 @@
+/** Where the files of a build come from besides the directory of its context: other services, repositories, layouts. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { expectError, scenario } from './harness/scenario.ts';
+
+const world = scenario();
+
+const onBase = (text: string) => ({
+  context: '.',
+  dockerfile_inline: text,
+  additional_contexts: { base: 'service:base' },
+});
+
+test('a service builds on the image of another: the common step runs once', async () => {
+  const stack = world.project('joined', {
+    services: {
+      base: {
+        build: { context: '.', dockerfile_inline: 'FROM busybox:1\nENV A=1\nRUN echo from base; echo $$A > /made\n' },
+      },
+      web: { build: onBase('FROM base\nRUN cat /made && echo A is $$A\nCMD ["sleep", "1000000"]\n') },
+      copied: { build: onBase('FROM busybox:1\nCOPY --from=base /made /copied\n') },
+    },
+  });
+  const built = await stack.stack(['build']);
+  expect(built, built.stderr).toMatchObject({ code: 0 });
+  expect(built.stderr).toMatch(/^#\d+ A is 1$/m);
+  expect(built.stderr.match(/^#\d+ from base$/gm)).toHaveLength(1);
+  await stack.ok(['up', '-d', 'web']);
+  expect(await stack.ok(['exec', '-T', 'web', 'cat', '/made'])).toBe('1\n');
+});
+
+test('services that wait for each other, and those that build nothing, are refused', async () => {
+  const on = (name: string) => ({
+    context: '.',
+    dockerfile_inline: 'FROM x\n',
+    additional_contexts: { x: `service:${name}` },
+  });
+  const circle = { a: { build: on('b') }, b: { build: on('c') }, c: { build: on('b') } };
+  expectError(await world.project('circle', { services: circle }).stack(['build', 'a']), 1, /b → c → b/);
+  const plain = { a: { build: on('b') }, b: { image: 'busybox:1' } };
+  expectError(await world.project('plain', { services: plain }).stack(['build', 'a']), 1, /service b has no `build`/);
+});
+
+test('a context out of a git repository, with a branch and a directory', async () => {
+  const folder = join(world.host.folder, 'git');
+  const repository = join(folder, 'some.git');
+  mkdirSync(join(repository, 'inner'), { recursive: true });
+  writeFileSync(join(repository, 'inner/Dockerfile'), 'FROM busybox:1\nCOPY a.txt /\nRUN cat /a.txt\n');
+  writeFileSync(join(repository, 'inner/a.txt'), 'of the repository\n');
+  symlinkSync('/etc/passwd', join(repository, 'inner/Out'));
+  const who = ['-c', 'user.name=t', '-c', 'user.email=t@example.com'];
+  for (const args of [
+    ['init', '-q', '-b', 'side'],
+    ['add', '.'],
+    [...who, 'commit', '-qm', 'first'],
+  ]) {
+    execFileSync('git', args, { cwd: repository });
+  }
+  const daemon = `exec git daemon --verbose --export-all --listen=127.0.0.1 --base-path=${folder} ${folder} 2>&1`;
+  const server = await world.host.background(['sh', '-c', daemon], /Ready/);
+  try {
+    const context = 'git://127.0.0.1/some.git#side:inner';
+    const built = await world.project('git', { services: { web: { build: { context } } } }).stack(['build']);
+    expect(built, built.stderr).toMatchObject({ code: 0 });
+    expect(built.stderr).toMatch(/^#\d+ of the repository$/m);
+    const out = world.project('out', { services: { web: { build: { context, dockerfile: 'Out' } } } });
+    expectError(await out.stack(['build']), 1, /Dockerfile Out of git:.* cannot be read: ENOENT/);
+    const none = { context: 'git://127.0.0.1/some.git#none' };
+    expectError(
+      await world.project('none', { services: { web: { build: none } } }).stack(['build']),
+      1,
+      /#none cannot/,
+    );
+  } finally {
+    await server.stop();
+  }
+});
+
+test('an image out of an OCI layout', async () => {
+  const stack = world.project('layout', {
+    services: {
+      web: {
+        build: {
+          context: '.',
+          dockerfile_inline: 'FROM given\nRUN echo on the layout\n',
+          additional_contexts: { given: 'oci-layout://./given' },
+        },
+      },
+    },
+  });
+  await world.host.stack(['image', 'pull', 'busybox:1']);
+  const archive = join(world.host.folder, 'given.tar');
+  await stack.ok(['image', 'save', '-o', archive, 'busybox:1']);
+  stack.write('given/.keep', '');
+  execFileSync('tar', ['-xf', archive, '-C', join(stack.folder, 'given')]);
+  const built = await stack.stack(['build']);
+  expect(built, built.stderr).toMatchObject({ code: 0 });
+  expect(built.stderr).toMatch(/^#\d+ on the layout$/m);
+});
