@@ -45,6 +45,13 @@ export const build = define<BuildFlags>({
     const show = renderer(context);
     const { project } = await loadProject(context, show.emit, services);
     const names = selected(project, services, flags.withDependencies === true);
+    if (names.length === 0) {
+      const message = services.length > 0 ? `${services.join(', ')}: nothing to build.` : 'There is nothing to build.';
+      const hint = 'Only services with `build` are built.';
+      show.emit({ type: 'warning', error: new StackError('usage', { message, hint }) });
+      await show.close();
+      return;
+    }
     const [host, { createRooms }] = await Promise.all([context.host(), import('../engine/rooms.ts')]);
     const rooms = createRooms(host);
     const [images, builds] = await Promise.all([rooms.images(), rooms.builds()]);

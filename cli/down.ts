@@ -1,14 +1,16 @@
+import { Option } from 'commander';
 import { StackError } from '../schemas/errors.ts';
 import { apply, given, timeoutMs } from './apply.ts';
-import { define, refuse } from './command.ts';
+import { define } from './command.ts';
 import { projectOrRecords } from './project.ts';
+import { removeImages, type Which } from './remove-images.ts';
 import { renderer } from './render/render.ts';
 
 interface Flags {
   volumes?: boolean;
   removeOrphans?: boolean;
   timeout?: number;
-  rmi?: string;
+  rmi?: Which;
 }
 
 export const down = define<Flags>({
@@ -16,6 +18,7 @@ export const down = define<Flags>({
   summary: 'Stop and remove the containers and networks of the stack',
   examples: [
     ['stack down', 'Remove containers and networks; volumes stay.'],
+    ['stack down --rmi local', 'Remove the images that were built for the stack, too.'],
     ['stack -p demo down -v', 'Remove the stack named demo and its volumes, without its stack file.'],
   ],
   options(command) {
@@ -23,10 +26,14 @@ export const down = define<Flags>({
       .option('-v, --volumes', 'remove named volumes of the stack file and anonymous ones too')
       .option('--remove-orphans', 'remove containers of services that the stack file no longer has')
       .option('-t, --timeout <seconds>', 'time to stop before being killed', timeoutMs)
-      .option('--rmi <which>', 'not supported yet');
+      .addOption(
+        new Option('--rmi <which>', 'remove images: local, those built and not named by the file, or all').choices([
+          'local',
+          'all',
+        ]),
+      );
   },
   async action(context, services, flags) {
-    if (flags.rmi !== undefined) refuse('--rmi');
     const render = renderer(context);
     const engine = await context.engine();
     const { project, disabledServices } = await projectOrRecords(context, engine, render.emit);
@@ -39,9 +46,14 @@ export const down = define<Flags>({
       { command: 'stack down' },
       render,
     );
-    if (plan.operations.length === 0) {
+    const after = renderer(context);
+    try {
+      const images = flags.rmi ? await removeImages(context, project, services, flags.rmi, after.emit) : 0;
+      if (plan.operations.length > 0 || images > 0) return;
       const error = new StackError('usage', { message: `Stack ${project.name} has nothing to remove.` });
-      renderer(context).emit({ type: 'warning', error });
+      after.emit({ type: 'warning', error });
+    } finally {
+      await after.close();
     }
   },
 });

@@ -144,7 +144,7 @@ test.each([
   ['up --nonsense', /--nonsense/],
   ['up --watch', /Not supported yet: --watch/],
   ['up -d --abort-on-container-exit', /cannot be given together/],
-  ['down --rmi all', /Not supported yet: --rmi/],
+  ['down --rmi some', /Allowed choices are local, all/],
   ['run --rm -d web', /Not supported yet/],
   ['doctor --format xml', /pretty, json/],
   ['kill -s NOPE', /not a signal/],

@@ -10,6 +10,7 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'network.remove': ['Removing', 'Removed'],
   'volume.create': ['Creating', 'Created'],
   'volume.remove': ['Removing', 'Removed'],
+  'image.remove': ['Removing', 'Removed'],
   'container.create': ['Creating', 'Created'],
   'container.start': ['Starting', 'Started'],
   'container.stop': ['Stopping', 'Stopped'],

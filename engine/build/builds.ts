@@ -98,6 +98,8 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     check: (request) => within(request.signal, ({ world }) => world.graphOf(request, true)),
     async build(request) {
       const { signal, emit, warn, names } = request;
+      // Before images are looked for that there may be for one of them alone.
+      if (request.settings.platforms.length > 1) throw severalPlatforms();
       store.prepare();
       await BuildSession.sweep(host, networks, join(folder, 'fetched'));
       const caches = join(folder, 'caches');
@@ -105,7 +107,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         const graph = unwrap(await world.graphOf(request, false), warn);
         const { resolved, secrets, ssh } = world;
         const [result] = graph.results;
-        if (!result || graph.results.length > 1) throw severalPlatforms();
+        if (!result) throw new StackError('internal', { message: 'A graph without a result.' });
         const common = { host, store, lease, records, sources, session, graph, images: resolved, turns };
         const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
         const [tree] = await solver.solve([result.vertex]);

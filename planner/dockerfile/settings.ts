@@ -2,7 +2,7 @@
 import type { BuildSettings } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Platform } from '../../schemas/oci-image.ts';
-import { parsePlatform } from '../images/platform.ts';
+import { parsePlatform, showPlatform } from '../images/platform.ts';
 
 /** `build` as the canonical project has it, as far as it concerns the graph. */
 interface BuildSection {
@@ -49,7 +49,9 @@ export function readBuildSettings(
   });
   return {
     args,
-    platforms: (section.platforms ?? []).map(parsePlatform),
+    platforms: [
+      ...new Map((section.platforms ?? []).map(parsePlatform).map((one) => [showPlatform(one), one])).values(),
+    ],
     buildPlatform,
     labels: section.labels ?? {},
     network: networkOf(section.network),

@@ -1,0 +1,41 @@
+/** What commands make of images that are built, beyond building them. */
+import { expect, test } from 'vitest';
+import { expectError, scenario } from './harness/scenario.ts';
+
+const world = scenario();
+const text = 'FROM busybox:1\nRUN echo x > /x\nCMD ["sleep", "1000000"]\n';
+const build = { context: '.', dockerfile_inline: text };
+const names = async () => (await world.host.stack(['image', 'ls', '--format', '{{.Repository}}'])).stdout.split('\n');
+
+test('down --rmi: the images that were built, or all; those in use stay', async () => {
+  const services = { own: { build }, named: { build, image: 'named:1' } };
+  const stack = world.project('rmi', { services });
+  const other = world.project('other', { services: { user: { image: 'named:1', pull_policy: 'never' } } });
+  await stack.ok(['up', '-d']);
+  await other.ok(['up', '-d']);
+  expect(await names()).toEqual(expect.arrayContaining(['rmi-own', 'named']));
+  const local = await stack.stack(['down', '-t', '1', '--rmi', 'local']);
+  expect(local, local.stderr).toMatchObject({ code: 0 });
+  expect(await names()).not.toContain('rmi-own');
+  expect(await names()).toContain('named');
+  const used = await stack.stack(['down', '--rmi', 'all']);
+  expect(used, used.stderr).toMatchObject({ code: 0 });
+  expect(used.stderr).toMatch(/warning: .*named/);
+  expect(await names()).toContain('named');
+  await other.ok(['down', '-t', '1', '--rmi', 'all']);
+  expect(await names()).not.toContain('named');
+});
+
+test('a stack that builds nothing says so', async () => {
+  const done = await world.project('nothing', { services: { web: { image: 'busybox:1' } } }).stack(['build']);
+  expect(done).toMatchObject({ code: 0 });
+  expect(done.stderr).toMatch(/nothing to build/);
+});
+
+test('one platform, the machine’s, is built for; several are refused', async () => {
+  const on = (...platforms: string[]) => ({ services: { web: { build: { ...build, platforms } } } });
+  const machine = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
+  await world.project('one', on(machine)).ok(['build']);
+  const several = world.project('several', on('linux/amd64', 'linux/arm64'));
+  expectError(await several.stack(['build']), 1, /several platforms at once is not supported/);
+});
