@@ -44,6 +44,7 @@ export const titles = {
   'build.cycle': 'Build stages wait for each other',
   'build.context': 'Invalid build context',
   'build.entitlement': 'The build asks for a right it was not given',
+  'build.cache': 'A build cache cannot be used',
   'build.check': 'A check of the Dockerfile',
   'network.address-exhausted': 'No free address',
   'network.overlap': 'Overlapping subnets',

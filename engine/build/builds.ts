@@ -10,8 +10,10 @@ import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
 import { interruption } from '../images/locks.ts';
 import type { Networks } from '../network/network.ts';
+import { type Caches, warnOfCaches } from './caches.ts';
 import { unwrap } from './dockerfile.ts';
 import { exportImage } from './export.ts';
+import { type SolvedStep, writeCache } from './local-cache.ts';
 import { Records } from './records.ts';
 import { BuildSession } from './session.ts';
 import { Solver } from './solve.ts';
@@ -38,6 +40,7 @@ export interface BuildRequest {
   names: string[];
   secrets: Map<string, Buffer>;
   ssh: Map<string, string>;
+  caches: Caches;
   /** The request of another service, for `service:NAME`. @throws StackError where it builds nothing */
   requestOf(service: string): BuildRequest;
   emit(event: BuildEvent): void;
@@ -100,6 +103,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       const { signal, emit, warn, names } = request;
       // Before images are looked for that there may be for one of them alone.
       if (request.settings.platforms.length > 1) throw severalPlatforms();
+      warnOfCaches(request.caches, warn);
       store.prepare();
       await BuildSession.sweep(host, networks, join(folder, 'fetched'));
       const caches = join(folder, 'caches');
@@ -108,7 +112,19 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         const { resolved, secrets, ssh } = world;
         const [result] = graph.results;
         if (!result) throw new StackError('internal', { message: 'A graph without a result.' });
-        const common = { host, store, lease, records, sources, session, graph, images: resolved, turns };
+        const common = {
+          host,
+          store,
+          lease,
+          records,
+          sources,
+          session,
+          graph,
+          images: resolved,
+          turns,
+          cacheFrom: request.caches.from,
+          warn,
+        };
         const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
         const [tree] = await solver.solve([result.vertex]);
         const image = await exportImage({
@@ -124,6 +140,11 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         });
         // The image was synced to the disk, and with it whatever was made before.
         store.settleLayers([...solver.made]);
+        const isIn = (step: SolvedStep) => step.diffIds.every((diffId, at) => tree!.diffIds[at] === diffId);
+        for (const { directory, isWhole } of request.caches.to) {
+          const steps = new Map([...solver.steps].filter(([, step]) => isWhole || isIn(step)));
+          await writeCache(directory, steps, { store, records, epoch: result.epoch, signal });
+        }
         return image;
       }).catch((thrown: unknown) => {
         throw signal.aborted ? interruption(`Building ${names[0] ?? request.context}`) : thrown;

@@ -38,7 +38,7 @@ export async function exportImage(exporting: Exporting): Promise<StoredImage> {
   const descriptors = tree.diffIds.map((diffId, at): Descriptor => {
     const known = baseLayers[at] ?? records.blobOf(diffId);
     if (known && store.hasBlob(known.digest, known.size)) return known as Descriptor;
-    return { mediaType: `${ociLayer}+${compression}` } as Descriptor;
+    return { mediaType: layerType } as Descriptor;
   });
   const configContent = Buffer.from(JSON.stringify(config));
   const manifest = {
@@ -75,8 +75,10 @@ const layersOf = (store: Store, { digest }: ImageOperation): Descriptor[] => sto
 
 // Node before 22.15 has no zstd.
 const compression = 'createZstdCompress' in zlib ? 'zstd' : 'gzip';
+export const layerType = `${ociLayer}+${compression}`;
 
-async function* compressed(store: Store, chain: string, epoch: number | undefined): AsyncGenerator<Uint8Array> {
+/** A layer of the store as its blob, of type {@link layerType}. */
+export async function* compressed(store: Store, chain: string, epoch: number | undefined): AsyncGenerator<Uint8Array> {
   const fd = openSync(join(store.layer(chain), 'fs'), constants.O_DIRECTORY);
   try {
     const options = epoch === undefined ? {} : { latestNs: BigInt(epoch) * 1_000_000_000n };

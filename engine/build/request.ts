@@ -8,6 +8,7 @@ import type { Project } from '../../schemas/project.ts';
 import { parseReference } from '../images/images.ts';
 import { hostPlatform } from '../images/platform.ts';
 import type { BuildRequest } from './builds.ts';
+import { readCaches } from './caches.ts';
 
 interface Section {
   context: string;
@@ -17,6 +18,8 @@ interface Section {
   pull?: boolean;
   secrets?: { source: string; target?: string }[];
   ssh?: string[];
+  cache_from?: string[];
+  cache_to?: string[];
 }
 
 /** What the command line changes of it. */
@@ -62,6 +65,7 @@ export function requestOf(
     names: [image ?? builtName(project, service), ...(section.tags ?? [])].map((name) => parseReference(name).name),
     secrets: secretsOf(project, section, environment),
     ssh: new Map(agents.map((agent) => agentOf(agent, environment))),
+    caches: readCaches(section.cache_from, section.cache_to),
     requestOf: (other) => requestOf(project, other, flags, environment, common),
     ...common,
   };

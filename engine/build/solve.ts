@@ -13,22 +13,26 @@ import type {
   VertexId,
 } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
+import type { StepRecord } from '../images/build-cache.ts';
 import { chainIds } from '../images/layer.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import { copyContext, mountedPath } from './context-copy.ts';
 import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './copy.ts';
 import { exited, located } from './failure.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
+import { readCache, type SolvedStep } from './local-cache.ts';
 import { prepareMounts } from './mounts.ts';
 import { diffIdOf, NewLayer } from './new-layer.ts';
 import { runStep } from './run.ts';
 import { digestItem, type Item, type Source, select } from './select.ts';
-import type { Solving } from './solving.ts';
+import type { Solving, Work } from './solving.ts';
 import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
 
 export class Solver {
   /** Chain ids, in hex, of the layers that were made. */
   readonly made = new Set<string>();
+  /** By key. */
+  readonly steps = new Map<string, SolvedStep>();
   readonly #solving: Solving;
   readonly #trees = new Map<VertexId, Promise<Tree>>();
   readonly #created = new Map<VertexId, string>();
@@ -100,24 +104,26 @@ export class Solver {
       this.#signal.throwIfAborted();
       using work = await this.#prepare(vertex, base);
       using _turn = await this.#solving.turns.take(work.key, this.#signal);
-      const known = vertex.ignoreCache ? undefined : records.find(work.key);
-      if (known && (await this.#holds(known))) {
-        this.#created.set(vertex.id, known.createdAt);
-        emit({ type: 'done', vertex, ms: ms(), isCached: true });
-        return { diffIds: known.diffIds };
-      }
-      const tree = await work.run();
-      const createdAt = new Date().toISOString();
-      this.#created.set(vertex.id, createdAt);
-      records.keep(work.key, { diffIds: tree.diffIds, createdAt });
-      emit({ type: 'done', vertex, ms: ms(), isCached: false });
-      return tree;
+      const found = vertex.ignoreCache ? undefined : await this.#found(work.key, base);
+      const record = found ?? { diffIds: (await work.run()).diffIds, createdAt: new Date().toISOString() };
+      if (!found) records.keep(work.key, record);
+      this.#created.set(vertex.id, record.createdAt);
+      this.steps.set(work.key, { ...record, base: base.diffIds.length });
+      emit({ type: 'done', vertex, ms: ms(), isCached: found !== undefined });
+      return { diffIds: record.diffIds };
     } catch (thrown) {
       if (this.#signal.aborted) throw this.#signal.reason;
       const error = located(thrown, vertex);
       emit({ type: 'failed', vertex, ms: ms(), error });
       throw error;
     }
+  }
+
+  async #found(key: string, base: Tree): Promise<StepRecord | undefined> {
+    const { records, host, cacheFrom } = this.#solving;
+    const known = records.find(key);
+    if (known && (await this.#holds(known))) return known;
+    return await readCache(cacheFrom, key, base, { ...this.#solving, addon: host.kernel.addon, signal: this.#signal });
   }
 
   /** Kept from removal first, looked at then. */
@@ -287,11 +293,6 @@ export class Solver {
     }
     return tree;
   }
-}
-
-interface Work extends Disposable {
-  key: string;
-  run(): Promise<Tree>;
 }
 
 /** A number alone is the group's too. Source: Dockerfile reference, "COPY --chown". */

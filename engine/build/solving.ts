@@ -7,6 +7,7 @@ import type { Store } from '../images/store.ts';
 import type { Records } from './records.ts';
 import type { BuildSession } from './session.ts';
 import type { Sources } from './sources.ts';
+import type { Tree } from './tree.ts';
 import type { Turns } from './turns.ts';
 
 export type BuildEvent =
@@ -22,6 +23,9 @@ export interface Solving {
   records: Records;
   sources: Sources;
   turns: Turns;
+  /** Directories with steps of other machines. */
+  cacheFrom: string[];
+  warn(error: StackError): void;
   session: BuildSession;
   graph: BuildGraph;
   /** Layers of the images that were resolved, by digest. */
@@ -33,4 +37,10 @@ export interface Solving {
   epoch: number | undefined;
   emit(event: BuildEvent): void;
   signal: AbortSignal;
+}
+
+/** A step that is ready to run: what it reads is open until it is disposed. */
+export interface Work extends Disposable {
+  key: string;
+  run(): Promise<Tree>;
 }
