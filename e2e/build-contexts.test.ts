@@ -27,6 +27,9 @@ test('a service builds on the image of another: the common step runs once', asyn
   expect(built, built.stderr).toMatchObject({ code: 0 });
   expect(built.stderr).toMatch(/^#\d+ A is 1$/m);
   expect(built.stderr.match(/^#\d+ from base$/gm)).toHaveLength(1);
+  const anew = await stack.stack(['build', '--no-cache']);
+  expect(anew.stderr.match(/^#\d+ from base$/gm), anew.stderr).toHaveLength(1);
+  expect(await stack.stack(['build', '--check'])).toMatchObject({ code: 0 });
   await stack.ok(['up', '-d', 'web']);
   expect(await stack.ok(['exec', '-T', 'web', 'cat', '/made'])).toBe('1\n');
 });

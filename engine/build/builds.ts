@@ -69,9 +69,9 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
   const turns = new Turns();
 
   /** One for all builds at work: each network takes a subnet, of which a machine has some thirty. */
-  let shared: { session: BuildSession; users: number } | undefined;
+  let shared: { session: BuildSession; users: number; begunAt: string } | undefined;
   function joinSession(): BuildSession {
-    shared ??= { session: new BuildSession(host, networks), users: 0 };
+    shared ??= { session: new BuildSession(host, networks), users: 0, begunAt: new Date().toISOString() };
     shared.users++;
     return shared.session;
   }
@@ -123,6 +123,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           images: resolved,
           turns,
           cacheFrom: request.caches.from,
+          begunAt: shared!.begunAt,
           warn,
         };
         const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { asStackError, StackError } from '../../schemas/errors.ts';
+import type { Host } from '../host.ts';
 import { readStep, type StepRecord } from '../images/build-cache.ts';
 import { Extractors } from '../images/extractors.ts';
 import { addLayer, chainIds } from '../images/layer.ts';
@@ -98,7 +99,7 @@ async function writeBlob(folder: string, bytes: AsyncIterable<Uint8Array>, signa
 
 export interface Importing {
   store: Store;
-  addon: string;
+  host: Host;
   lease: Lease;
   records: Records;
   signal: AbortSignal;
@@ -110,7 +111,7 @@ export async function readCache(
   folders: string[],
   key: string,
   base: Tree,
-  { store, addon, lease, records, signal, warn }: Importing,
+  { store, host, lease, records, signal, warn }: Importing,
 ): Promise<StepRecord | undefined> {
   for (const folder of folders) {
     const path = join(folder, 'steps', `${key}.json`);
@@ -120,7 +121,7 @@ export async function readCache(
     if (!step || !isOnBase || layers?.length !== step.diffIds.length - base.diffIds.length) continue;
     const chain = chainIds(step.diffIds);
     await lease.keep([...chain.map((one) => `sha256:${one}`), ...layers.map(({ digest }) => digest)]);
-    await using extractors = new Extractors(addon);
+    await using extractors = new Extractors(host.kernel.addon);
     try {
       for (const [index, { mediaType, digest, size }] of layers.entries()) {
         const at = base.diffIds.length + index;

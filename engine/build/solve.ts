@@ -104,7 +104,7 @@ export class Solver {
       this.#signal.throwIfAborted();
       using work = await this.#prepare(vertex, base);
       using _turn = await this.#solving.turns.take(work.key, this.#signal);
-      const found = vertex.ignoreCache ? undefined : await this.#found(work.key, base);
+      const found = await this.#found(work.key, base, vertex.ignoreCache === true);
       const record = found ?? { diffIds: (await work.run()).diffIds, createdAt: new Date().toISOString() };
       if (!found) records.keep(work.key, record);
       this.#created.set(vertex.id, record.createdAt);
@@ -119,11 +119,12 @@ export class Solver {
     }
   }
 
-  async #found(key: string, base: Tree): Promise<StepRecord | undefined> {
-    const { records, host, cacheFrom } = this.#solving;
+  async #found(key: string, base: Tree, isAnew: boolean): Promise<StepRecord | undefined> {
+    const { records, cacheFrom, begunAt } = this.#solving;
     const known = records.find(key);
-    if (known && (await this.#holds(known))) return known;
-    return await readCache(cacheFrom, key, base, { ...this.#solving, addon: host.kernel.addon, signal: this.#signal });
+    // Without the cache, too, a step that several builds share runs once: their images fit each other.
+    if (known && (!isAnew || known.createdAt >= begunAt) && (await this.#holds(known))) return known;
+    return await readCache(isAnew ? [] : cacheFrom, key, base, { ...this.#solving, signal: this.#signal });
   }
 
   /** Kept from removal first, looked at then. */

@@ -25,6 +25,8 @@ export interface Solving {
   turns: Turns;
   /** Directories with steps of other machines. */
   cacheFrom: string[];
+  /** When the builds at work together began, RFC 3339. */
+  begunAt: string;
   warn(error: StackError): void;
   session: BuildSession;
   graph: BuildGraph;

@@ -4,7 +4,16 @@ export class Turns {
 
   /** Waits until no build of this process works on `key`. Given back when the step has ended. */
   async take(key: string, signal: AbortSignal): Promise<Disposable> {
-    for (let running = this.#running.get(key); running; running = this.#running.get(key)) await running;
+    const { promise: stopped, reject: stop } = Promise.withResolvers<never>();
+    const onAbort = () => stop(signal.reason);
+    stopped.catch(() => {});
+    signal.addEventListener('abort', onAbort);
+    try {
+      for (let running = this.#running.get(key); running; running = this.#running.get(key))
+        await Promise.race([running, stopped]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
     signal.throwIfAborted();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#running.set(key, promise);
