@@ -1,4 +1,5 @@
 /** A solved tree becomes an image of the store: configuration, history, blobs, names. */
+import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, type Transform } from 'node:stream';
@@ -10,7 +11,7 @@ import { install } from '../images/install.ts';
 import { chainIds } from '../images/layer.ts';
 import { layerTar } from '../images/layer-tar.ts';
 import { ociConfig, ociLayer, ociManifest } from '../images/media.ts';
-import type { Store } from '../images/store.ts';
+import { refName, type Store } from '../images/store.ts';
 import type { Records } from './records.ts';
 import type { Tree } from './tree.ts';
 
@@ -41,6 +42,8 @@ export async function exportImage(exporting: Exporting): Promise<StoredImage> {
     return { mediaType: `${ociLayer}+${compression}` } as Descriptor;
   });
   const configContent = Buffer.from(JSON.stringify(config));
+  const existing = unchanged(store, configContent, descriptors, names);
+  if (existing) return existing;
   const manifest = {
     schemaVersion: 2,
     mediaType: ociManifest,
@@ -69,6 +72,28 @@ export async function exportImage(exporting: Exporting): Promise<StoredImage> {
     records.keepBlob(tree.diffIds[at]!, { digest, size, mediaType });
   }
   return stored;
+}
+
+/** The image that a build of the same steps made and named before: nothing of it has to be written, or synced, again. */
+function unchanged(
+  store: Store,
+  configContent: Buffer,
+  descriptors: Descriptor[],
+  names: string[],
+): StoredImage | undefined {
+  const id = `sha256:${createHash('sha256').update(configContent).digest('hex')}`;
+  const { manifests } = store.index();
+  const of = (name: string) => manifests.find(({ annotations }) => annotations?.[refName] === name);
+  const entry = names[0] === undefined ? undefined : of(names[0]);
+  if (!entry || names.some((name) => of(name)?.digest !== entry.digest)) return undefined;
+  const record = store.record(entry.digest);
+  if (record?.id !== id || !record.blobs.every((digest) => store.hasBlob(digest))) return undefined;
+  const { layers } = store.manifest(entry.digest);
+  if (!descriptors.every(({ digest }, at) => digest !== undefined && digest === layers[at]?.digest)) return undefined;
+  const image = store.image(entry);
+  if (!image) return undefined;
+  store.touch(entry.digest);
+  return { ...image, names: [...new Set([...names, ...image.names])] };
 }
 
 const layersOf = (store: Store, { digest }: ImageOperation): Descriptor[] => store.manifest(digest).layers;
