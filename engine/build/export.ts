@@ -101,14 +101,17 @@ const layersOf = (store: Store, { digest }: ImageOperation): Descriptor[] => sto
 // Node before 22.15 has no zstd.
 const compression = 'createZstdCompress' in zlib ? 'zstd' : 'gzip';
 
+/** Bytes that come of the compressor at a time. */
+const packedSize = 256 * 1024;
+
 async function* compressed(store: Store, chain: string, epoch: number | undefined): AsyncGenerator<Uint8Array> {
   const fd = openSync(join(store.layer(chain), 'fs'), constants.O_DIRECTORY);
   try {
     const options = epoch === undefined ? {} : { latestNs: BigInt(epoch) * 1_000_000_000n };
     const packed: Transform =
       compression === 'zstd'
-        ? zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
-        : zlib.createGzip({ level: 1 });
+        ? zlib.createZstdCompress({ chunkSize: packedSize, params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
+        : zlib.createGzip({ chunkSize: packedSize, level: 1 });
     const source = Readable.from(layerTar(store.verbs, fd, options));
     source.on('error', (error) => packed.destroy(error));
     yield* source.pipe(packed);
