@@ -19,7 +19,7 @@ import { exportImage } from './export.ts';
 import { Records } from './records.ts';
 import { BuildSession } from './session.ts';
 import { Solver } from './solve.ts';
-import type { BuildEvent } from './solving.ts';
+import { type BuildEvent, layeredUnder } from './solving.ts';
 import { Sources } from './sources.ts';
 
 export type { BuildEvent } from './solving.ts';
@@ -112,7 +112,8 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         const [result] = graph.results;
         if (!result || graph.results.length > 1) throw unsupported('several platforms at once');
         const common = { host, store, lease, records, sources, session, graph, images: resolved };
-        const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
+        const exported = layeredUnder(graph, result.vertex);
+        const solver = new Solver({ ...common, exported, secrets, ssh, caches, epoch: result.epoch, emit, signal });
         const [tree] = await solver.solve([result.vertex]);
         const image = await exportImage({
           store,

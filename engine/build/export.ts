@@ -2,16 +2,16 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable, type Transform } from 'node:stream';
-import * as zlib from 'node:zlib';
+import { Readable } from 'node:stream';
 import type { BuildGraph, BuildResult, ImageOperation } from '../../schemas/build.ts';
 import type { Descriptor, ImageConfig, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import { Extractors } from '../images/extractors.ts';
 import { install } from '../images/install.ts';
 import { chainIds } from '../images/layer.ts';
 import { layerTar } from '../images/layer-tar.ts';
-import { ociConfig, ociLayer, ociManifest } from '../images/media.ts';
+import { ociConfig, ociManifest } from '../images/media.ts';
 import { refName, type Store } from '../images/store.ts';
+import { compressor, packedType } from './pack.ts';
 import type { Records } from './records.ts';
 import type { Tree } from './tree.ts';
 
@@ -39,7 +39,7 @@ export async function exportImage(exporting: Exporting): Promise<StoredImage> {
   const descriptors = tree.diffIds.map((diffId, at): Descriptor => {
     const known = baseLayers[at] ?? records.blobOf(diffId);
     if (known && store.hasBlob(known.digest, known.size)) return known as Descriptor;
-    return { mediaType: `${ociLayer}+${compression}` } as Descriptor;
+    return { mediaType: packedType } as Descriptor;
   });
   const configContent = Buffer.from(JSON.stringify(config));
   const existing = unchanged(store, configContent, descriptors, names);
@@ -98,20 +98,11 @@ function unchanged(
 
 const layersOf = (store: Store, { digest }: ImageOperation): Descriptor[] => store.manifest(digest).layers;
 
-// Node before 22.15 has no zstd.
-const compression = 'createZstdCompress' in zlib ? 'zstd' : 'gzip';
-
-/** Bytes that come of the compressor at a time. */
-const packedSize = 256 * 1024;
-
 async function* compressed(store: Store, chain: string, epoch: number | undefined): AsyncGenerator<Uint8Array> {
   const fd = openSync(join(store.layer(chain), 'fs'), constants.O_DIRECTORY);
   try {
     const options = epoch === undefined ? {} : { latestNs: BigInt(epoch) * 1_000_000_000n };
-    const packed: Transform =
-      compression === 'zstd'
-        ? zlib.createZstdCompress({ chunkSize: packedSize, params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
-        : zlib.createGzip({ chunkSize: packedSize, level: 1 });
+    const packed = compressor();
     const source = Readable.from(layerTar(store.verbs, fd, options));
     source.on('error', (error) => packed.destroy(error));
     yield* source.pipe(packed);
