@@ -8,7 +8,6 @@ import { changeMode } from './mode.ts';
 import { clear, copyEntry, kindAt, type Override, openDirectory, setMetadata } from './place.ts';
 import { resolvePath } from './resolve.ts';
 import { digestItem, type Item, type Source, select, visitItem } from './select.ts';
-import { isArchive, unpack } from './unpack.ts';
 import { type Found, paced } from './walk.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
@@ -73,7 +72,8 @@ export async function copyAll(copying: Copying, selected: Selected[]): Promise<v
       writeInline(copying, directory, name, one.content);
       closeSync(directory);
     } else if (isContents) await copyContents(copying, one.item, destination, one.keepsPath ? 'parts' : 'contents');
-    else if (one.unpack && isArchive(verbs, one.item)) {
+    else if (one.unpack && (await import('./unpack.ts')).isArchive(verbs, one.item)) {
+      const { unpack } = await import('./unpack.ts');
       const directory = makeDirectories(copying, destination);
       try {
         await unpack(copying, one.item, directory);

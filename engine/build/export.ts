@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { BuildGraph, BuildResult, ImageOperation } from '../../schemas/build.ts';
 import type { Descriptor, ImageConfig, Manifest, StoredImage } from '../../schemas/oci-image.ts';
-import { Extractors } from '../images/extractors.ts';
-import { install } from '../images/install.ts';
 import { chainIds } from '../images/layer.ts';
 import { layerTar } from '../images/layer-tar.ts';
 import { ociConfig, ociManifest } from '../images/media.ts';
@@ -50,6 +48,10 @@ export async function exportImage(exporting: Exporting): Promise<StoredImage> {
     config: { mediaType: ociConfig, digest: '', size: configContent.length },
     layers: descriptors,
   } as Manifest;
+  const [{ Extractors }, { install }] = await Promise.all([
+    import('../images/extractors.ts'),
+    import('../images/install.ts'),
+  ]);
   await using extractors = new Extractors(addon);
   const stored = await install(
     store,

@@ -19,10 +19,8 @@ import { copyContext, mountedPath } from './context-copy.ts';
 import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './copy.ts';
 import { exited, located } from './failure.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
-import { prepareMounts } from './mounts.ts';
 import { diffIdOf, NewLayer } from './new-layer.ts';
 import { packedDiffId } from './pack.ts';
-import { runStep } from './run.ts';
 import { digestItem, type Item, type Source, select } from './select.ts';
 import type { Solving } from './solving.ts';
 import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
@@ -195,6 +193,7 @@ export class Solver {
     const { operation } = vertex;
     const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
     const signal = this.#signal;
+    const [{ prepareMounts }, { runStep }] = await Promise.all([import('./mounts.ts'), import('./run.ts')]);
     await using mounts = await prepareMounts({
       store,
       layer,
