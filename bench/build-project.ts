@@ -3,6 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { imageName } from './image.ts';
 
+/** In every content: a builder may remember what an earlier run built. */
+const run = `${Date.now()}`;
+
 const stages = ['a', 'b', 'c', 'd', 'e'];
 
 const stage = (name: string) => `FROM ${imageName} AS ${name}
@@ -34,23 +37,23 @@ export const imageOf = (project: string) => `localhost/stack-bench-build:${proje
 /** Five stages that read a file each, and one that takes from them all. @returns its name in `folder` */
 export function writeStages(folder: string): string {
   const name = write(folder, 'six-stages', sixStages);
-  for (const each of stages) writeFileSync(join(folder, name, `${each}.txt`), `${each}\n`);
+  for (const each of stages) writeFileSync(join(folder, name, `${each}.txt`), `${run} ${each}\n`);
   return name;
 }
 
 /** Another text, and another size, in the file of one stage. */
 export function changeFile(folder: string, project: string, round: number): void {
-  writeFileSync(join(folder, project, 'a.txt'), `${'changed\n'.repeat(round + 2)}`);
+  writeFileSync(join(folder, project, 'a.txt'), `${run}\n${'changed\n'.repeat(round + 2)}`);
 }
 
-/** 10,000 files of 1 KiB in 100 directories; no round has a file of another. @returns its name in `folder` */
+/** 10,000 files of 1 KiB in 100 directories; no round has a file of another, or of another run. @returns its name in `folder` */
 export function writeMany(folder: string, round: number): string {
   const name = write(folder, `many-${round}`, `FROM ${imageName}\nCOPY files /files\n`);
   for (let directory = 0; directory < 100; directory++) {
     const path = join(folder, name, 'files', `${directory}`);
     mkdirSync(path, { recursive: true });
     for (let file = 0; file < 100; file++) {
-      writeFileSync(join(path, `${file}.js`), `${round}/${directory}/${file}\n`.padEnd(1024, '.'));
+      writeFileSync(join(path, `${file}.js`), `${run}/${round}/${directory}/${file}\n`.padEnd(1024, '.'));
     }
   }
   return name;
