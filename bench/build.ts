@@ -3,6 +3,8 @@
  *
  *   npm run bench:build -- --runs 5        as root, with the product built
  *
+ * Not within five minutes of removing many files, as this bench does at its end: ext4 without a journal takes no inode again so
+ * soon, and looks for others at each file that is made.
  * docker is found on PATH, or where STACK_BENCH_PEER_PREFIX and STACK_BENCH_PEER_FOLDER lead (bench/contender.ts).
  */
 import { execFileSync } from 'node:child_process';
