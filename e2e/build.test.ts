@@ -34,7 +34,11 @@ test('two stages: what RUN prints, what is copied, and nothing runs twice', asyn
   expect(first, first.stderr).toMatchObject({ code: 0 });
   expect(first.stderr).toMatch(/^#\d+ content$/m);
   expect(first.stderr).toMatch(/^#\d+ 0$/m);
+  // What is written is a new file of the name: another inode.
+  const documents = () => world.host.read(`cd ${world.host.root}/images && ls -i blobs/sha256 records`);
+  const written = await documents();
   const second = await stack.stack(['build']);
+  expect(await documents(), 'a build that finds its image writes nothing').toBe(written);
   expect(steps(second.stderr, 'DONE')).toEqual([]);
   expect(steps(second.stderr, 'CACHED').length).toBeGreaterThan(3);
   const id = async () => (await stack.ok(['image', 'ls', '-q', 'stages-web'])).trim();
@@ -42,6 +46,9 @@ test('two stages: what RUN prints, what is copied, and nothing runs twice', asyn
   stack.write('a.txt', 'content\n');
   expect(steps((await stack.stack(['build'])).stderr, 'DONE')).toEqual([]);
   expect(await id()).toBe(before);
+  await stack.ok(['image', 'rm', 'stages-web']);
+  await stack.ok(['build']);
+  expect(await id(), 'an image that was removed is named again').toBe(before);
 });
 
 test('`up` builds what is missing; --build builds anew, and recreates what it changed', async () => {

@@ -77,7 +77,7 @@ export interface FilesystemVerbs {
   overlayView(lower: Fd[]): Fd;
   /**
    * A detached overlay mount of at least one `lower` (uppermost first) whose changes go to the directory `upper`; `work` is
-   * an empty directory of the same file system.
+   * an empty directory of the same file system. It is `volatile`: nothing reaches the disk with its end, that is the caller's.
    */
   overlayMount(lower: Fd[], upper: Fd, work: Fd): Fd;
   /** umount2(2) with MNT_DETACH: the topmost mount at `path` and all below it; a symlink is not followed. */

@@ -21,6 +21,8 @@ services:
     mem_limit: 16m
     memswap_limit: 16m
 Y
+# busybox's modprobe, asked twice at once, may answer before the module is there.
+modprobe overlay
 $S image load -i /busybox.tar > /dev/null; echo "load $?"
 $S up -d; echo "up $?"
 wget -qO- http://127.0.0.1:8080/

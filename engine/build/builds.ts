@@ -17,7 +17,7 @@ import { type SolvedStep, writeCache } from './local-cache.ts';
 import { Records } from './records.ts';
 import { BuildSession } from './session.ts';
 import { Solver } from './solve.ts';
-import type { BuildEvent } from './solving.ts';
+import { type BuildEvent, layeredUnder } from './solving.ts';
 import { Sources } from './sources.ts';
 import { Turns } from './turns.ts';
 import { World } from './world.ts';
@@ -121,6 +121,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           session,
           graph,
           images: resolved,
+          exported: layeredUnder(graph, result.vertex),
           turns,
           cacheFrom: request.caches.from,
           begunAt: shared!.begunAt,

@@ -8,7 +8,6 @@ import { changeMode } from './mode.ts';
 import { clear, copyEntry, kindAt, type Override, openDirectory, setMetadata } from './place.ts';
 import { resolvePath } from './resolve.ts';
 import { digestItem, type Item, type Source, select, visitItem } from './select.ts';
-import { isArchive, unpack } from './unpack.ts';
 import { type Found, paced } from './walk.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
@@ -73,7 +72,8 @@ export async function copyAll(copying: Copying, selected: Selected[]): Promise<v
       writeInline(copying, directory, name, one.content);
       closeSync(directory);
     } else if (isContents) await copyContents(copying, one.item, destination, one.keepsPath ? 'parts' : 'contents');
-    else if (one.unpack && isArchive(verbs, one.item)) {
+    else if (one.unpack && (await import('./unpack.ts')).isArchive(verbs, one.item)) {
+      const { unpack } = await import('./unpack.ts');
       const directory = makeDirectories(copying, destination);
       try {
         await unpack(copying, one.item, directory);
@@ -125,7 +125,7 @@ async function copyContents(
   const { verbs, root } = copying;
   const over = overrideOf(copying, item);
   const existed = resolvePath(verbs, root, destination).kind === 'directory';
-  const open: { fd: Fd; gets: 'all' | 'times' | 'nothing' }[] = [];
+  const open: { fd: Fd; gets: 'all' | 'times' | 'nothing'; isNew: boolean }[] = [];
   /** First places of files with several names. */
   const links = new Map<string, { path: string[] }>();
   const top = makeDirectories(copying, destination);
@@ -133,7 +133,8 @@ async function copyContents(
   const visit = (found: Found) => {
     const directory = open.at(-1)?.fd ?? top;
     const path = found.path.split('/');
-    clear(verbs, directory, found.name, `/${item.path}/${found.path}`);
+    // Nothing is in the way where this copy made the directory.
+    if (!(open.at(-1)?.isNew ?? !existed)) clear(verbs, directory, found.name, `/${item.path}/${found.path}`);
     const key = `${found.stat.dev}:${found.stat.ino}`;
     const first = found.stat.nlink > 1n ? links.get(key) : undefined;
     if (first) {
@@ -152,11 +153,11 @@ async function copyContents(
     const steps = visitItem(verbs, item, {
       visit,
       enter(found) {
-        if (found.path === '') open.push({ fd: top, gets: ofTop });
+        if (found.path === '') open.push({ fd: top, gets: ofTop, isNew: !existed });
         else {
           const parent = open.at(-1)?.fd ?? top;
-          const [fd] = openDirectory(verbs, parent, found.name, `/${item.path}/${found.path}`);
-          open.push({ fd, gets: 'all' });
+          const [fd, isNew] = openDirectory(verbs, parent, found.name, `/${item.path}/${found.path}`);
+          open.push({ fd, gets: 'all', isNew });
         }
       },
       leave(found) {

@@ -1,16 +1,15 @@
 /** A solved tree becomes an image of the store: configuration, history, blobs, names. */
+import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable, type Transform } from 'node:stream';
-import * as zlib from 'node:zlib';
+import { Readable } from 'node:stream';
 import type { BuildGraph, BuildResult, ImageOperation } from '../../schemas/build.ts';
 import type { Descriptor, ImageConfig, Manifest, StoredImage } from '../../schemas/oci-image.ts';
-import { Extractors } from '../images/extractors.ts';
-import { install } from '../images/install.ts';
 import { chainIds } from '../images/layer.ts';
 import { layerTar } from '../images/layer-tar.ts';
-import { ociConfig, ociLayer, ociManifest } from '../images/media.ts';
-import type { Store } from '../images/store.ts';
+import { ociConfig, ociManifest } from '../images/media.ts';
+import { refName, type Store } from '../images/store.ts';
+import { compressor, packedType } from './pack.ts';
 import type { Records } from './records.ts';
 import type { Tree } from './tree.ts';
 
@@ -38,15 +37,21 @@ export async function exportImage(exporting: Exporting): Promise<StoredImage> {
   const descriptors = tree.diffIds.map((diffId, at): Descriptor => {
     const known = baseLayers[at] ?? records.blobOf(diffId);
     if (known && store.hasBlob(known.digest, known.size)) return known as Descriptor;
-    return { mediaType: layerType } as Descriptor;
+    return { mediaType: packedType } as Descriptor;
   });
   const configContent = Buffer.from(JSON.stringify(config));
+  const existing = unchanged(store, configContent, descriptors, names);
+  if (existing) return existing;
   const manifest = {
     schemaVersion: 2,
     mediaType: ociManifest,
     config: { mediaType: ociConfig, digest: '', size: configContent.length },
     layers: descriptors,
   } as Manifest;
+  const [{ Extractors }, { install }] = await Promise.all([
+    import('../images/extractors.ts'),
+    import('../images/install.ts'),
+  ]);
   await using extractors = new Extractors(addon);
   const stored = await install(
     store,
@@ -71,21 +76,36 @@ export async function exportImage(exporting: Exporting): Promise<StoredImage> {
   return stored;
 }
 
+/** The image that a build of the same steps made and named before: nothing of it has to be written, or synced, again. */
+function unchanged(
+  store: Store,
+  configContent: Buffer,
+  descriptors: Descriptor[],
+  names: string[],
+): StoredImage | undefined {
+  const id = `sha256:${createHash('sha256').update(configContent).digest('hex')}`;
+  const { manifests } = store.index();
+  const of = (name: string) => manifests.find(({ annotations }) => annotations?.[refName] === name);
+  const entry = names[0] === undefined ? undefined : of(names[0]);
+  if (!entry || names.some((name) => of(name)?.digest !== entry.digest)) return undefined;
+  const record = store.record(entry.digest);
+  if (record?.id !== id || !record.blobs.every((digest) => store.hasBlob(digest))) return undefined;
+  const { layers } = store.manifest(entry.digest);
+  if (!descriptors.every(({ digest }, at) => digest !== undefined && digest === layers[at]?.digest)) return undefined;
+  const image = store.image(entry);
+  if (!image) return undefined;
+  store.touch(entry.digest);
+  return { ...image, names: [...new Set([...names, ...image.names])] };
+}
+
 const layersOf = (store: Store, { digest }: ImageOperation): Descriptor[] => store.manifest(digest).layers;
 
-// Node before 22.15 has no zstd.
-const compression = 'createZstdCompress' in zlib ? 'zstd' : 'gzip';
-export const layerType = `${ociLayer}+${compression}`;
-
-/** A layer of the store as its blob, of type {@link layerType}. */
+/** A layer of the store as its blob, of type {@link packedType}. */
 export async function* compressed(store: Store, chain: string, epoch: number | undefined): AsyncGenerator<Uint8Array> {
   const fd = openSync(join(store.layer(chain), 'fs'), constants.O_DIRECTORY);
   try {
     const options = epoch === undefined ? {} : { latestNs: BigInt(epoch) * 1_000_000_000n };
-    const packed: Transform =
-      compression === 'zstd'
-        ? zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
-        : zlib.createGzip({ level: 1 });
+    const packed = compressor();
     const source = Readable.from(layerTar(store.verbs, fd, options));
     source.on('error', (error) => packed.destroy(error));
     yield* source.pipe(packed);

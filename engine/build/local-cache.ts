@@ -23,7 +23,8 @@ import { Extractors } from '../images/extractors.ts';
 import { addLayer, chainIds } from '../images/layer.ts';
 import type { Lease } from '../images/leases.ts';
 import type { Store } from '../images/store.ts';
-import { compressed, layerType } from './export.ts';
+import { compressed } from './export.ts';
+import { packedType } from './pack.ts';
 import type { Records } from './records.ts';
 import { isPresent, type Tree } from './tree.ts';
 
@@ -90,7 +91,7 @@ async function writeBlob(folder: string, bytes: AsyncIterable<Uint8Array>, signa
     await pipeline(Readable.from(counted()), createWriteStream(temporary, { flags: 'wx' }), { signal });
     const digest = `sha256:${hash.digest('hex')}`;
     renameSync(temporary, blobPath(folder, digest));
-    return { mediaType: layerType, digest, size };
+    return { mediaType: packedType, digest, size };
   } catch (thrown) {
     rmSync(temporary, { force: true });
     throw thrown;

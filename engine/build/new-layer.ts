@@ -9,6 +9,8 @@ import { layerTar } from '../images/layer-tar.ts';
 import { removeTree } from '../images/remove-tree.ts';
 import type { Store } from '../images/store.ts';
 import { copyTree } from '../volumes/tree.ts';
+import type { Packing } from './pack.ts';
+import type { Solving } from './solving.ts';
 import { directoriesOf, type Tree, withLayer } from './tree.ts';
 
 const { O_DIRECTORY } = constants;
@@ -101,12 +103,16 @@ export class NewLayer implements Disposable {
 /** Bytes that are hashed in one go: output of other steps, and Ctrl-C, wait for so long. */
 const yieldAfter = 8 * 1024 * 1024;
 
-/** Digest of a directory as the tar of a layer. @param epoch seconds since 1970 that times are clamped to. */
+/**
+ * Digest of a directory as the tar of a layer.
+ * Later times than `epoch` (seconds since 1970) become it.
+ * @param packing gets the tar too.
+ */
 export async function diffIdOf(
-  store: Store,
+  { store, epoch }: Pick<Solving, 'store' | 'epoch'>,
   directory: string,
-  epoch: number | undefined,
   signal: AbortSignal,
+  packing?: Packing,
 ): Promise<string> {
   const fd = openSync(directory, O_DIRECTORY);
   const hash = createHash('sha256');
@@ -115,6 +121,7 @@ export async function diffIdOf(
   try {
     for (const piece of layerTar(store.verbs, fd, options)) {
       hash.update(piece);
+      await packing?.write(piece);
       pending += piece.length;
       if (pending < yieldAfter) continue;
       pending = 0;

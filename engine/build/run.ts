@@ -150,7 +150,7 @@ async function execute(request: RunRequest, spec: RuntimeSpec, network: StepNetw
   const plan = cgroupPlan(spec.linux?.resources ?? {}, all, path);
   const steps = containerSteps({
     spec,
-    root: { layers: layer.lower, upper: layer.upper, work: layer.work, target: layer.make('root') },
+    root: { layers: layer.lower, upper: layer.upper, work: layer.work, target: layer.make('root'), isVolatile: true },
     views: mounts.views,
     membership: { tasks: plan.tasks, unified: plan.unified ?? undefined },
     cgroups: cgroupMounts(all, path),

@@ -8,6 +8,7 @@ import type { Service } from '../../schemas/project.ts';
 import { cgroupParent, type Host } from '../host.ts';
 import { makeLocked } from '../images/locks.ts';
 import type { Member, Networks } from '../network/network.ts';
+import { loadRecords } from '../network/records.ts';
 import { containerCgroups, removeCgroups, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
 
 const prefix = 'build-';
@@ -55,7 +56,7 @@ export class BuildSession implements AsyncDisposable {
   static async sweep(host: Host, networks: () => Promise<Networks>, fetched: string): Promise<void> {
     const folder = join(host.layout.run, 'builds');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const name of new Set([...readdirSync(folder), ...(await remains(networks, fetched))])) {
+    for (const name of new Set([...readdirSync(folder), ...remains(host, fetched)])) {
       mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
       let lock: Fd;
       try {
@@ -111,8 +112,8 @@ export class BuildSession implements AsyncDisposable {
 }
 
 /** Names of builds that have something beyond their folders. */
-async function remains(networks: () => Promise<Networks>, fetched: string): Promise<string[]> {
-  const records = (await networks()).list().map(({ stack }) => stack);
+function remains({ layout }: Host, fetched: string): string[] {
+  const records = loadRecords(layout).map(({ stack }) => stack);
   const folders = existsSync(fetched) ? readdirSync(fetched) : [];
   return [...records, ...folders].filter((name) => /^build-[0-9a-f]{8}$/.test(name));
 }
@@ -121,9 +122,8 @@ async function discard(host: Host, networks: () => Promise<Networks>, name: stri
   const parent = cgroupParent(host);
   for (const id of containerCgroups(name, parent)) await removeCgroups(`${parent}/${name}/${id}`);
   removeStackCgroups(name, parent);
-  const room = await networks();
-  const records = room.list(name);
-  if (records.length > 0) await room.remove(records);
+  const records = loadRecords(host.layout).filter(({ stack }) => stack === name);
+  if (records.length > 0) await (await networks()).remove(records);
   rmSync(join(host.layout.run, 'builds', name), { recursive: true, force: true });
 }
 

@@ -21,9 +21,8 @@ import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './c
 import { exited, located } from './failure.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
 import { readCache, type SolvedStep } from './local-cache.ts';
-import { prepareMounts } from './mounts.ts';
 import { diffIdOf, NewLayer } from './new-layer.ts';
-import { runStep } from './run.ts';
+import { packedDiffId } from './pack.ts';
 import { digestItem, type Item, type Source, select } from './select.ts';
 import type { Solving, Work } from './solving.ts';
 import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
@@ -142,7 +141,7 @@ export class Solver {
     return {
       key: mkdirKey(mkdir, chainOf(base), epoch),
       run: () =>
-        this.#layer(base, (layer) =>
+        this.#layer(vertex, base, (layer) =>
           this.#into(layer, base, { destination: mkdir.path, chown: mkdir.owner }, (copying) => {
             closeSync(makeDirectories(copying, mkdir.path, mkdir.mode));
           }),
@@ -163,7 +162,9 @@ export class Solver {
       return {
         key: copyKey(operation, chainOf(base), await digestOf(host.kernel.filesystem, selected, this.#signal), epoch),
         run: () =>
-          this.#layer(base, (layer) => this.#into(layer, base, operation, (copying) => copyAll(copying, selected))),
+          this.#layer(vertex, base, (layer) =>
+            this.#into(layer, base, operation, (copying) => copyAll(copying, selected)),
+          ),
         [Symbol.dispose]: () => stack.dispose(),
       };
     } catch (error) {
@@ -178,7 +179,7 @@ export class Solver {
     for (const mount of operation.mounts) digests.push(await this.#mounted(vertex, mount));
     return {
       key: runKey(operation, chainOf(base), digests, this.#solving.epoch),
-      run: () => this.#layer(base, (layer) => this.#run(vertex, base, layer, inputs)),
+      run: () => this.#layer(vertex, base, (layer) => this.#run(vertex, base, layer, inputs)),
       [Symbol.dispose]() {},
     };
   }
@@ -200,6 +201,7 @@ export class Solver {
     const { operation } = vertex;
     const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
     const signal = this.#signal;
+    const [{ prepareMounts }, { runStep }] = await Promise.all([import('./mounts.ts'), import('./run.ts')]);
     await using mounts = await prepareMounts({
       store,
       layer,
@@ -245,12 +247,12 @@ export class Solver {
   }
 
   /** Makes a layer of what `fill` does to it. */
-  async #layer(base: Tree, fill: (layer: NewLayer) => Promise<void> | void): Promise<Tree> {
-    const { store, lease, epoch } = this.#solving;
+  async #layer({ id }: Vertex, base: Tree, fill: (layer: NewLayer) => Promise<void> | void): Promise<Tree> {
+    const { store, lease, exported } = this.#solving;
     using layer = new NewLayer(store, base);
     await fill(layer);
     this.#signal.throwIfAborted();
-    const diffId = await diffIdOf(store, layer.upper, epoch, this.#signal);
+    const diffId = await (exported.has(id) ? packedDiffId : diffIdOf)(this.#solving, layer.upper, this.#signal);
     await lease.keep([`sha256:${chainIds([...base.diffIds, diffId]).at(-1)!}`]);
     const tree = await layer.publish(diffId);
     this.made.add(chainOf(tree));

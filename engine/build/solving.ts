@@ -1,5 +1,5 @@
 /** What a solver works with, and what it tells. */
-import type { BuildGraph, Vertex } from '../../schemas/build.ts';
+import type { BuildGraph, Vertex, VertexId } from '../../schemas/build.ts';
 import type { StackError } from '../../schemas/errors.ts';
 import type { Host } from '../host.ts';
 import type { Lease } from '../images/leases.ts';
@@ -30,6 +30,8 @@ export interface Solving {
   warn(error: StackError): void;
   session: BuildSession;
   graph: BuildGraph;
+  /** Vertices whose layers the image will have. */
+  exported: Set<VertexId>;
   /** Layers of the images that were resolved, by digest. */
   images: Map<string, string[]>;
   secrets: Map<string, Buffer>;
@@ -45,4 +47,17 @@ export interface Solving {
 export interface Work extends Disposable {
   key: string;
   run(): Promise<Tree>;
+}
+
+/** The vertices that `result` is laid on, itself included: their layers are those of its image. */
+export function layeredUnder({ vertices }: BuildGraph, result: VertexId): Set<VertexId> {
+  const found = new Set<VertexId>();
+  const todo = [result];
+  for (let id = todo.pop(); id !== undefined; id = todo.pop()) {
+    if (found.has(id)) continue;
+    found.add(id);
+    const { operation, inputs } = vertices[id]!;
+    todo.push(...(operation.kind === 'merge' ? inputs : inputs.slice(0, 1)));
+  }
+  return found;
 }

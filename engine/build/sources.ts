@@ -5,7 +5,6 @@ import { createContextFilter } from '../../planner/dockerfile/ignore/context.ts'
 import type { ContextOperation, Vertex } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { FilesystemVerbs } from '../../schemas/kernel.ts';
-import { fetchFile, fetchGit } from './fetch.ts';
 import type { Records } from './records.ts';
 import { contentDigest, type Source } from './select.ts';
 
@@ -38,10 +37,14 @@ export class Sources implements Disposable {
       case 'source.context':
         return { path: contextPath(operation), ignore: operation.ignore };
       case 'source.git':
-        return { path: await this.#once(id, (to) => fetchGit(operation, to, this.#signal)), ignore: [] };
+        return {
+          path: await this.#once(id, async (to) => (await import('./fetch.ts')).fetchGit(operation, to, this.#signal)),
+          ignore: [],
+        };
       case 'source.http':
         return {
           path: await this.#once(id, async (to) => {
+            const { fetchFile } = await import('./fetch.ts');
             await fetchFile(operation, to, this.#signal);
             return to;
           }),

@@ -28,8 +28,27 @@ export interface LayerTarOptions {
  * redirects, a file that shrinks; `image.limit` beyond the depth that is extracted.
  */
 export function* layerTar(verbs: FilesystemVerbs, root: Fd, options: LayerTarOptions = {}): Generator<Uint8Array> {
+  yield* gathered(pieces(verbs, root, options));
+}
+
+function* pieces(verbs: FilesystemVerbs, root: Fd, options: LayerTarOptions): Generator<Uint8Array> {
   yield* new LayerTar(verbs, options).directory(root, '', 0);
   yield endOfArchive;
+}
+
+/** Fewer and larger pieces: each costs who hashes or compresses it a call, or a way to a thread and back. */
+function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let held: Uint8Array[] = [];
+  let length = 0;
+  for (const piece of pieces) {
+    held.push(piece);
+    length += piece.length;
+    if (length < pieceSize) continue;
+    yield held.length === 1 ? piece : Buffer.concat(held, length);
+    held = [];
+    length = 0;
+  }
+  if (length > 0) yield Buffer.concat(held, length);
 }
 
 class LayerTar {

@@ -143,8 +143,13 @@ Result<std::vector<std::string>> llistxattr(int dirfd, const std::string& name) 
   if (!name.empty() && !is_component(name)) return Error{"llistxattr", EINVAL, name};
   std::string path = proc_path(dirfd) + (name.empty() ? "" : "/" + name);
   auto call = name.empty() ? ::listxattr : ::llistxattr;
-  std::vector<char> names(XATTR_LIST_MAX);
+  // Most files have none: the largest list is only made room for, here and in the kernel, where there is a long one.
+  std::vector<char> names(256);
   ssize_t size = retry([&] { return call(path.c_str(), names.data(), names.size()); });
+  if (size < 0 && errno == ERANGE) {
+    names.resize(XATTR_LIST_MAX);
+    size = retry([&] { return call(path.c_str(), names.data(), names.size()); });
+  }
   if (size < 0) return fail("llistxattr", name);
   std::vector<std::string> list;
   for (const char* at = names.data(); at < names.data() + size; at += list.back().size() + 1) list.emplace_back(at);

@@ -45,6 +45,11 @@ static Result<int> mount_by_number(const std::vector<int>& lower, int upper = -1
         return;
       }
     }
+    // What lies in `upper` is synced by who made the mount, where it must last: not once more when the mount goes.
+    if (upper >= 0 && fsconfig(context.get(), FSCONFIG_SET_FLAG, "volatile", nullptr, 0) < 0) {
+      answer = fail("fsconfig", "volatile");
+      return;
+    }
     answer = create_mount(context, upper < 0 ? MOUNT_ATTR_RDONLY : 0);
   }).join();
   return answer;

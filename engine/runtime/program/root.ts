@@ -13,15 +13,17 @@ export interface Overlay {
   work: string;
   /** An empty directory it is mounted on. */
   target: string;
+  /** Nothing reaches the disk with its end: who keeps `upper` syncs it. Source: kernel overlayfs.rst "Volatile mount". */
+  isVolatile?: boolean;
 }
 
-export const overlayStep = ({ layers, upper, work, target }: Overlay): Step => [
+export const overlayStep = ({ layers, upper, work, target, isVolatile }: Overlay): Step => [
   'overlay',
   layers,
   upper,
   work,
   target,
-  '',
+  isVolatile ? 'volatile' : '',
 ];
 
 /** What the root is: an overlay, or a directory of a bundle. */
