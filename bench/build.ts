@@ -3,8 +3,7 @@
  *
  *   npm run bench:build -- --runs 5        as root, with the product built
  *
- * Not within five minutes of removing many files, as this bench does at its end: ext4 without a journal takes no inode again so
- * soon, and looks for others at each file that is made.
+ * Best some minutes after many files were removed, as this bench does at its end: making files was seen to be slower until then.
  * docker is found on PATH, or where STACK_BENCH_PEER_PREFIX and STACK_BENCH_PEER_FOLDER lead (bench/contender.ts).
  */
 import { execFileSync } from 'node:child_process';
