@@ -74,7 +74,6 @@ test('without the tool, or where it fails, the compiled profile goes to the kern
     const written = readFileSync(join(places.sys, 'kernel/security/apparmor/.replace'));
     expect(written.equals(compiledProfile())).toBe(true);
     rmSync(folder, { recursive: true });
-    mkdirSync(folder);
     folder = mkdtempSync(join(tmpdir(), 'stack-apparmor-'));
   }
 });

@@ -8,7 +8,10 @@ import type { RuntimeSpec } from '../../../schemas/oci-runtime.ts';
 export const bundle = mkdtempSync(join(tmpdir(), 'stack-config-'));
 mkdirSync(join(bundle, 'rootfs'));
 writeFileSync(join(bundle, 'file'), '');
-process.on('exit', () => rmSync(bundle, { recursive: true, force: true }));
+const clear = () => rmSync(bundle, { recursive: true, force: true });
+// A worker of the test runner is ended, it does not exit; the fuzzing script has no runner.
+if (process.env.VITEST) (await import('vitest')).afterAll(clear);
+else process.on('exit', clear);
 
 const hook = { path: '/bin/true', args: ['true'], env: ['A=b'], timeout: 5 };
 
