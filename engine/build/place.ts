@@ -2,6 +2,7 @@
 import { closeSync, constants, readSync, writeSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
+import { isCopied, major, minor } from '../volumes/tree.ts';
 import { type Found, type Kind, kindOf, statAt } from './walk.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, S_IFMT } = constants;
@@ -135,13 +136,3 @@ export function openDirectory(verbs: FilesystemVerbs, parent: Fd, name: string, 
     });
   }
 }
-
-/** Whether an extended attribute goes along: overlayfs keeps its own notes in some, and labels are the host's business. */
-export const isCopied = (attribute: string) =>
-  !attribute.startsWith('trusted.overlay.') &&
-  !attribute.startsWith('user.overlay.') &&
-  attribute !== 'security.selinux';
-
-/** makedev(3) of Linux. */
-const major = (device: bigint) => Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xffff_f000n));
-const minor = (device: bigint) => Number((device & 0xffn) | ((device >> 12n) & 0xffff_ff00n));

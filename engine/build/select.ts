@@ -7,7 +7,7 @@ import { createIgnoreMatcher } from '../../planner/dockerfile/ignore/ignore.ts';
 import type { CopyPaths } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
-import { isCopied } from './place.ts';
+import { isCopied } from '../volumes/tree.ts';
 import { openPlain, resolvePath } from './resolve.ts';
 import { type Filter, type Found, kindOf, paced, walk } from './walk.ts';
 

@@ -137,7 +137,7 @@ export async function copyTree(verbs: FilesystemVerbs, from: Fd, to: Fd): Promis
       if (name === '') verbs.fchmod(target, Number(status.mode) & 0o7777);
       else if (!isLink) chmodEntry(target, name, Number(status.mode) & 0o7777);
       for (const attribute of verbs.llistxattr(source, from)) {
-        if (isOwn(attribute)) verbs.lsetxattr(target, name, attribute, verbs.lgetxattr(source, from, attribute));
+        if (isCopied(attribute)) verbs.lsetxattr(target, name, attribute, verbs.lgetxattr(source, from, attribute));
       }
       verbs.utimensat(target, name, status.atimeNs, status.mtimeNs);
     } finally {
@@ -161,12 +161,14 @@ function reopen(verbs: FilesystemVerbs, fd: Fd, flags: number): Fd {
   return verbs.openat2(fd, '.', { flags: flags | O_CLOEXEC });
 }
 
-/** overlayfs keeps its own notes in attributes, and labels are the host's business. */
-const isOwn = (attribute: string) =>
+/** Whether an extended attribute goes along: overlayfs keeps its own notes in some, and labels are the host's business. */
+export const isCopied = (attribute: string): boolean =>
   !attribute.startsWith('trusted.overlay.') &&
   !attribute.startsWith('user.overlay.') &&
   attribute !== 'security.selinux';
 
 /** makedev(3) of Linux. */
-const major = (device: number) => Number(((BigInt(device) >> 8n) & 0xfffn) | ((BigInt(device) >> 32n) & 0xffff_f000n));
-const minor = (device: number) => Number((BigInt(device) & 0xffn) | ((BigInt(device) >> 12n) & 0xffff_ff00n));
+export const major = (device: number | bigint): number =>
+  Number(((BigInt(device) >> 8n) & 0xfffn) | ((BigInt(device) >> 32n) & 0xffff_f000n));
+export const minor = (device: number | bigint): number =>
+  Number((BigInt(device) & 0xffn) | ((BigInt(device) >> 12n) & 0xffff_ff00n));
