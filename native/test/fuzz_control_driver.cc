@@ -6,30 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
-#include <string>
 #include <vector>
 
 #include "test/fuzz_control.h"
+#include "test/fuzz_driving.h"
 
 using stack::shim::control_counts;
-using Bytes = std::vector<uint8_t>;
 
 namespace {
-
-// splitmix64: the same on every machine.
-uint64_t state;
-uint64_t random_bits() {
-  uint64_t value = (state += 0x9e3779b97f4a7c15);
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
-  return value ^ (value >> 31);
-}
-size_t below(size_t limit) { return limit == 0 ? 0 : random_bits() % limit; }
 
 void append(Bytes& to, uint64_t value, size_t size) {
   for (size_t i = 0; i < size; i++) to.push_back(static_cast<uint8_t>(value >> 8 * i));
@@ -83,14 +70,6 @@ Bytes conversation(const std::vector<Bytes>& programs) {
   return said;
 }
 
-Bytes input;
-void print_input() {
-  std::string hex = "input: ";
-  for (uint8_t byte : input) hex += "0123456789abcdef"[byte >> 4], hex += "0123456789abcdef"[byte & 15];
-  hex += '\n';
-  if (write(STDERR_FILENO, hex.data(), hex.size()) < 0) return;
-}
-
 }  // namespace
 
 // The confined thread could open no file to find names in: addr2line(1) does it for the addresses of the report.
@@ -102,15 +81,13 @@ int main(int argc, char** argv) {
   state = strtoull(argv[2], nullptr, 10);
   std::vector<Bytes> programs;
   for (int i = 3; i < argc; i++) {
-    std::ifstream file(argv[i], std::ios::binary);
-    programs.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    programs.push_back(read_file(argv[i]));
     if (programs.back().empty()) return fprintf(stderr, "%s: no program\n", argv[i]), 2;
   }
   __sanitizer_set_death_callback(print_input);
   while (control_counts.frames < frames) {
     input = conversation(programs);
-    alarm(10);  // its death is a failure: no input may be read for ever
-    LLVMFuzzerTestOneInput(input.data(), input.size());
+    run_input();
   }
   printf("{\"frames\":%lu,\"answers\":%lu,\"dropped\":%lu,\"execs\":%lu}\n", control_counts.frames, control_counts.answers,
          control_counts.dropped, control_counts.execs);

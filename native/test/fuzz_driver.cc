@@ -6,31 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
-#include <string>
 #include <vector>
 
 #include "shim/program.h"
+#include "test/fuzz_driving.h"
 #include "test/fuzz_program.h"
 
 using namespace stack::shim;
-using Bytes = std::vector<uint8_t>;
 
 namespace {
-
-// splitmix64: the same on every machine.
-uint64_t state;
-uint64_t random_bits() {
-  uint64_t value = (state += 0x9e3779b97f4a7c15);
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
-  return value ^ (value >> 31);
-}
-size_t below(size_t limit) { return limit == 0 ? 0 : random_bits() % limit; }
 
 constexpr size_t kHead = 8, kStepHead = 8;
 
@@ -157,14 +144,6 @@ Bytes mutation(const std::vector<Bytes>& seeds) {
   return head;
 }
 
-Bytes input;
-void print_input() {
-  std::string hex = "input: ";
-  for (uint8_t byte : input) hex += "0123456789abcdef"[byte >> 4], hex += "0123456789abcdef"[byte & 15];
-  hex += '\n';
-  if (write(STDERR_FILENO, hex.data(), hex.size()) < 0) return;
-}
-
 }  // namespace
 
 // The confined thread could open no file to find names in: addr2line(1) does it for the addresses of the report.
@@ -176,15 +155,13 @@ int main(int argc, char** argv) {
   state = strtoull(argv[2], nullptr, 10);
   std::vector<Bytes> seeds;
   for (int i = 3; i < argc; i++) {
-    std::ifstream file(argv[i], std::ios::binary);
-    seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    seeds.push_back(read_file(argv[i]));
     if (runs > 0 && seeds.back().size() < kHead) return fprintf(stderr, "%s: no program\n", argv[i]), 2;
   }
   __sanitizer_set_death_callback(print_input);
   for (uint64_t run = 0; run < (runs ? runs : seeds.size()); run++) {
     input = runs ? mutation(seeds) : seeds[run];
-    alarm(10);  // its death is a failure: no input may be read for ever
-    LLVMFuzzerTestOneInput(input.data(), input.size());
+    run_input();
   }
   printf("{\"opened\":%lu,\"accepted\":%lu,\"steps\":%lu,\"applied\":%lu}\n", fuzz_counts.opened, fuzz_counts.accepted,
          fuzz_counts.steps, fuzz_counts.applied);
