@@ -78,6 +78,7 @@ export class NewLayer implements Disposable {
     writeFileSync(join(this.directory, this.#store.freshMark()), '');
     removeLayer(this.#store, chain);
     renameSync(this.directory, this.#store.layer(chain));
+    this.#store.addFresh(chain);
     this.#isPublished = true;
     return tree;
   }
