@@ -9,6 +9,7 @@ import { BlobWriter, type Expected, mismatch } from './blob.ts';
 import { isFull } from './disk-full.ts';
 import type { Extractors } from './extractors.ts';
 import { interruption } from './locks.ts';
+import { freshMark } from './marks.ts';
 import { isKeptAfter, partialSize } from './partial.ts';
 import { removeTree } from './remove-tree.ts';
 import type { Store } from './store.ts';
@@ -172,7 +173,7 @@ class NewDirectory implements Disposable {
 
   publish(chain: string): void {
     const path = join(this.#store.layers, this.#name);
-    fs.writeFileSync(join(path, this.#store.freshMark()), '');
+    fs.writeFileSync(join(path, freshMark()), '');
     // One without its mark is the rest of a removal or of a power cut; its lock is ours.
     removeLayer(this.#store, chain);
     fs.renameSync(path, this.#store.layer(chain));

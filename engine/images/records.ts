@@ -6,6 +6,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { ImageConfig } from '../../schemas/oci-image.ts';
+import { freshMark } from './marks.ts';
 
 /** A StoredImage without what depends on where the store lies and on index.json. */
 export interface ImageRecord {
@@ -23,14 +24,12 @@ export interface ImageRecord {
 
 export class Records {
   readonly #dir: string;
-  readonly #freshMark: () => string;
   readonly #write: (path: string, content: string) => void;
   readonly #known = new Map<string, ImageRecord>();
 
   /** `write` replaces a file whole. */
-  constructor(dir: string, freshMark: () => string, write: (path: string, content: string) => void) {
+  constructor(dir: string, write: (path: string, content: string) => void) {
     this.#dir = dir;
-    this.#freshMark = freshMark;
     this.#write = write;
   }
 
@@ -98,13 +97,13 @@ export class Records {
   forgetLost(): void {
     for (const name of fs.readdirSync(this.#dir)) {
       const [, mark] = /^[0-9a-f]{64}\.(fresh-.*)$/.exec(name) ?? [];
-      if (mark !== undefined && mark !== this.#freshMark()) fs.rmSync(join(this.#dir, name), { force: true });
+      if (mark !== undefined && mark !== freshMark()) fs.rmSync(join(this.#dir, name), { force: true });
     }
   }
 
   /** Those that count until the machine stops: the name each has, and the one it is to have besides. */
   unsettled(): { digest: string; directory: string; from: string; to: string }[] {
-    const suffix = `.${this.#freshMark()}`;
+    const suffix = `.${freshMark()}`;
     const names = new Set(fs.readdirSync(this.#dir));
     return [...names].flatMap((from) => {
       if (!from.endsWith(suffix)) return [];
@@ -116,7 +115,7 @@ export class Records {
 
   #names(manifestDigest: string): { settled: string; fresh: string } {
     const hex = manifestDigest.replace(/^.*:/, '');
-    return { settled: `${hex}.json`, fresh: `${hex}.${this.#freshMark()}` };
+    return { settled: `${hex}.json`, fresh: `${hex}.${freshMark()}` };
   }
 
   /** Once more the first: it may have got that name in between. */

@@ -23,6 +23,7 @@ import type { Host } from '../host.ts';
 import { IndexFile } from './index-file.ts';
 import { type Lease, Leases } from './leases.ts';
 import { lock, makeLocked, sweep, tryLock } from './locks.ts';
+import { doneMark, freshMark, isWholeLayer } from './marks.ts';
 import { sweepPartials } from './partial.ts';
 import { type ImageRecord, Records } from './records.ts';
 import { makeReserve, replaceFile } from './replace-file.ts';
@@ -40,7 +41,6 @@ export class Store {
   readonly root: string;
   readonly layers: string;
   #isReady = false;
-  #freshMark: string | undefined;
   readonly #index: IndexFile;
   readonly #leases: Leases;
   readonly #processes: ProcessVerbs;
@@ -60,11 +60,7 @@ export class Store {
       known: () => this.records.list(),
       write: (path, content, isSynced) => this.write(path, content, isSynced),
     });
-    this.records = new Records(
-      join(this.root, 'records'),
-      () => this.freshMark(),
-      (path, content) => this.write(path, content, false),
-    );
+    this.records = new Records(join(this.root, 'records'), (path, content) => this.write(path, content, false));
     this.#leases = new Leases(this.verbs, join(this.root, 'leases'), () => {
       this.prepare();
       return this.gate('shared');
@@ -151,14 +147,7 @@ export class Store {
 
   /** Whether a layer is whole: on disk, or written since the machine started, which is as good until it stops. */
   hasLayer(chain: string): boolean {
-    const path = join(this.layers, chain);
-    return fs.existsSync(join(path, this.freshMark())) || fs.existsSync(join(path, 'done'));
-  }
-
-  /** Name of the mark of layers that may not have reached the disk: it counts for this boot only. */
-  freshMark(): string {
-    this.#freshMark ??= `fresh-${fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
-    return this.#freshMark;
+    return isWholeLayer(this.layer(chain));
   }
 
   /** A layer became whole: from now on it holds until the machine stops. */
@@ -170,8 +159,7 @@ export class Store {
   async settle(): Promise<void> {
     const records = this.records.unsettled();
     for (const { digest } of records) for (const chain of this.record(digest)?.chain ?? []) this.#fresh.add(chain);
-    const mark = this.freshMark();
-    const layers = [...this.#fresh].map((chain) => ({ directory: this.layer(chain), from: mark, to: 'done' }));
+    const layers = [...this.#fresh].map((chain) => ({ directory: this.layer(chain), from: freshMark(), to: doneMark }));
     this.#fresh.clear();
     await settle(this.#processes, this.root, [...records, ...layers]);
   }
