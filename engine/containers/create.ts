@@ -149,7 +149,7 @@ function write(
     modules: securityModules(host, { stack: record.stack, id: record.id, onWarning: request.onWarning }),
   });
   writeFileSync(join(directory, files.spec), writeSpec(spec));
-  writeFileSync(join(directory, 'image.json'), JSON.stringify({ id: image.id, layers: image.layers }));
+  writeFileSync(join(directory, files.image), JSON.stringify({ id: image.id, layers: image.layers }));
   const bundle = { spec, program: program(host, request, record, spec, paths.upstreams) };
   writeFileSync(join(directory, files.program), bundle.program);
   return bundle;
