@@ -66,7 +66,7 @@ interface Workplace {
 export function createBuilds(host: Host, images: Images, networks: () => Promise<Networks>): Builds {
   const folder = host.layout.build;
   const { store } = images;
-  const turns = new Turns();
+  const turns = new Turns(store.verbs, join(folder, 'locks'));
 
   /** One for all builds at work: each network takes a subnet, of which a machine has some thirty. */
   let shared: { session: BuildSession; users: number; begunAt: string } | undefined;

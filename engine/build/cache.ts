@@ -10,6 +10,7 @@ import { removeTree } from '../images/remove-tree.ts';
 import type { Store } from '../images/store.ts';
 import { imageUsers } from '../images/users.ts';
 import type { Layout } from '../state/layout.ts';
+import { forgetTurns } from './turns.ts';
 
 export interface CacheItem extends Spare {
   kind: 'step' | 'mount';
@@ -108,6 +109,7 @@ export async function pruneCache(
   );
   const mounts = removeGone(store, layout);
   forget(store, layout);
+  forgetTurns(store.verbs, join(layout.build, 'locks'));
   return { deleted: gone.map(({ key }) => key), bytes: bytes + mounts };
 }
 
