@@ -10,7 +10,7 @@ import { type TarEntry, TarReader, type TarSink } from '../images/tar.ts';
 import { checkSum } from '../images/tar-header.ts';
 import type { Copying } from './copy.ts';
 import { clear, kindAt } from './place.ts';
-import { openPlain, resolvePath } from './resolve.ts';
+import { openFile, openPlain, resolvePath } from './resolve.ts';
 import type { Item } from './select.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
@@ -21,7 +21,7 @@ type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd';
 export function isArchive(verbs: FilesystemVerbs, item: Item): boolean {
   // Opening a fifo waits for whoever writes to it.
   if (kindAt(verbs, item.source.root, item.path) !== 'file') return false;
-  const fd = verbs.openat2(item.source.root, item.path, { flags: O_RDONLY | O_NOFOLLOW });
+  const fd = openFile(verbs, item.source.root, item.path);
   try {
     const head = Buffer.alloc(64 * 1024);
     const start = head.subarray(0, readSync(fd, head, 0, head.length, 0));
@@ -64,7 +64,7 @@ function isTar(start: Buffer): boolean {
 /** @param directory of the tree, where the archive's root comes; stays open. */
 export async function unpack(copying: Copying, item: Item, directory: Fd): Promise<void> {
   const { verbs } = copying;
-  const fd = verbs.openat2(item.source.root, item.path, { flags: O_RDONLY | O_NOFOLLOW });
+  const fd = openFile(verbs, item.source.root, item.path);
   const head = Buffer.alloc(8);
   readSync(fd, head, 0, 8, 0);
   const source = (await import('node:fs')).createReadStream('', { fd, start: 0, highWaterMark: 256 * 1024 });
