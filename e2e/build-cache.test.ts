@@ -1,7 +1,9 @@
 /** What makes a step run again, and what does not; what keeps the cache, and what empties it. */
-import { chmodSync, readdirSync, renameSync, utimesSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, readdirSync, renameSync, utimesSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { until } from './harness/harness.ts';
 import { scenario } from './harness/scenario.ts';
 
 const world = scenario();
@@ -221,4 +223,33 @@ COPY --from=two /2 /
   );
   const done = await stack.stack(['build'], { timeoutMs: 20_000 });
   expect(done, done.stderr).toMatchObject({ code: 0 });
+});
+
+test('a file that changes between its digest and its copy is never found under its first content', async () => {
+  const stack = world.project('race', { services: { web: { build: { context: '.' } } } });
+  // The step waits for the locked cache, which this test holds, when it knows its key and has copied nothing yet.
+  const lock = join(
+    world.host.root,
+    'build/caches',
+    `${createHash('sha256').update('held').digest('hex').slice(0, 32)}.lock`,
+  );
+  stack.write(
+    'Dockerfile',
+    'FROM busybox:1\nRUN --mount=type=cache,id=held,sharing=locked,target=/c --mount=source=a.txt,target=/a.txt cp /a.txt /made\nCMD ["cat", "/made"]\n',
+  );
+  stack.write('a.txt', 'first\n');
+  await world.host.read(`mkdir -p ${dirname(lock)}`);
+  const hold = `import fcntl, time; f = open("${lock}", "w"); fcntl.flock(f, fcntl.LOCK_EX); print("held", flush=True); time.sleep(1000)`;
+  const holder = await world.host.background(['python3', '-c', hold], /held/);
+  const live = stack.start(['build']);
+  const locks = join(world.host.root, 'build/locks');
+  await until('the step has its key', () => existsSync(locks) && readdirSync(locks).length > 0);
+  stack.write('a.txt', 'second\n');
+  await holder.stop();
+  const done = await live.exited;
+  expect(done, done.stderr).toMatchObject({ code: 0 });
+  expect(done.stderr).toMatch(/warning: .*changed while .*RUN.*\(.*Dockerfile:2/);
+  stack.write('a.txt', 'first\n');
+  await stack.ok(['build']);
+  expect(await stack.ok(['run', '--rm', '-T', 'web'])).toBe('first\n');
 });

@@ -88,7 +88,7 @@ export class FileDigests {
 
   of(path: string, { stat }: Found, digest: () => string): string {
     const stamp = `${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
-    const known = this.#known[path];
+    const known = this.#used[path] ?? this.#known[path];
     if (known?.[0] === stamp) {
       this.#used[path] = known;
       return known[1];

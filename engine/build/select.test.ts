@@ -75,8 +75,7 @@ test('names that are no UTF-8 are told apart', async () => {
   const named = (byte: number) => (root: string) =>
     writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([byte])]), '');
   expect(await digest(named(0xfe))).not.toBe(await digest(named(0xff)));
-  const link = (byte: number) => (root: string) =>
-    symlinkSync(Buffer.from([byte]), Buffer.from(`${root}/link`));
+  const link = (byte: number) => (root: string) => symlinkSync(Buffer.from([byte]), Buffer.from(`${root}/link`));
   expect(await digest(link(0xfe))).not.toBe(await digest(link(0xff)));
 });
 

@@ -96,7 +96,7 @@ function expand(verbs: FilesystemVerbs, { root, filter }: Source, pattern: strin
       if (!isPattern(part)) return [path(part)];
       const real = resolvePath(verbs, root, base);
       if (real.kind !== 'directory') return [];
-      const fd = verbs.openat2(root, real.path || '.', { flags: O_RDONLY | O_DIRECTORY });
+      const fd = verbs.openat2(root, real.path || '.', { flags: O_RDONLY | O_DIRECTORY, resolve: 0x08 | 0x04 });
       try {
         return verbs
           .readdir(fd)
