@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readStep, type StepRecord } from '../images/build-cache.ts';
+import type { Inputs } from './inputs.ts';
 import type { Found } from './walk.ts';
 
 /** Written whole or not at all; what cannot be read is not there. */
@@ -63,6 +64,26 @@ export class Records {
 
   keepBlob(diffId: string, blob: { digest: string; size: number; mediaType: string }): void {
     write(join(this.#folder, 'blobs', `${diffId.replace(':', '-')}.json`), blob);
+  }
+
+  /** What the image of this name was built from last. */
+  inputsOf(name: string): Inputs | undefined {
+    return read(this.#inputs(name));
+  }
+
+  /** Written where they are others than before. Not having them costs a reason in the next plan, and no build. */
+  keepInputs(name: string, inputs: Inputs): void {
+    if (JSON.stringify(this.inputsOf(name)) === JSON.stringify(inputs)) return;
+    try {
+      write(this.#inputs(name), inputs);
+    } catch {
+      // A full disk.
+    }
+  }
+
+  #inputs(name: string): string {
+    const file = createHash('sha256').update(name).digest('hex').slice(0, 32);
+    return join(this.#folder, 'inputs', `${file}.json`);
   }
 
   /** Digests of the files of a directory of the machine. */
