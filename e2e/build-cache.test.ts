@@ -1,6 +1,6 @@
 /** What keeps the cache, what empties it, and what must not get into it. */
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, readdirSync, renameSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { until } from './harness/harness.ts';
