@@ -80,6 +80,8 @@ export async function unpack(copying: Copying, item: Item, directory: Fd): Promi
   } catch (thrown) {
     throw explained(thrown, item.name);
   } finally {
+    // A decompressor in between that ends early leaves it open.
+    source.destroy();
     sink.close();
   }
 }
@@ -115,6 +117,7 @@ function decompress(source: Readable, compression: Compression | undefined, name
     if (code !== 0) child.stdout.destroy(failed(`${compression} says that it is damaged`));
   });
   child.stdin.on('error', () => {});
+  child.stdout.on('close', () => child.kill());
   source.pipe(child.stdin);
   return child.stdout;
 }
