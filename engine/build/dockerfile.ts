@@ -3,6 +3,7 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } f
 import { isAbsolute, join } from 'node:path';
 import { createIgnoreMatcher, ignoreFileNames, readIgnoreFile } from '../../planner/dockerfile/ignore/ignore.ts';
 import { parseDockerfile } from '../../planner/dockerfile/parse.ts';
+import { withoutPasswords } from '../../planner/dockerfile/redact.ts';
 import type { Dockerfile } from '../../schemas/dockerfile.ts';
 import { type Result, StackError } from '../../schemas/errors.ts';
 import type { FilesystemVerbs } from '../../schemas/kernel.ts';
@@ -57,7 +58,7 @@ export function fetchedDockerfile(
 ): Dockerfile {
   const failed = (why: string) =>
     new StackError('build.dockerfile', {
-      message: `The Dockerfile ${dockerfile} of ${context} cannot be read: ${why}.`,
+      message: withoutPasswords(`The Dockerfile ${dockerfile} of ${context} cannot be read: ${why}.`),
       hint: 'Check `build.dockerfile`, and the ref and directory behind the # of `build.context`.',
     });
   const root = openSync(directory, constants.O_DIRECTORY);
