@@ -217,14 +217,14 @@ export class Solver {
     });
     const proxies = Object.entries(vertex.proxy ?? {}).map(([name, value]) => `${name}=${value}`);
     const environment = [...proxies, ...mounts.environment];
-    let tail = '';
+    let tail: Buffer = Buffer.alloc(0);
     const onOutput = (bytes: Buffer) => {
-      tail = (tail + bytes.toString('utf8')).slice(-8192);
+      tail = Buffer.concat([tail, bytes]).subarray(-8192);
       emit({ type: 'output', vertex, bytes });
     };
     const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
     if (code === 0) return;
-    throw exited(vertex.name, code, tail, store.layers);
+    throw exited(vertex.name, code, tail.toString('utf8'), store.layers);
   }
 
   async #contextCopy(id: VertexId, path: string, layer: NewLayer): Promise<string | undefined> {
