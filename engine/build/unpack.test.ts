@@ -1,6 +1,17 @@
 /** ADD of an archive that is refused lets go of everything it had begun. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -34,7 +45,25 @@ with tarfile.open("${archive}", "w:${{ tar: '', 'tar.gz': 'gz', 'tar.xz': 'xz' }
         i = tarfile.TarInfo(name); data = os.urandom(800000); i.size = len(data); t.addfile(i, io.BytesIO(data))
 `;
   execFileSync('python3', ['-c', script]);
-  mkdirSync(join(folder, 'tree'));
+  await expect(add(`up.${kind}`)).rejects.toThrow(/evil/);
+  await vi.waitFor(() => expect(open(archive)).toEqual([]), { timeout: 2000 });
+  expect(readdirSync(join(folder, 'tree'))).toEqual([]);
+});
+
+test('what a program finds damaged at the very end is refused', async () => {
+  const archive = join(folder, 'damaged.tar.xz');
+  execFileSync('sh', ['-c', 'echo content > file && tar -cJf damaged.tar.xz file'], { cwd: folder });
+  const bytes = readFileSync(archive);
+  // The check of the last block: before the index, whose size the footer has. Source: xz file format, 2.1.2.2.
+  const index = (bytes.readUInt32LE(bytes.length - 8) + 1) * 4;
+  bytes[bytes.length - 12 - index - 1]! ^= 0xff;
+  writeFileSync(archive, bytes);
+  for (let times = 0; times < 10; times++) await expect(add('damaged.tar.xz')).rejects.toThrow(/damaged/);
+});
+
+/** ADD of an archive of the folder into `tree`. */
+async function add(name: string): Promise<void> {
+  mkdirSync(join(folder, 'tree'), { recursive: true });
   const [source, root] = [folder, join(folder, 'tree')].map((path) => openSync(path, constants.O_DIRECTORY)) as [
     number,
     number,
@@ -43,17 +72,15 @@ with tarfile.open("${archive}", "w:${{ tar: '', 'tar.gz': 'gz', 'tar.xz': 'xz' }
   const metadata = { owner: undefined, chmod: undefined, nowNs: 0n, signal };
   const item = {
     source: { root: source, isContext: true },
-    path: `up.${kind}`,
-    name: `up.${kind}`,
+    path: name,
+    name,
     isDirectory: false,
     filter: { includes: () => true, enters: () => true },
   };
   try {
-    await expect(unpack({ verbs, root, destination: '/', ...metadata }, item, root)).rejects.toThrow(/evil/);
-    await vi.waitFor(() => expect(open(archive)).toEqual([]), { timeout: 2000 });
-    expect(readdirSync(join(folder, 'tree'))).toEqual([]);
+    await unpack({ verbs, root, destination: '/', ...metadata }, item, root);
   } finally {
     closeSync(source);
     closeSync(root);
   }
-});
+}
