@@ -137,3 +137,27 @@ test('a file that changes between its digest and its copy is never found under i
   await stack.ok(['build']);
   expect(await stack.ok(['run', '--rm', '-T', 'web'])).toBe('first\n');
 });
+
+test('layers count as being on the disk when they are, and not before', async () => {
+  const stack = world.project('fresh', { services: { web: { build: { context: '.' } } } });
+  const fresh = async () =>
+    (await world.host.read(`find ${world.host.root}/layers -maxdepth 2 -name 'fresh-*' || true`))
+      .split('\n')
+      .filter(Boolean).length;
+  const text = (made: string, end: string) =>
+    `FROM busybox:1 AS one\nRUN echo ${made} > /made; echo same > /same\nFROM busybox:1\nCOPY --from=one /same /\nRUN ${end}\n`;
+  const before = await fresh();
+  stack.write('Dockerfile', text('1', 'false'));
+  expect(await stack.stack(['build'])).toMatchObject({ code: 1 });
+  expect(await fresh()).toBeGreaterThan(before);
+  stack.write('Dockerfile', text('1', 'true'));
+  await stack.ok(['build']);
+  const whole = await fresh();
+  // What the failed build made of the image was synced with it; the other stage's layer is of no image.
+  expect(whole).toBeLessThanOrEqual(before + 1);
+  stack.write('Dockerfile', text('2', 'true'));
+  const again = await stack.stack(['build']);
+  expect(again.stderr.match(/ DONE /g), again.stderr).toHaveLength(1);
+  // The same image: nothing was synced, and the new layer may be lost.
+  expect(await fresh()).toBe(whole + 1);
+});

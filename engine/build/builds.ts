@@ -151,6 +151,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           graph,
           result,
           tree: tree!,
+          made: solver.made,
           madeBy: (vertex) => solver.madeBy(vertex),
           names,
           signal,
@@ -161,8 +162,6 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           names[0]!,
           inputsOf(image.id, request.context, { ...values, ...basesOf(graph) }, reads, salt),
         );
-        // The image was synced to the disk, and with it whatever was made before.
-        store.settleLayers([...solver.made]);
         const isIn = (step: SolvedStep) => step.diffIds.every((diffId, at) => tree!.diffIds[at] === diffId);
         for (const { directory, isWhole } of request.caches.to) {
           const steps = new Map([...solver.steps].filter(([, step]) => isWhole || isIn(step)));

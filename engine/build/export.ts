@@ -21,6 +21,8 @@ export interface Exporting {
   result: BuildResult;
   tree: Tree;
   /** What came of a step, by vertex. */
+  /** Chain ids, in hex, of the layers that this build made, whether or not they are the image's. */
+  made: Set<string>;
   madeBy(vertex: string): Promise<{ tree: Tree; createdAt: string | undefined }>;
   /** Normalised. */
   names: string[];
@@ -29,7 +31,7 @@ export interface Exporting {
 
 /** Adds the image. Layers that were compressed before are not again. */
 export async function exportImage(exporting: Exporting): Promise<StoredImage> {
-  const { store, addon, records, result, tree, names, signal, graph } = exporting;
+  const { store, addon, records, result, tree, names, signal, graph, made } = exporting;
   const config = await finished(exporting);
   const base = result.base === undefined ? undefined : graph.vertices[result.base]?.operation;
   const baseLayers = base?.kind === 'source.image' ? layersOf(store, base) : [];
@@ -69,6 +71,8 @@ export async function exportImage(exporting: Exporting): Promise<StoredImage> {
     () => {},
     signal,
   );
+  // The image was synced to the disk, and with it whatever was made before: by this build, or by one that came to no image.
+  store.settleLayers([...new Set([...made, ...chains])]);
   for (const [at, layer] of store.manifest(stored.manifestDigest).layers.entries()) {
     const { digest, size, mediaType } = layer;
     records.keepBlob(tree.diffIds[at]!, { digest, size, mediaType });
