@@ -65,7 +65,8 @@ test('a base image that goes: while a build is on it, and before the next one', 
   const base = world.project('base', { services: { web: { image: 'mine:1', build: { context: '.' } } } });
   base.write('Dockerfile', 'FROM busybox:1\nRUN echo base > /base\n');
   await base.ok(['build']);
-  const text = 'FROM mine:1\nRUN echo begun; sleep 1; cat /base\nRUN cat /base > /copy\n';
+  const wait = 'while test ! -e /c/go; do sleep 0.1; done';
+  const text = `FROM mine:1\nRUN --mount=type=cache,id=gate,target=/c echo begun; ${wait}\nRUN cat /base > /copy\n`;
   const stack = demo('vanished', text);
   const live = stack.start(['build']);
   await live.output(/^#\d+ begun/m);
@@ -73,6 +74,7 @@ test('a base image that goes: while a build is on it, and before the next one', 
   expect((await stack.stack(['image', 'rm', '-f', 'mine:1'])).stderr).toMatch(/used by a command that is at work/);
   await stack.ok(['builder', 'prune', '-af']);
   await stack.ok(['gc', '--keep', '0']);
+  await world.host.read(`cd ${world.host.root}/build/caches/*/data && touch go`);
   expect(await live.exited).toMatchObject({ code: 0 });
   const id = async () => stack.ok(['image', 'ls', '-q', '--no-trunc', 'vanished-web']);
   const before = await id();
