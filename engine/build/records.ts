@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readStep, type StepRecord } from '../images/build-cache.ts';
-import type { Inputs } from './inputs.ts';
+import type { BuiltFrom } from './built-from.ts';
 import type { Found } from './walk.ts';
 
 /** Written whole or not at all; what cannot be read is not there. */
@@ -67,12 +67,12 @@ export class Records {
   }
 
   /** What the image of this name was built from last. */
-  inputsOf(name: string): Inputs | undefined {
+  inputsOf(name: string): BuiltFrom | undefined {
     return read(this.#inputs(name));
   }
 
   /** Written where they are others than before. Not having them costs a reason in the next plan, and no build. */
-  keepInputs(name: string, inputs: Inputs): void {
+  keepInputs(name: string, inputs: BuiltFrom): void {
     if (JSON.stringify(this.inputsOf(name)) === JSON.stringify(inputs)) return;
     try {
       write(this.#inputs(name), inputs);

@@ -5,7 +5,7 @@ import { createContextFilter } from '../../planner/dockerfile/ignore/context.ts'
 import type { ContextOperation, Vertex } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { FilesystemVerbs } from '../../schemas/kernel.ts';
-import { type Read, stateHash } from './inputs.ts';
+import { type Read, stateHash } from './built-from.ts';
 import type { Records } from './records.ts';
 import { contentDigest, type Source } from './select.ts';
 

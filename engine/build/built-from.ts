@@ -22,7 +22,7 @@ export interface Read {
   files: Record<string, string>;
 }
 
-export interface Inputs {
+export interface BuiltFrom {
   /** Of the image that came of it: who gives the name to another image has built nothing. */
   id: string;
   salt: string;
@@ -94,7 +94,7 @@ export const basesOf = ({ vertices }: BuildGraph): Values =>
     ),
   );
 
-export function inputsOf(id: string, context: string, values: Values, reads: Read[], salt?: string): Inputs {
+export function inputsOf(id: string, context: string, values: Values, reads: Read[], salt?: string): BuiltFrom {
   const own = salt ?? randomBytes(16).toString('hex');
   return { id, salt: own, context: directoryOf(context), values: hashed(values, own), reads };
 }
@@ -121,7 +121,7 @@ export const stateHash = (state: string): string => hash('sha256', state, 'base6
  * What has changed since: `Dockerfile`, `ARG A`, `base image busybox:1`, `src/a.txt`; `(new)` and `(gone)` behind what was
  * not there before, or is no more.
  */
-export async function changesSince(before: Inputs, request: BuildRequest, look: Look): Promise<string[]> {
+export async function changesSince(before: BuiltFrom, request: BuildRequest, look: Look): Promise<string[]> {
   const bases = Object.keys(before.values).filter((label) => label.startsWith(basePrefix));
   const found = bases.map((label) => [label, look.digestOf(label.slice(basePrefix.length))] as const);
   const now = hashed({ ...valuesOf(request), ...Object.fromEntries(found) }, before.salt);
