@@ -8,6 +8,7 @@ import { scale } from './up.ts';
 interface Flags {
   json?: boolean;
   deps: boolean;
+  build?: boolean;
   forceRecreate?: boolean;
   removeOrphans?: boolean;
   scale?: Record<string, number>;
@@ -24,6 +25,7 @@ export const plan = define<Flags>({
     command
       .option('--json', 'print one JSON object')
       .option('--no-deps', 'only the services named, without what they need')
+      .option('--build', 'as `stack up --build` would do; says what has changed since each image was built')
       .option('--force-recreate', 'as `stack up --force-recreate` would do')
       .option('--remove-orphans', 'as `stack up --remove-orphans` would do')
       .option('--scale <service=number>', 'number of containers of a service (repeatable)', scale);
@@ -39,6 +41,7 @@ export const plan = define<Flags>({
         action: 'up' as const,
         services,
         noDeps: !flags.deps,
+        build: flags.build === true,
         forceRecreate,
         removeOrphans,
         scale: flags.scale,

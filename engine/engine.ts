@@ -5,7 +5,7 @@ import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import { asStackError } from '../schemas/errors.ts';
 import type { Emit } from '../schemas/events.ts';
 import type { Plan } from '../schemas/plan.ts';
-import type { Project } from '../schemas/project.ts';
+import type { Project, Service } from '../schemas/project.ts';
 import type { ObservedContainer, Snapshot } from '../schemas/snapshot.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Host } from './host.ts';
@@ -60,6 +60,8 @@ export interface Engine {
   images(): Promise<Images>;
 }
 
+const never = new AbortController().signal;
+
 /** Puts the rooms together over a host. Cheap: nothing is read or loaded yet. */
 export function createEngine(host: Host): Engine {
   const rooms = createRooms(host);
@@ -69,6 +71,16 @@ export function createEngine(host: Host): Engine {
     return observe({ host, stack, project, withStrays, ...(images ? { findImage: images.find } : {}) });
   }
 
+  /** As look, and what has changed of images that are to be built again. */
+  async function lookWithBuilds(project: Project, options: ReconcileOptions, withStrays: boolean, signal = never) {
+    const found = await look(project.name, project, withStrays);
+    const mayBuild = ({ build, pull_policy: policy }: Service) =>
+      build && !options.noBuild && (options.build || policy === 'build');
+    if (options.action !== 'up' || !Object.values(project.services).some(mayBuild)) return found;
+    const { observeBuilds } = await import('./build/observe.ts');
+    return { ...found, builds: await observeBuilds(rooms, project, options, found.images, signal) };
+  }
+
   /**
    * Plans under the lock, carries it out. Where the image of a container that exists is asked for anew, images come
    * first: what they are decides what becomes of it.
@@ -76,9 +88,10 @@ export function createEngine(host: Host): Engine {
   async function carryOut(
     project: Project,
     run: Run,
+    options: ReconcileOptions,
     make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
-    action: Plan['action'] = 'up',
   ): Promise<Applied> {
+    const { action } = options;
     const { emit, signal, waitTimeoutMs, command = 'stack' } = run;
     using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
     if (action === 'down') for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
@@ -88,7 +101,7 @@ export function createEngine(host: Host): Engine {
     // Only where containers may be made: a full disk, which takes no lease, must not keep anything from being stopped.
     if (action === 'up') await keepImages(project, hold);
     const effects = () => createEffects(host, rooms, hold);
-    let snapshot = await look(project.name, project, true);
+    let snapshot = await lookWithBuilds(project, options, true, signal);
     let plan = await make(snapshot, []);
     const pulls = plan.operations.filter((one) => one.kind === 'image.pull' || one.kind === 'image.build');
     const inUse = new Set(snapshot.containers.map(({ record }) => record.image.name));
@@ -119,16 +132,23 @@ export function createEngine(host: Host): Engine {
     async plan(project, options) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
       using free = lockIfFree(host, project.name);
-      return reconcile(project, await look(project.name, project, free !== undefined), options);
+      return reconcile(project, await lookWithBuilds(project, options, free !== undefined), options);
     },
     async apply(project, options, run) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
-      const { action } = options;
-      return carryOut(project, run, async (found, pulled) => reconcile(project, found, { ...options, pulled }), action);
+      return carryOut(project, run, options, async (found, pulled) =>
+        reconcile(project, found, { ...options, pulled }),
+      );
     },
     async createOneOff(project, request, run) {
       const { reconcileOneOff } = await import('../planner/reconcile/reconcile.ts');
-      const { containers } = await carryOut(project, run, async (found, pulled) =>
+      const { service, noDeps, disabledServices } = request;
+      const oneOff = {
+        services: [service],
+        ...(noDeps ? { noDeps } : {}),
+        ...(disabledServices ? { disabledServices } : {}),
+      };
+      const { containers } = await carryOut(project, run, { ...oneOff, action: 'up' }, async (found, pulled) =>
         reconcileOneOff(project, found, { ...request, pulled }),
       );
       return containers.find(({ name }) => name === request.name)!;

@@ -17,7 +17,14 @@ interface Common {
 export type Operation = Common &
   (
     | { kind: 'image.pull'; image: string; platform?: string; policy: 'missing' | 'always' }
-    | { kind: 'image.build'; image: string; service: string; config: Service }
+    | {
+        kind: 'image.build';
+        image: string;
+        service: string;
+        config: Service;
+        /** What has changed since it was built last; absent where that is not known. */
+        changed?: string[];
+      }
     | { kind: 'network.create'; key: string; network: Network }
     | { kind: 'network.remove'; record: NetworkRecord }
     | { kind: 'volume.create'; key: string; volume: Volume }

@@ -22,6 +22,14 @@ export interface ObservedImage {
   manifestDigest: string;
 }
 
+/** An image that is there and that a plan would build again. */
+export interface ObservedBuild {
+  /** The name as the stack file writes it. */
+  image: string;
+  /** What differs from what it was built from, in words: `Dockerfile`, `ARG A`. Absent where nobody knows what that was. */
+  changed?: string[];
+}
+
 export interface Snapshot {
   stack: string;
   containers: ObservedContainer[];
@@ -29,6 +37,8 @@ export interface Snapshot {
   volumes: VolumeRecord[];
   /** Images in the store, by the names the desired project uses. */
   images: ObservedImage[];
+  /** Only of those that are asked to be built. */
+  builds?: ObservedBuild[];
   /** Kernel objects of this stack that no record explains: cgroups, links, tables, directories. Removed by any up or down. */
   strays: Stray[];
 }

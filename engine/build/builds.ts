@@ -10,6 +10,7 @@ import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
 import { interruption } from '../images/locks.ts';
 import type { Networks } from '../network/network.ts';
+import { basesOf, changesSince, inputsOf, valuesOf } from './built-from.ts';
 import { type Caches, warnOfCaches } from './caches.ts';
 import { unwrap } from './dockerfile.ts';
 import { exportImage } from './export.ts';
@@ -53,6 +54,11 @@ export interface Builds {
   build(request: BuildRequest): Promise<StoredImage>;
   /** Looks the Dockerfile over without building. */
   check(request: BuildRequest): Promise<Result<BuildGraph>>;
+  /**
+   * What has changed since the image `id` was built under the request's name; undefined where it was not, or where nobody
+   * can tell. Nothing is fetched.
+   */
+  changes(request: BuildRequest, id: string): Promise<string[] | undefined>;
 }
 
 interface Workplace {
@@ -66,7 +72,7 @@ interface Workplace {
 export function createBuilds(host: Host, images: Images, networks: () => Promise<Networks>): Builds {
   const folder = host.layout.build;
   const { store } = images;
-  const turns = new Turns();
+  const turns = new Turns(store.verbs, join(folder, 'locks'));
 
   /** One for all builds at work: each network takes a subnet, of which a machine has some thirty. */
   let shared: { session: BuildSession; users: number; begunAt: string } | undefined;
@@ -101,6 +107,13 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
 
   return {
     check: (request) => within(request.signal, ({ world }) => world.graphOf(request, true)),
+    async changes(request, id) {
+      const records = new Records(folder);
+      const before = records.inputsOf(request.names[0]!);
+      if (before?.id !== id) return undefined;
+      const digestOf = (reference: string) => images.find(reference)?.manifestDigest;
+      return await changesSince(before, request, { verbs: store.verbs, records, digestOf });
+    },
     async build(request) {
       const { signal, emit, warn, names } = request;
       // Before images are looked for that there may be for one of them alone.
@@ -110,6 +123,8 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       await BuildSession.sweep(host, networks, join(folder, 'fetched'));
       const caches = join(folder, 'caches');
       return await within(signal, async ({ lease, records, session, sources, world }) => {
+        // Before anything is read: what changes from here on has changed since.
+        const values = valuesOf(request);
         const graph = unwrap(await world.graphOf(request, false), warn);
         const { resolved, secrets, ssh } = world;
         const [result] = graph.results;
@@ -142,6 +157,12 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           names,
           signal,
         });
+        const salt = records.inputsOf(names[0]!)?.salt;
+        const reads = sources.reads();
+        records.keepInputs(
+          names[0]!,
+          inputsOf(image.id, request.context, { ...values, ...basesOf(graph) }, reads, salt),
+        );
         const isIn = (step: SolvedStep) => step.diffIds.every((diffId, at) => tree!.diffIds[at] === diffId);
         for (const { directory, isWhole } of request.caches.to) {
           const steps = new Map([...solver.steps].filter(([, step]) => isWhole || isIn(step)));

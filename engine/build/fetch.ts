@@ -1,12 +1,22 @@
 /** Sources that come over the network: git repositories and single files. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, createWriteStream, mkdirSync, rmSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  createWriteStream,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { withoutPasswords } from '../../planner/dockerfile/redact.ts';
 import type { GitOperation, HttpOperation } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 
@@ -15,7 +25,8 @@ const run = promisify(execFile);
 /** Checks a commit out into `directory`. Answers the directory that counts. @throws StackError build.fetch */
 export async function fetchGit(operation: GitOperation, directory: string, signal: AbortSignal): Promise<string> {
   const { remote, ref, subdirectory, keepGitDirectory, checksum, submodules } = operation;
-  const failed = (message: string, hint: string) => new StackError('build.fetch', { message, hint });
+  const failed = (message: string, hint: string) =>
+    new StackError('build.fetch', { message: withoutPasswords(message), hint });
   if (remote.startsWith('-') || ref?.startsWith('-'))
     throw failed(`${remote} is no git address.`, 'Check the address.');
   mkdirSync(directory, { recursive: true });
@@ -57,6 +68,7 @@ export async function fetchGit(operation: GitOperation, directory: string, signa
     );
   }
   if (!keepGitDirectory) rmSync(join(directory, '.git'), { recursive: true, force: true });
+  else hidePasswords(join(directory, '.git'));
   if (!subdirectory) return directory;
   // The repository may come from a stranger: neither .. nor a link in it leads out.
   const path = await realpath(join(directory, subdirectory)).catch(() => '');
@@ -64,14 +76,29 @@ export async function fetchGit(operation: GitOperation, directory: string, signa
   throw failed(`${remote} has no directory ${subdirectory}.`, 'Check what stands after the colon of the address.');
 }
 
+/** Git notes the address it was given, and those of submodules: they would go into the image. */
+function hidePasswords(folder: string): void {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/^(?:config|FETCH_HEAD|HEAD)$/.test(entry.name)) continue;
+    const path = join(entry.parentPath, entry.name);
+    const text = readFileSync(path, 'utf8');
+    const shown = withoutPasswords(text);
+    if (shown !== text) writeFileSync(path, shown);
+  }
+}
+
 /** Downloads into `directory`. @throws StackError build.fetch */
 export async function fetchFile(operation: HttpOperation, directory: string, signal: AbortSignal): Promise<void> {
   const { url, filename, checksum } = operation;
   const failed = (why: string) =>
-    new StackError('build.fetch', { message: `${url} cannot be fetched: ${why}.`, hint: 'Check the address.' });
+    new StackError('build.fetch', {
+      message: withoutPasswords(`${url} cannot be fetched: ${why}.`),
+      hint: 'Check the address.',
+    });
   mkdirSync(directory, { recursive: true });
   const path = join(directory, filename);
-  const answer = await fetch(url, { signal }).catch((error: Error) => {
+  const { address, headers } = withLogin(url);
+  const answer = await fetch(address, { headers, signal }).catch((error: Error) => {
     if (signal.aborted) throw error;
     throw failed(((error.cause as Error | undefined) ?? error).message);
   });
@@ -86,4 +113,15 @@ export async function fetchFile(operation: HttpOperation, directory: string, sig
   chmodSync(path, 0o600);
   const modified = Date.parse(answer.headers.get('last-modified') ?? '') || 0;
   utimesSync(path, new Date(modified), new Date(modified));
+}
+
+/** fetch() takes no address with a password; the header goes to its host alone, and not where that redirects to. */
+function withLogin(url: string): { address: string; headers: Record<string, string> } {
+  const address = new URL(url);
+  const { username, password } = address;
+  if (username === '' && password === '') return { address: url, headers: {} };
+  address.username = '';
+  address.password = '';
+  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  return { address: address.href, headers: { authorization: `Basic ${login}` } };
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { readBuildSettings } from '../../planner/dockerfile/settings.ts';
 import { builtName } from '../../planner/load/supported.ts';
 import { StackError } from '../../schemas/errors.ts';
+import type { Platform } from '../../schemas/oci-image.ts';
 import type { Project } from '../../schemas/project.ts';
 import { parseReference } from '../images/images.ts';
 import { hostPlatform } from '../images/platform.ts';
@@ -46,7 +47,7 @@ export function requestOf(
     });
   }
   const section = build as unknown as Section;
-  const settings = readBuildSettings(build, hostPlatform(), (name) => environment[name]);
+  const settings = readBuildSettings(build, ownPlatform(), (name) => environment[name]);
   for (const entry of flags.buildArg ?? []) {
     const at = entry.indexOf('=');
     const value = at < 0 ? environment[entry] : entry.slice(at + 1);
@@ -69,6 +70,12 @@ export function requestOf(
     requestOf: (other) => requestOf(project, other, flags, environment, common),
     ...common,
   };
+}
+
+/** Without this processor's level (`amd64/v3`), as in docker: what is built here runs on every machine of its architecture. */
+function ownPlatform(): Platform {
+  const { os, architecture, ...rest } = hostPlatform();
+  return architecture === 'amd64' ? { os, architecture } : { os, architecture, ...rest };
 }
 
 /** What planner/load leaves as it was written. */

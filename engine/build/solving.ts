@@ -45,8 +45,22 @@ export interface Solving {
 
 /** A step that is ready to run: what it reads is open until it is disposed. */
 export interface Work extends Disposable {
-  key: string;
+  /** Reads what it is made of anew each time: files of the machine may have changed. */
+  key(): Promise<string> | string;
   run(): Promise<Tree>;
+}
+
+/** Directories of the machine are written to by others, too, while a step reads them. */
+export const readsMachine = ({ vertices }: BuildGraph, { inputs }: Vertex): boolean =>
+  inputs.some((id) => vertices[id]!.operation.kind === 'source.context');
+
+/** Whether what a step reads still has the key that it had. What cannot be read any more has not. */
+export async function isStill(work: Work, key: string): Promise<boolean> {
+  try {
+    return (await work.key()) === key;
+  } catch {
+    return false;
+  }
 }
 
 /** The vertices that `result` is laid on, itself included: their layers are those of its image. */

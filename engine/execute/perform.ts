@@ -98,8 +98,9 @@ async function pull({ effects, emit, signal }: Performing, operation: Of<'image.
 
 async function build(
   { effects, emit, signal, project }: Performing,
-  { id, resource, service }: Of<'image.build'>,
+  { id, resource, service, cause }: Of<'image.build'>,
 ): Promise<void> {
+  emit({ type: 'progress', id, resource, detail: `because ${cause}` });
   await effects.images.build(project, service, {
     signal,
     onProgress: (progress) => emit({ type: 'progress', id, resource, ...progress }),

@@ -25,13 +25,11 @@ export function planText(plan: Plan): string {
 /** What `stack plan --json` prints: the operations without the records they carry. */
 export function planJson(plan: Plan): object {
   const { stack, action, orphans, warnings } = plan;
-  const operations = plan.operations.map(({ id, kind, resource, cause, needs }) => ({
-    id,
-    kind,
-    resource,
-    cause,
-    needs,
-  }));
+  const operations = plan.operations.map((operation) => {
+    const { id, kind, resource, cause, needs } = operation;
+    const changed = 'changed' in operation ? { changed: operation.changed } : {};
+    return { id, kind, resource, cause, ...changed, needs };
+  });
   return { stack, action, operations, orphans, warnings };
 }
 

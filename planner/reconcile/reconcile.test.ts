@@ -135,6 +135,18 @@ test('fields that change nothing inside a container are ignored', () => {
   expect(text(changed, up(three))).toBe('No changes.');
 });
 
+test('a build that is asked for says what has changed since the last', () => {
+  const built = demo({ db: { build: { context: '.' } } });
+  const world = up(built);
+  const image = built.services.db!.image!;
+  const planned = (changed?: string[]) =>
+    text(built, { ...world, builds: [changed ? { image, changed } : { image }] }, { build: true });
+  expect(planned()).toMatch(/build image \S+ +because --build$/m);
+  expect(planned([])).toMatch(/because --build, and nothing has changed since it was built$/m);
+  expect(planned(['Dockerfile', 'ARG A'])).toMatch(/because --build, changed since it was built: Dockerfile, ARG A$/m);
+  expect(planned(['a', 'b', 'c', 'd', 'e', 'f', 'g'])).toMatch(/: a, b, c, d, e and 2 more$/m);
+});
+
 test('a moved image recreates its containers', () => {
   const world = up(three);
   world.images.find(({ name }) => name === 'redis:7')!.id = `sha256:${'cd'.repeat(32)}`;

@@ -37,7 +37,7 @@ export function planUp(scope: Scope, plan: Builder, warnings: string[], oneOff?:
   if (scope.options.wait && !scope.options.noStart) for (const name of scope.selection.active) steps.addWait(name);
 }
 
-function addPulls({ selection, options, images, project }: Scope, plan: Builder, instances: Instance[]) {
+function addPulls({ selection, options, images, project, snapshot }: Scope, plan: Builder, instances: Instance[]) {
   const pulls = new Map<string, string>();
   const present = new Set(images.keys());
   const addBuild = (service: string, config: Service, isMade: boolean) => {
@@ -49,8 +49,10 @@ function addPulls({ selection, options, images, project }: Scope, plan: Builder,
       if (isMissing && isMade) throw notBuilt(service, image);
       return;
     }
-    const cause = isMissing ? 'it is not in the store' : options.build ? '--build' : 'its pull policy is build';
-    pulls.set(image, plan.add({ kind: 'image.build', image, service, config, cause }));
+    const asked = options.build ? '--build' : 'its pull policy is build';
+    const changed = isMissing ? undefined : snapshot.builds?.find((one) => one.image === image)?.changed;
+    const cause = isMissing ? 'it is not in the store' : `${asked}${since(changed)}`;
+    pulls.set(image, plan.add({ kind: 'image.build', image, service, config, cause, ...(changed ? { changed } : {}) }));
   };
   const add = (service: string, config: Service, isMade: boolean) => {
     if (config.build && config.image && !(config.pull_policy === 'always' || options.pull === 'always')) {
@@ -75,6 +77,16 @@ function addPulls({ selection, options, images, project }: Scope, plan: Builder,
   }
   for (const service of [...selection.active].sort(byName)) add(service, project.services[service]!, false);
   return pulls;
+}
+
+/** How many of the changes a cause names. */
+const mostNamed = 5;
+
+function since(changed: string[] | undefined): string {
+  if (!changed) return '';
+  if (changed.length === 0) return ', and nothing has changed since it was built';
+  const more = changed.length > mostNamed ? ` and ${changed.length - mostNamed} more` : '';
+  return `, changed since it was built: ${changed.slice(0, mostNamed).join(', ')}${more}`;
 }
 
 const notBuilt = (service: string, image: string) =>
