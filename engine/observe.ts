@@ -2,6 +2,7 @@
 import { readlinkSync, renameSync, statSync } from 'node:fs';
 import type { NetworkRecord } from '../schemas/container.ts';
 import type { StackError } from '../schemas/errors.ts';
+import type { StoredImage } from '../schemas/oci-image.ts';
 import type { Project } from '../schemas/project.ts';
 import type { ObservedContainer, ObservedImage, Snapshot } from '../schemas/snapshot.ts';
 import type { Host } from './host.ts';
@@ -17,7 +18,7 @@ export interface Observation {
   stack: string;
   /** Its images, and the external networks and volumes it names, are looked up too. */
   project?: Project | undefined;
-  findImage?: (name: string, platform?: string) => { id: string; manifestDigest: string } | undefined;
+  findImage?: (name: string, platform?: string) => Pick<StoredImage, 'id' | 'manifestDigest' | 'digest'> | undefined;
   /** With the stack's lock held: what no record explains is looked for. */
   withStrays?: boolean;
   /** Records that cannot be read are an error, unless they are to be left out. */
@@ -98,7 +99,9 @@ function observeImages(project: Project, findImage: NonNullable<Observation['fin
   for (const { image: name, platform } of Object.values(project.services)) {
     if (!name || images.has(name)) continue;
     const found = findImage(name, platform);
-    if (found) images.set(name, { name, id: found.id, manifestDigest: found.manifestDigest });
+    if (!found) continue;
+    const { id, manifestDigest, digest } = found;
+    images.set(name, { name, id, manifestDigest, digest });
   }
   return [...images.values()];
 }

@@ -1,6 +1,5 @@
 /** `stack.lock` beside the first stack file: found, read, written. */
-import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Loaded } from '../../planner/load/load.ts';
 import { lockSizeLimit, lockText, readLock } from '../../planner/lock/lock.ts';

@@ -1,5 +1,5 @@
 /** What a lock is made from: registries are asked for images, contexts read for builds. */
-import { pulledImages, lockName } from '../../planner/lock/images.ts';
+import { lockName, pulledImages } from '../../planner/lock/images.ts';
 import { asStackError, type StackError } from '../../schemas/errors.ts';
 import type { Lock, LockedImage } from '../../schemas/lock.ts';
 import type { Service } from '../../schemas/project.ts';

@@ -22,7 +22,17 @@ import type { Service } from '../../schemas/project.ts';
 import { isFetched } from '../build/request.ts';
 
 /** Fields that say how a build is gone about, not what comes out. */
-const how = new Set(['cache_from', 'cache_to', 'no_cache', 'no_cache_filter', 'pull', 'tags', 'ssh', 'context', 'dockerfile']);
+const how = new Set([
+  'cache_from',
+  'cache_to',
+  'no_cache',
+  'no_cache_filter',
+  'pull',
+  'tags',
+  'ssh',
+  'context',
+  'dockerfile',
+]);
 
 /**
  * By name of each service that is built. `lock`: the lock itself, which may lie in a context and says nothing of it.

@@ -9,7 +9,8 @@ import { lockName, pulledImages } from './images.ts';
 /** Bytes. A hundred thousand images fit. */
 export const lockSizeLimit = 16 * 1024 * 1024;
 
-const head = '# What the images of the stack file are. Made by `stack lock`, renewed by `stack update`; keep it in version control.\n';
+const head =
+  '# What the images of the stack file are. Made by `stack lock`, renewed by `stack update`; keep it in version control.\n';
 
 /** The same lock is the same text, whatever order its entries were found in. */
 export function lockText(lock: Lock): string {
