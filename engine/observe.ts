@@ -1,17 +1,16 @@
 /** What the machine has of a stack: records, what the shims report, and what only the kernel knows. */
 import { readlinkSync, renameSync, statSync } from 'node:fs';
-import type { NetworkRecord } from '../schemas/container.ts';
 import type { StackError } from '../schemas/errors.ts';
 import type { StoredImage } from '../schemas/oci-image.ts';
 import type { Project } from '../schemas/project.ts';
-import type { ObservedContainer, ObservedImage, Snapshot } from '../schemas/snapshot.ts';
+import type { ObservedContainer, ObservedImage, ObservedVolume, Snapshot } from '../schemas/snapshot.ts';
 import type { Host } from './host.ts';
-import { findBridges } from './network/bridges.ts';
+import { observeBridges } from './network/drift.ts';
 import { loadRecords } from './network/records.ts';
 import { findStrays } from './observe-strays.ts';
 import { readStatus } from './runtime/status.ts';
 import { damagedContainers, listContainers } from './state/records.ts';
-import { listVolumes } from './volumes/records.ts';
+import { hasContent, listVolumes } from './volumes/records.ts';
 
 export interface Observation {
   host: Host;
@@ -64,14 +63,16 @@ export async function observe({
   const networks = loadRecords(host.layout).filter((one) => one.stack === stack || wantedNetworks.has(one.name));
   const records = containers.map(({ record }) => record);
   const [bridges, strays] = await Promise.all([
-    existingBridges(host, networks),
+    observeBridges(host.kernel.network, networks),
     withStrays ? findStrays(host, stack, records, networks) : [],
   ]);
   return {
     stack,
     containers,
-    networks: networks.map((record) => ({ record, exists: bridges.has(record.bridge) })),
-    volumes: listVolumes(host.layout).filter((one) => one.stack === stack || wantedVolumes.has(one.name)),
+    networks: networks.map((record) => ({ record, ...bridges(record) })),
+    volumes: listVolumes(host.layout)
+      .filter((one) => one.stack === stack || wantedVolumes.has(one.name))
+      .map((one): ObservedVolume => (hasContent(one) ? one : { ...one, isContentGone: true })),
     images: project && findImage ? observeImages(project, findImage) : [],
     strays,
   };
@@ -86,12 +87,6 @@ function isWhole({ layout }: Host, { record, status }: ObservedContainer): boole
   const directory = layout.containerDir(record.stack, record.id);
   const size = (name: string) => statSync(`${directory}/${name}`, { throwIfNoEntry: false })?.size ?? 0;
   return size('config.json') > 0 && size('program') > 0;
-}
-
-async function existingBridges({ kernel }: Host, networks: NetworkRecord[]): Promise<Set<string>> {
-  if (networks.length === 0) return new Set();
-  const names = networks.map(({ bridge }) => bridge);
-  return new Set((await findBridges(kernel.network, names)).keys());
 }
 
 function observeImages(project: Project, findImage: NonNullable<Observation['findImage']>): ObservedImage[] {

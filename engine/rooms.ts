@@ -73,6 +73,7 @@ export async function createEffects(host: Host, rooms: Rooms, hold: Hold): Promi
     },
     networks: {
       create: (stack, key, network) => networks.create(stack, key, network),
+      update: async (stack, network) => networks.update(stack, network),
       remove: together((records: NetworkRecord[]) => networks.remove(records)),
     },
     strays: { remove: (stack, stray) => removeStray(stack, stray, containers, networks) },

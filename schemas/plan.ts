@@ -18,9 +18,13 @@ export type Operation = Common &
   (
     | { kind: 'image.pull'; image: string; platform?: string; policy: 'missing' | 'always' }
     | { kind: 'image.build'; image: string; service: string; config: Service }
-    | { kind: 'network.create'; key: string; network: Network }
+    /** `isRepair`: its bridge is there, and not as it was made; who is on it stays. */
+    | { kind: 'network.create'; key: string; network: Network; isRepair?: boolean }
+    /** What only its record says: labels. */
+    | { kind: 'network.update'; key: string; network: Network }
     | { kind: 'network.remove'; record: NetworkRecord }
     | { kind: 'volume.create'; key: string; volume: Volume }
+    | { kind: 'volume.update'; key: string; volume: Volume }
     | { kind: 'volume.remove'; record: VolumeRecord }
     | {
         kind: 'container.create';

@@ -48,10 +48,14 @@ export interface Effects {
   networks: {
     /** Makes the network, or what is missing of it where a record exists: a bridge that a reboot took. */
     create(stack: string, key: string, network: Network): Promise<NetworkRecord>;
+    /** Writes down what only the record says. */
+    update(stack: string, network: Network): Promise<NetworkRecord>;
     remove(record: NetworkRecord): Promise<void>;
   };
   volumes: {
     create(stack: string, key: string, volume: Volume): Promise<VolumeRecord>;
+    /** Writes down what only the record says. */
+    update(stack: string, volume: Volume): Promise<VolumeRecord>;
     remove(record: VolumeRecord): Promise<void>;
   };
   strays: {

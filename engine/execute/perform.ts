@@ -40,6 +40,11 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       if (isNew) journal.networks.push(record);
       return;
     }
+    case 'network.update': {
+      const record = await effects.networks.update(plan.stack, operation.network);
+      world.networks.set(record.name, record);
+      return;
+    }
     case 'network.remove':
       await effects.networks.remove(operation.record);
       world.networks.delete(operation.record.name);
@@ -50,6 +55,9 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       journal.volumes.push(record);
       return;
     }
+    case 'volume.update':
+      await effects.volumes.update(plan.stack, operation.volume);
+      return;
     case 'volume.remove':
       await effects.volumes.remove(operation.record);
       return;

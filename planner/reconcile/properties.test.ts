@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Dependency, Network, Project, Service } from '../../schemas/project.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
+import type { ReconcileOptions } from './options.ts';
 import { reconcile } from './reconcile.ts';
 import { applyPlan, emptySnapshot, statusOf } from './simulated.ts';
 
@@ -25,9 +26,10 @@ const projects: fc.Arbitrary<Project> = fc
       { minLength: 1, maxLength: names.length },
     ),
     internal: fc.boolean(),
+    driver: fc.constantFrom('local', 'other'),
     label: fc.constantFrom('x', 'y'),
   })
-  .map(({ services, internal, label }) => {
+  .map(({ services, internal, label, driver }) => {
     const project: Project = {
       name: 'demo',
       services: {},
@@ -35,7 +37,7 @@ const projects: fc.Arbitrary<Project> = fc
         default: { name: 'demo_default', ipam: {}, labels: { label } },
         back: { name: 'demo_back', ipam: {}, internal },
       },
-      volumes: { data: { name: 'demo_data' }, logs: { name: 'demo_logs' } },
+      volumes: { data: { name: 'demo_data', driver }, logs: { name: 'demo_logs', labels: { label } } },
     };
     for (const [index, spec] of services.entries()) {
       const depends_on: Record<string, Dependency> = {};
@@ -73,7 +75,10 @@ const projects: fc.Arbitrary<Project> = fc
 /** What may have happened to a stack since its last up. */
 const mishaps = fc.array(
   fc.record({
-    what: fc.constantFrom('died', 'exited', 'removed', 'bridge', 'unrecorded', 'stray', 'moved', 'twin', 'stopped'),
+    what: fc.constantFrom(
+      ...['died', 'exited', 'removed', 'bridge', 'unrecorded', 'stray', 'moved', 'twin', 'stopped'],
+      ...['drift', 'folder', 'lost volume'],
+    ),
     at: fc.nat(30),
   }),
   { maxLength: 6 },
@@ -87,6 +92,10 @@ function befall(snapshot: Snapshot, happened: { what: string; at: number }[]): S
     if (what === 'stray') world.strays.push({ kind: 'cgroup', name: `/stack/demo/${at}` });
     if (what === 'bridge' && network) network.exists = false;
     if (what === 'unrecorded') world.networks = world.networks.filter((other) => other !== network);
+    if (what === 'drift' && network?.exists) network.drift = ['its bridge is down'];
+    const volume = world.volumes[at % Math.max(1, world.volumes.length)];
+    if (what === 'folder' && volume) volume.isContentGone = true;
+    if (what === 'lost volume') world.volumes = world.volumes.filter((other) => other !== volume);
     if (!container) continue;
     if (what === 'died') container.status = statusOf({ state: 'dead', pid: 0 });
     if (what === 'exited') container.status = statusOf({ state: 'exited', exitCode: at, pid: 0 });
@@ -136,7 +145,7 @@ test('plan ∘ apply is empty, from any state, in any order the needs allow', ()
   fc.assert(
     fc.property(projects, projects, mishaps, picks, (before, after, happened, stream) => {
       withoutLoneJobs(after);
-      const options = { action: 'up', removeOrphans: true } as const;
+      const options: ReconcileOptions = { action: 'up', removeOrphans: true, recreateVolumes: ['data'] };
       const empty = emptySnapshot('demo');
       const first = befall(applyPlan(before, empty, reconcile(before, empty, options), chooser(stream)), happened);
       const second = applyPlan(after, first, reconcile(after, first, options), chooser(stream));
@@ -151,7 +160,7 @@ test('killed after any step of up or down: the next up and the next down converg
     fc.property(projects, projects, fc.nat(40), fc.boolean(), picks, (before, after, steps, isDown, stream) => {
       withoutLoneJobs(after);
       const empty = emptySnapshot('demo');
-      const up = { action: 'up', removeOrphans: true } as const;
+      const up: ReconcileOptions = { action: 'up', removeOrphans: true, recreateVolumes: ['data'] };
       const down = { action: 'down', removeOrphans: true, removeVolumes: true } as const;
       const first = applyPlan(before, empty, reconcile(before, empty, up), chooser(stream));
       const killed = isDown
@@ -216,7 +225,7 @@ test('a plan does not depend on the order of keys, nor on that of what was obser
         volumes: reversed(world).volumes.reverse(),
       };
       for (const action of ['up', 'down', 'stop'] as const) {
-        const options = { action, removeOrphans: true };
+        const options = { action, removeOrphans: true, recreateVolumes: ['data'] };
         expect(reconcile(reversed(after), turned, options)).toEqual(reconcile(after, world, options));
       }
     }),
@@ -230,7 +239,12 @@ test('needs name operations of the plan and make no circle', () => {
       const empty = emptySnapshot('demo');
       const world = befall(applyPlan(before, empty, reconcile(before, empty, { action: 'up' })), happened);
       const services = chosen.filter((name) => Object.hasOwn(after.services, name));
-      const plan = reconcile(after, world, { action: 'up', services, removeOrphans: true });
+      const plan = reconcile(after, world, {
+        action: 'up',
+        services,
+        removeOrphans: true,
+        recreateVolumes: ['data'],
+      });
       const ids = new Set(plan.operations.map(({ id }) => id));
       expect(ids.size).toBe(plan.operations.length);
       for (const { needs } of plan.operations) for (const need of needs) expect(ids).toContain(need);

@@ -89,7 +89,7 @@ test('one changed field recreates one service and the cause names it', () => {
   const changed = structuredClone(three);
   changed.services.web!.environment = { MODE: 'b' };
   expect(text(changed, up(three))).toMatchInlineSnapshot(`
-    "~ recreate container demo-web-1  because services.web.environment.MODE: "a" → "b"
+    "~ recreate container demo-web-1  because services.web.environment.MODE: "a" → "b"  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
   expect(operations(changed, up(three))).toMatchInlineSnapshot(`
@@ -106,7 +106,7 @@ test('several changed fields: the first two and the number of the others', () =>
   const changed = structuredClone(three);
   Object.assign(changed.services.web!, { user: 'nobody', init: true, tty: true, command: ['sh', '-c', 'x'] });
   expect(text(changed, up(three))).toMatchInlineSnapshot(`
-    "~ recreate container demo-web-1  because services.web.command: (none) → ["sh","-c","x"], services.web.init: (none) → true and 2 more
+    "~ recreate container demo-web-1  because services.web.command: (none) → ["sh","-c","x"], services.web.init: (none) → true and 2 more  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
 });
@@ -115,7 +115,7 @@ test('a secret-looking value is not shown', () => {
   const before = demo({ db: { environment: { POSTGRES_PASSWORD: 'old' } } });
   const after = demo({ db: { environment: { POSTGRES_PASSWORD: 'new' } } });
   expect(text(after, up(before))).toMatchInlineSnapshot(`
-    "~ recreate container demo-db-1  because services.db.environment.POSTGRES_PASSWORD: (not shown) → (changed)
+    "~ recreate container demo-db-1  because services.db.environment.POSTGRES_PASSWORD: (not shown) → (changed)  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
 });
@@ -140,7 +140,7 @@ test('a moved image recreates its containers', () => {
   world.images.find(({ name }) => name === 'redis:7')!.id = `sha256:${'cd'.repeat(32)}`;
   world.containers.find(({ record }) => record.service === 'cache')!.record.image.id = `sha256:${'ab'.repeat(32)}`;
   expect(text(three, world)).toMatchInlineSnapshot(`
-    "~ recreate container demo-cache-1  because image redis:7 moved sha256:abababababab… → sha256:cdcdcdcdcdcd…
+    "~ recreate container demo-cache-1  because image redis:7 moved sha256:abababababab… → sha256:cdcdcdcdcdcd…  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
 });
@@ -150,13 +150,12 @@ test('a changed network is made anew with every container on it', () => {
   changed.networks.default!.internal = true;
   const world = up(three);
   expect(text(changed, world, { services: ['cache'] })).toMatchInlineSnapshot(`
-    "~ recreate container demo-cache-1    because network demo_default is made anew (networks.default.internal: false → true)
-    ~ recreate container demo-db-1       because network demo_default is made anew (networks.default.internal: false → true)
-    ~ recreate container demo-web-1      because network demo_default is made anew (networks.default.internal: false → true)
+    "~ recreate container demo-cache-1    because network demo_default is made anew (networks.default.internal: false → true)  (downtime, loses its writable layer)
+    ~ recreate container demo-db-1       because network demo_default is made anew (networks.default.internal: false → true)  (downtime, loses its writable layer)
+    ~ recreate container demo-web-1      because network demo_default is made anew (networks.default.internal: false → true)  (downtime, loses its writable layer)
     ~ recreate network demo_default      because networks.default.internal: false → true
-    - remove network demo_default        because networks.default.internal: false → true
       wait for service db to be healthy  because web depends on it
-    Plan: 4 to recreate, 1 to remove."
+    Plan: 4 to recreate."
   `);
   expect(operations(changed, world, { services: ['cache'] })).toMatchInlineSnapshot(`
     [
@@ -186,21 +185,135 @@ test('a network an orphan still uses is not taken away from it', () => {
   changed.networks.default!.internal = true;
   expect(() => text(changed, world)).toThrow('demo-old-1 still uses it');
   expect(text(changed, world, { removeOrphans: true })).toMatchInlineSnapshot(`
-    "- remove container demo-old-1    because the stack file has no service old
-    ~ recreate container demo-web-1  because network demo_default is made anew (networks.default.internal: false → true)
+    "- remove container demo-old-1    because the stack file has no service old  (downtime, loses its writable layer)
+    ~ recreate container demo-web-1  because network demo_default is made anew (networks.default.internal: false → true)  (downtime, loses its writable layer)
     ~ recreate network demo_default  because networks.default.internal: false → true
-    - remove network demo_default    because networks.default.internal: false → true
-    Plan: 2 to remove, 2 to recreate."
+    Plan: 1 to remove, 2 to recreate."
   `);
 });
 
-test('a changed volume keeps its data and a warning says so', () => {
+test('a volume that only loses its data could become what the file says is refused, unless a flag names it', () => {
+  const world = up(three);
   const changed = structuredClone(three);
   changed.volumes.data!.driver_opts = { type: 'nfs' };
-  expect(text(changed, up(three))).toMatchInlineSnapshot(`
-    "! Volume demo_data keeps the definition it was made with, and its data (volumes.data.driver_opts.type: (none) → "nfs"). Remove it with \`stack down --volumes\` to have it made anew.
+  expect(() => text(changed, world)).toThrow('Volume demo_data holds data');
+  expect(() => text(changed, world, { recreateVolumes: ['other'] })).toThrow('no volume other');
+  expect(text(changed, world, { noRecreate: true })).toMatchInlineSnapshot(`
+    "! Volume demo_data keeps the definition it was made with, and its data (volumes.data.driver_opts.type: (none) → "nfs").
     No changes."
   `);
+  expect(text(changed, world, { recreateVolumes: ['data'] })).toMatchInlineSnapshot(`
+    "~ recreate container demo-db-1  because volume demo_data is made anew (volumes.data.driver_opts.type: (none) → "nfs")  (downtime, loses its writable layer)
+    ~ recreate volume demo_data     because volumes.data.driver_opts.type: (none) → "nfs"  (loses all its data)
+    Plan: 2 to recreate."
+  `);
+  expect(operations(changed, world, { recreateVolumes: ['data'] })).toMatchInlineSnapshot(`
+    [
+      "stop container demo-db-1",
+      "remove container demo-db-1 <- stop container demo-db-1",
+      "remove volume demo_data <- remove container demo-db-1",
+      "create volume demo_data <- remove volume demo_data",
+      "create container demo-db-1 <- remove container demo-db-1, create volume demo_data",
+      "start container demo-db-1 <- create container demo-db-1",
+    ]
+  `);
+  const options = { action: 'up' as const, recreateVolumes: ['data'] };
+  const after = applyPlan(changed, world, reconcile(changed, world, options));
+  // Named again, it is not deleted again: the definition is what the file says.
+  expect(text(changed, after, options)).toBe('No changes.');
+  expect(text(three, world, options)).toBe('No changes.');
+});
+
+test('a volume to be deleted that an orphan mounts is not taken away from it', () => {
+  const mount = { volumes: [{ type: 'volume', source: 'data', target: '/d' }] };
+  const world = up(demo({ web: mount, old: mount }));
+  const changed = demo({ web: mount });
+  changed.volumes.data!.driver = 'other';
+  expect(() => text(changed, world, { recreateVolumes: ['data'] })).toThrow('demo-old-1 still uses it');
+  const options = { recreateVolumes: ['data'], removeOrphans: true };
+  const after = applyPlan(changed, world, reconcile(changed, world, { action: 'up', ...options }));
+  expect(text(changed, after)).toBe('No changes.');
+});
+
+test('labels of networks and volumes live in their records: nobody is stopped for them', () => {
+  const world = up(three);
+  const changed = structuredClone(three);
+  changed.volumes.data!.labels = { team: 'a' };
+  changed.networks.default!.labels = { team: 'a' };
+  expect(text(changed, world)).toMatchInlineSnapshot(`
+    "~ update network demo_default  because networks.default.labels.team: (none) → "a"
+    ~ update volume demo_data      because volumes.data.labels.team: (none) → "a"
+    Plan: 2 to update."
+  `);
+  expect(text(changed, applyPlan(changed, world, reconcile(changed, world, { action: 'up' })))).toBe('No changes.');
+});
+
+test('a volume whose folder is gone is made again, with every container that mounts it', () => {
+  const mount = { volumes: [{ type: 'volume', source: 'data', target: '/d' }] };
+  const both = demo({ a: mount, b: mount, c: {} });
+  const world = up(both);
+  world.volumes[0]!.isContentGone = true;
+  // Those too that were not named: what they have open is deleted.
+  expect(text(both, world, { services: ['a'] })).toMatchInlineSnapshot(`
+    "+ create volume demo_data      because its folder is gone, with what it held
+    ~ recreate container demo-a-1  because volume demo_data was gone, and is made anew  (downtime, loses its writable layer)
+    ~ recreate container demo-b-1  because volume demo_data was gone, and is made anew  (downtime, loses its writable layer)
+    Plan: 1 to create, 2 to recreate."
+  `);
+  expect(text(both, world, { services: ['c'] })).toBe('No changes.');
+  expect(text(both, applyPlan(both, world, reconcile(both, world, { action: 'up' })))).toBe('No changes.');
+  const unrecorded = up(both);
+  unrecorded.volumes = [];
+  expect(text(both, unrecorded)).toContain('because volume demo_data was gone, and is made anew');
+});
+
+test('a bridge that was changed is repaired, and who is on it stays', () => {
+  const world = up(three);
+  world.networks[0]!.drift = ['its bridge stk is down', 'its bridge stk lacks its address 172.18.0.1/16'];
+  expect(text(three, world)).toMatchInlineSnapshot(`
+    "~ repair network demo_default  because its bridge stk is down, its bridge stk lacks its address 172.18.0.1/16
+    Plan: 1 to repair."
+  `);
+  expect(text(three, applyPlan(three, world, reconcile(three, world, { action: 'up' })))).toBe('No changes.');
+});
+
+test('an image under another name is no change where both lead to what the container was made from', () => {
+  const world = up(three);
+  const pinned = structuredClone(three);
+  pinned.services.cache!.image = `redis:7@sha256:${'ab'.repeat(32)}`;
+  const { id } = world.images.find(({ name }) => name === 'redis:7')!;
+  expect(text(pinned, world)).toContain('services.cache.image: "redis:7" → "redis:7@sha256:abab');
+  world.images.push({ name: pinned.services.cache!.image, id, manifestDigest: '' });
+  expect(text(pinned, world)).toBe('No changes.');
+  world.images.at(-1)!.id = 'sha256:other';
+  expect(text(pinned, world)).toContain('recreate container demo-cache-1');
+  // A digest that is here means the same forever: no registry is asked.
+  expect(text(pinned, world, { pull: 'always' })).not.toContain('pull image redis');
+  const longer = structuredClone(three);
+  longer.services.cache!.image = 'docker.io/library/redis:7';
+  expect(text(longer, world)).toBe('No changes.');
+});
+
+test('--always-recreate-deps and --renew-anon-volumes, as docker compose has them', () => {
+  const world = up(three);
+  const recreated = (options: Partial<ReconcileOptions>) =>
+    [...text(three, world, options).matchAll(/recreate container demo-(\w+)-1 .*because (\S+)/g)].map((one) =>
+      one.slice(1).join(' '),
+    );
+  expect(recreated({ alwaysRecreateDeps: true, services: ['web'] })).toEqual([
+    'cache --always-recreate-deps',
+    'db --always-recreate-deps',
+  ]);
+  expect(recreated({ alwaysRecreateDeps: true })).toEqual([]);
+  const both = { alwaysRecreateDeps: true, forceRecreate: true, services: ['web'] };
+  expect(recreated(both)).toContain('web --force-recreate');
+  expect(recreated({ renewAnonVolumes: true, services: ['web'] })).toEqual(['web --renew-anon-volumes']);
+});
+
+test('orphans are not told of where the environment says so', () => {
+  const world = up(demo({ web: {}, old: {} }));
+  expect(text(demo({ web: {} }), world)).toContain('--remove-orphans');
+  expect(text(demo({ web: {} }), world, { ignoreOrphans: true })).toBe('No changes.');
 });
 
 test('containers that ended are started again, in the words of their end', () => {
@@ -232,7 +345,7 @@ test('a bridge that is gone is made again, and running containers on it restarte
   expect(text(demo({ web: {}, job: {} }), world)).toMatchInlineSnapshot(`
     "+ create network demo_default   because its bridge stk is gone
     + start container demo-job-1    because its monitor is gone
-    ~ restart container demo-web-1  because network demo_default: its bridge stk is gone
+    ~ restart container demo-web-1  because network demo_default: its bridge stk is gone  (downtime)
     Plan: 1 to create, 1 to start, 1 to restart."
   `);
 });
@@ -246,8 +359,8 @@ test('scale up fills gaps, scale down takes the highest numbers', () => {
     Plan: 1 to create."
   `);
   expect(text(scaled, up(scaled), { scale: { web: 1 } })).toMatchInlineSnapshot(`
-    "- remove container demo-web-2  because services.web.scale: 3 → 1
-    - remove container demo-web-3  because services.web.scale: 3 → 1
+    "- remove container demo-web-2  because services.web.scale: 3 → 1  (downtime, loses its writable layer)
+    - remove container demo-web-3  because services.web.scale: 3 → 1  (downtime, loses its writable layer)
     Plan: 2 to remove."
   `);
   expect(text(scaled, up(scaled), { scale: { web: 4 } })).toMatchInlineSnapshot(`
@@ -273,7 +386,7 @@ test('orphans are reported, and removed on request', () => {
   `);
   expect(reconcile(demo({ web: {} }), world, { action: 'up' }).orphans).toEqual(['demo-old-1']);
   expect(text(demo({ web: {} }), world, { removeOrphans: true })).toMatchInlineSnapshot(`
-    "- remove container demo-old-1  because the stack file has no service old
+    "- remove container demo-old-1  because the stack file has no service old  (downtime, loses its writable layer)
     Plan: 1 to remove."
   `);
   expect(text(demo({ web: {} }), world, { disabledServices: ['old'], removeOrphans: true })).toBe('No changes.');
@@ -301,9 +414,9 @@ test('a dependency made anew restarts those that ask for it', () => {
   const changed = structuredClone(stack);
   changed.services.db!.user = 'nobody';
   expect(text(changed, world)).toMatchInlineSnapshot(`
-    "~ recreate container demo-db-1       because services.db.user: (none) → "nobody"
-    ~ restart container demo-api-1       because db is made anew (depends_on.db.restart)
-    ~ recreate container demo-sidecar-1  because it shares the network of db, which is made anew
+    "~ recreate container demo-db-1       because services.db.user: (none) → "nobody"  (downtime, loses its writable layer)
+    ~ restart container demo-api-1       because db is made anew (depends_on.db.restart)  (downtime)
+    ~ recreate container demo-sidecar-1  because it shares the network of db, which is made anew  (downtime, loses its writable layer)
     Plan: 2 to recreate, 1 to restart."
   `);
   expect(operations(changed, world)).toMatchInlineSnapshot(`
@@ -336,12 +449,12 @@ test('what an interrupted command left half done is seen by what containers were
   remade.networks[0]!.record.id = 'another';
   expect([restarted, replaced, remade].map((snapshot) => text(stack, snapshot))).toMatchInlineSnapshot(`
     [
-      "~ restart container demo-sidecar-1  because it shares the network of db, which was started again
+      "~ restart container demo-sidecar-1  because it shares the network of db, which was started again  (downtime)
     Plan: 1 to restart.",
-      "~ recreate container demo-sidecar-1  because it shares the network of db, which was made anew
+      "~ recreate container demo-sidecar-1  because it shares the network of db, which was made anew  (downtime, loses its writable layer)
     Plan: 1 to recreate.",
-      "~ recreate container demo-db-1       because network demo_default was made anew
-    ~ recreate container demo-sidecar-1  because it shares the network of db, which is made anew
+      "~ recreate container demo-db-1       because network demo_default was made anew  (downtime, loses its writable layer)
+    ~ recreate container demo-sidecar-1  because it shares the network of db, which is made anew  (downtime, loses its writable layer)
     Plan: 2 to recreate.",
     ]
   `);
@@ -379,7 +492,7 @@ test('selected services bring their dependencies unless --no-deps', () => {
 test('--force-recreate takes the named ones, --no-recreate none, --no-start starts nothing', () => {
   const world = up(three);
   expect(text(three, world, { forceRecreate: true, services: ['web'] })).toMatchInlineSnapshot(`
-    "~ recreate container demo-web-1  because --force-recreate
+    "~ recreate container demo-web-1  because --force-recreate  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
   const changed = structuredClone(three);
@@ -450,11 +563,11 @@ test('down stops dependents first, then removes containers, then networks', () =
     ]
   `);
   expect(text(three, up(three), { action: 'down', removeVolumes: true })).toMatchInlineSnapshot(`
-    "- remove container demo-web-1    because stack down
-    - remove container demo-db-1     because stack down
-    - remove container demo-cache-1  because stack down
+    "- remove container demo-web-1    because stack down  (downtime, loses its writable layer)
+    - remove container demo-db-1     because stack down  (downtime, loses its writable layer)
+    - remove container demo-cache-1  because stack down  (downtime, loses its writable layer)
     - remove network demo_default    because stack down
-    - remove volume demo_data        because stack down --volumes
+    - remove volume demo_data        because stack down --volumes  (loses all its data)
     Plan: 5 to remove."
   `);
 });
@@ -462,7 +575,7 @@ test('down stops dependents first, then removes containers, then networks', () =
 test('down leaves a network that an orphan uses, and says so', () => {
   const world = up(demo({ web: {}, old: { depends_on: { web: started } } }));
   expect(text(demo({ web: {} }), world, { action: 'down' })).toMatchInlineSnapshot(`
-    "- remove container demo-web-1  because stack down
+    "- remove container demo-web-1  because stack down  (downtime, loses its writable layer)
     ! Network demo_default stays: demo-old-1 uses it. Add --remove-orphans to remove both.
     ! Containers of services the stack file no longer has: demo-old-1. Remove them with --remove-orphans.
     Plan: 1 to remove."

@@ -142,7 +142,7 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
       const { network, key } = operation;
       const restored = world.networks.find(({ record }) => record.name === network.name)?.record;
       world.networks = world.networks.filter(({ record, exists }) => {
-        expect(record.name !== network.name || !exists, 'the network exists');
+        expect(record.name !== network.name || !exists || operation.isRepair, 'the network exists');
         return record.name !== network.name;
       });
       const record = {
@@ -164,8 +164,20 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
       world.networks = world.networks.filter(({ record }) => record.name !== name);
       return;
     }
+    case 'network.update':
+      world.networks.find(({ record }) => record.name === operation.network.name)!.record.config = structuredClone(
+        operation.network,
+      );
+      return;
+    case 'volume.update':
+      world.volumes.find(({ name }) => name === operation.volume.name)!.config = structuredClone(operation.volume);
+      return;
     case 'volume.create': {
       const { key, volume } = operation;
+      world.volumes = world.volumes.filter(({ name, isContentGone }) => {
+        expect(name !== volume.name || isContentGone, 'the volume exists');
+        return name !== volume.name;
+      });
       const record = {
         key,
         name: volume.name,
