@@ -1,9 +1,11 @@
 /** The text of a lock, and where it and a stack file disagree. Pure. */
 import { parse, stringify } from 'yaml';
+import type { $ZodIssue } from 'zod/v4/core';
 import { StackError } from '../../schemas/errors.ts';
 import { type Lock, lockFile } from '../../schemas/lock.ts';
 import type { Service } from '../../schemas/project.ts';
 import { byName } from '../graph.ts';
+import { issueText } from '../issues.ts';
 import { lockName, pulledImages } from './images.ts';
 
 /** Bytes. A hundred thousand images fit. */
@@ -39,7 +41,7 @@ export function readLock(text: string, file: string): Lock {
   let value: unknown;
   try {
     // A lock never has aliases: with none allowed there is no bomb.
-    value = parse(text, { maxAliasCount: 0, uniqueKeys: true, logLevel: 'silent' });
+    value = parse(text, { maxAliasCount: 0, uniqueKeys: true, logLevel: 'error' });
   } catch (thrown) {
     refuse((thrown as Error).message.split('\n')[0]!.replace(/[.:]$/, ''));
   }
@@ -49,8 +51,7 @@ export function readLock(text: string, file: string): Lock {
   }
   const parsed = lockFile.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  return refuse(`${issue!.path.join('.') || 'the whole'}: ${issue!.message}`);
+  return refuse(issueText(parsed.error.issues[0] as $ZodIssue));
 }
 
 /** `inputs`: by service that is built, the digest of what it is built from now. */

@@ -1,10 +1,12 @@
 /** The plan file: written, read, and held against what is to be done now. Pure. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { $ZodIssue } from 'zod/v4/core';
 import { StackError } from '../../schemas/errors.ts';
 import type { Plan } from '../../schemas/plan.ts';
 import { type PlanFile, type PlanFileOptions, planFile } from '../../schemas/plan-file.ts';
 import type { Project } from '../../schemas/project.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
+import { issueText } from '../issues.ts';
 import { definitionOf, movedDefinition, movedWorld, sorted, worldOf } from './world.ts';
 
 /** Bytes. A stack of ten thousand services fits. */
@@ -65,10 +67,7 @@ export function readPlanFile(text: string, file: string, key: Buffer): PlanFile 
     refuse(`a later version of Stack wrote it (version ${version})`);
   }
   const parsed = planFile.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    return refuse(`${issue!.path.map(String).join('.') || 'the whole'}: ${issue!.message}`);
-  }
+  if (!parsed.success) return refuse(issueText(parsed.error.issues[0] as $ZodIssue));
   const { signature, ...body } = parsed.data;
   if (!timingSafeEqual(Buffer.from(signature, 'hex'), Buffer.from(signatureOf(body, key), 'hex'))) {
     refuse('it was made on another machine, or changed since');

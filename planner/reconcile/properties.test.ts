@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { StackError } from '../../schemas/errors.ts';
 import type { Dependency, Network, Project, Service } from '../../schemas/project.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import type { ReconcileOptions } from './options.ts';
@@ -183,6 +184,27 @@ test('down undoes up, in any order the needs allow', () => {
       const down = reconcile(project, world, { action: 'down', removeVolumes: true });
       const after = applyPlan(project, world, down, chooser(stream));
       expect({ ...after, images: [] }).toEqual(empty);
+    }),
+    runs,
+  );
+});
+
+test('up deletes no volume unless a flag names it', () => {
+  fc.assert(
+    fc.property(projects, projects, mishaps, fc.boolean(), (before, after, happened, isNamed) => {
+      const empty = emptySnapshot('demo');
+      const world = befall(applyPlan(before, empty, reconcile(before, empty, { action: 'up' })), happened);
+      const options = { action: 'up' as const, removeOrphans: true, ...(isNamed ? { recreateVolumes: ['data'] } : {}) };
+      let removed: string[];
+      try {
+        const { operations } = reconcile(after, world, options);
+        removed = operations.flatMap((one) => (one.kind === 'volume.remove' ? [one.record.name] : []));
+      } catch (error) {
+        // The definition changed: the other answer there is.
+        expect([(error as StackError).code, isNamed]).toEqual(['volume.changed', false]);
+        return;
+      }
+      expect(removed.filter((name) => name !== 'demo_data' || !isNamed)).toEqual([]);
     }),
     runs,
   );
