@@ -1,6 +1,5 @@
 import { changesText, lockChanges } from '../planner/lock/changes.ts';
 import { lockDifferences } from '../planner/lock/lock.ts';
-import { StackError } from '../schemas/errors.ts';
 import { define } from './command.ts';
 import { findLock, lockPath, requireLock, saveLock } from './lock/file.ts';
 import { makeLock } from './lock/resolve.ts';
@@ -56,14 +55,6 @@ export const update = define<object>({
     await show.close();
     const path = lockPath(loaded);
     const services = { ...loaded.project.services, ...loaded.disabled };
-    const unknown = named.find((name) => !Object.hasOwn(services, name));
-    if (unknown !== undefined) {
-      throw new StackError('config.no-service', {
-        message: `The stack ${loaded.project.name} has no service ${unknown}.`,
-        hint: `It has ${Object.keys(services).sort().join(', ')}.`,
-        resource: `services.${unknown}`,
-      });
-    }
     const before = requireLock(path);
     const { without } = await import('../planner/lock/changes.ts');
     const renewed = named.length === 0 ? services : Object.fromEntries(named.map((name) => [name, services[name]!]));
