@@ -47,7 +47,7 @@ export const up = define<UpFlags>({
       .option('--abort-on-container-failure', 'stop all containers when one ends with a failure')
       .option('--exit-code-from <service>', 'end with the exit code of this service; implies --abort-on-container-exit')
       .option('--attach <service>', 'show the log of this service (repeatable)', collect)
-      .option('--no-attach <service>', 'do not show the log of this service (repeatable)', collect)
+      .addOption(notAttached())
       .option('--attach-dependencies', 'also show the logs of what the services need')
       .option('--timestamps', 'put the time in front of each line')
       .option('--no-color', 'do not colour the names')
@@ -77,6 +77,14 @@ export const up = define<UpFlags>({
     return foreground(context, engine, project, applied, { services: options.services ?? [], flags, startedAt });
   },
 });
+
+/** It has a value of its own: for commander it would be the negation of --attach, and its value one of those. */
+function notAttached(): Option {
+  const option = new Option('--no-attach <service>', 'do not show the log of this service (repeatable)');
+  option.argParser(collect).negate = false;
+  option.attributeName = () => 'noAttach';
+  return option;
+}
 
 const noMenu = () =>
   new StackError('plan.warning', {
