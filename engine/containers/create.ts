@@ -4,7 +4,7 @@ import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, rmSync, statS
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseDuration } from '../../planner/load/duration.ts';
-import type { ContainerRecord, Endpoint } from '../../schemas/container.ts';
+import { type ContainerRecord, type Endpoint, recordFormat } from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import { cgroupParent, type Host } from '../host.ts';
@@ -74,6 +74,7 @@ export async function prepare(
     hasHealthcheck: health !== undefined,
     isTty: config.tty ?? false,
     createdAt: new Date().toISOString(),
+    format: recordFormat,
   };
   const directory = host.layout.containerDir(record.stack, id);
   let held: Fd[] = [];
