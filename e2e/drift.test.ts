@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Project } from './harness/harness.ts';
 import { until } from './harness/harness.ts';
-import { idle, list, listed, scenario } from './harness/scenario.ts';
+import { expectError, idle, list, listed, scenario } from './harness/scenario.ts';
 
 const world = scenario();
 
@@ -73,6 +73,54 @@ test('a bridge that is down, or has another address, is repaired, and nobody on 
   const after = await list(stack);
   expect(after.map(({ ID }) => ID)).toEqual(before.map(({ ID }) => ID));
   expect(await world.host.read(`ip -4 -o addr show dev ${name}`)).toContain(address);
+});
+
+test('rules that somebody removed are written again: a published port answers, and nobody is restarted', async () => {
+  const stack = world.project('ruleless', {
+    services: { web: { image: 'nginx:1', ports: ['8090:80'] }, side: idle },
+  });
+  await stack.ok(['up', '-d']);
+  const before = await list(stack);
+  await world.host.answered('http://192.0.2.1:8090/', { from: 'outside' });
+  await world.host.read('nft delete table inet stack-ruleless');
+  const plan = await stack.stack(['plan']);
+  expect(plan.stdout).toContain('~ repair network ruleless_default  because its firewall rules are gone');
+  await stack.ok(['up', '-d']);
+  await world.host.answered('http://192.0.2.1:8090/', { from: 'outside' });
+  expect((await stack.stack(['plan'])).code).toBe(0);
+  expect((await list(stack)).map(({ ID }) => ID)).toEqual(before.map(({ ID }) => ID));
+});
+
+test('a volume whose definition changed is kept, unless --recreate-volume names it', async () => {
+  const stack = world.project('redefined', {
+    services: { web: { ...idle, volumes: ['data:/data', '/anonymous'] }, side: idle },
+    volumes: { data: {} },
+  });
+  await stack.ok(['up', '-d']);
+  await stack.ok(['exec', '-T', 'web', 'sh', '-c', 'echo kept > /data/file; echo kept > /anonymous/file']);
+  // As if it had been made with a driver that the file does not name any more.
+  const record = `${world.host.root}/volumes/redefined_data/volume.json`;
+  await world.host.read(`sed -i 's/"config": {/&"driver": "other",/' ${record}`);
+  const before = await list(stack);
+  expectError(
+    await stack.stack(['up', '-d']),
+    1,
+    /redefined_data holds data/,
+    /driver: "other" → "local"/,
+    /--recreate-volume data/,
+  );
+  expectError(await stack.stack(['plan']), 1, /redefined_data holds data/);
+  expect((await stack.stack(['up', '-d', '--no-recreate'])).stderr).toMatch(/redefined_data keeps the definition/);
+  expect(await stack.ok(['exec', '-T', 'web', 'cat', '/data/file'])).toBe('kept\n');
+  const plan = await stack.stack(['plan', '--recreate-volume', 'data']);
+  expect(plan.stdout).toMatch(/~ recreate volume redefined_data .*\(loses all its data\)/);
+  await stack.ok(['up', '-d', '--recreate-volume', 'data', '-t', '0']);
+  expect(await stack.ok(['exec', '-T', 'web', 'ls', '/data'])).toBe('');
+  // The anonymous one was not named.
+  expect(await stack.ok(['exec', '-T', 'web', 'cat', '/anonymous/file'])).toBe('kept\n');
+  const id = (all: typeof before, service: string) => all.find(({ Service }) => Service === service)!.ID;
+  expect(id(await list(stack), 'side')).toBe(id(before, 'side'));
+  expect(await stack.stack(['plan', '--recreate-volume', 'data'])).toMatchObject({ code: 0 });
 });
 
 test('a volume whose folder is gone is made again and filled by the image anew', async () => {

@@ -1,5 +1,6 @@
 /** What the machine has of a stack: records, what the shims report, and what only the kernel knows. */
 import { readlinkSync, renameSync, statSync } from 'node:fs';
+import type { NetworkRecord } from '../schemas/container.ts';
 import type { StackError } from '../schemas/errors.ts';
 import type { StoredImage } from '../schemas/oci-image.ts';
 import type { Project } from '../schemas/project.ts';
@@ -63,7 +64,7 @@ export async function observe({
   const networks = loadRecords(host.layout).filter((one) => one.stack === stack || wantedNetworks.has(one.name));
   const records = containers.map(({ record }) => record);
   const [bridges, strays] = await Promise.all([
-    observeBridges(host.kernel.network, networks),
+    observeBridges(host.kernel.network, networks, networksInUse(stack, containers, networks)),
     withStrays ? findStrays(host, stack, records, networks) : [],
   ]);
   return {
@@ -76,6 +77,14 @@ export async function observe({
     images: project && findImage ? observeImages(project, findImage) : [],
     strays,
   };
+}
+
+/** The stack's own networks that something of it runs on. */
+function networksInUse(stack: string, containers: ObservedContainer[], networks: NetworkRecord[]): Set<string> {
+  const own = new Set(networks.filter((record) => record.stack === stack).map(({ name }) => name));
+  const running = containers.filter(({ status }) => status.state === 'running' || status.state === 'paused');
+  const joined = running.flatMap(({ record }) => record.endpoints.map(({ networkName }) => networkName));
+  return new Set(joined.filter((name) => own.has(name)));
 }
 
 /**

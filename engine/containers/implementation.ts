@@ -83,6 +83,7 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
 
   return {
     create,
+    publish,
     async start(record) {
       const { state } = statusOf(host, record);
       // It has just ended: its monitor is on its way out.

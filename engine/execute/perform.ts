@@ -35,7 +35,7 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       return;
     case 'network.create': {
       const isNew = !world.networks.has(operation.network.name);
-      const record = await effects.networks.create(plan.stack, operation.key, operation.network);
+      const record = await effects.networks.create(plan.stack, operation.key, operation.network, operation.isRepair);
       world.networks.set(record.name, record);
       if (isNew) journal.networks.push(record);
       return;

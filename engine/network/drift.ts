@@ -6,6 +6,8 @@ import { findBridges } from './bridges.ts';
 import { getAddresses, readAddress } from './netlink/address.ts';
 import type { Link } from './netlink/link.ts';
 import { protocol, send } from './netlink/netlink.ts';
+import { getTables, readTable } from './nft/messages.ts';
+import { stackTable } from './rules.ts';
 
 export interface ObservedBridge {
   exists: boolean;
@@ -13,10 +15,14 @@ export interface ObservedBridge {
   drift?: string[];
 }
 
-/** Answers, for each of `records`, what the kernel has of it. @throws StackError network.kernel */
+/**
+ * Answers, for each of `records`, what the kernel has of it. `inUse`: names of networks that containers of their own stack run
+ * on, which have rules for it. @throws StackError network.kernel
+ */
 export async function observeBridges(
   kernel: NetworkVerbs,
   records: NetworkRecord[],
+  inUse: Set<string>,
 ): Promise<(record: NetworkRecord) => ObservedBridge> {
   if (records.length === 0) return () => ({ exists: false });
   const links = await findBridges(
@@ -24,12 +30,19 @@ export async function observeBridges(
     records.map(({ bridge }) => bridge),
   );
   const addresses = links.size > 0 ? await addressesByLink(kernel) : new Map<number, string[]>();
+  const tables = inUse.size > 0 ? await tableNames(kernel) : new Set<string>();
   return (record) => {
     const link = links.get(record.bridge);
     if (!link) return { exists: false };
     const drift = driftOf(record, link, addresses.get(link.index) ?? []);
+    if (inUse.has(record.name) && !tables.has(stackTable(record.stack).name)) drift.push('its firewall rules are gone');
     return drift.length > 0 ? { exists: true, drift } : { exists: true };
   };
+}
+
+async function tableNames(kernel: NetworkVerbs): Promise<Set<string>> {
+  const answers = await send(kernel, protocol.netfilter, null, [getTables()]);
+  return new Set(answers.map((answer) => readTable(answer).name));
 }
 
 async function addressesByLink(kernel: NetworkVerbs): Promise<Map<number, string[]>> {
