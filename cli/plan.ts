@@ -4,6 +4,7 @@ import { define } from './command.ts';
 import { checkPlanFlags, type PlanFlags, planOptions, reconcileOptions } from './plan-options.ts';
 import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
+import { visible } from './render/visible.ts';
 
 type Flags = PlanFlags & { json?: boolean; output?: string };
 
@@ -39,7 +40,7 @@ export const plan = define<Flags>({
       const { writePlan } = await import('./plan-file.ts');
       writePlan(flags.output, made, { loaded, project, snapshot, options, frozen: flags.frozen === true }, engine);
     }
-    context.stdout.write(flags.json ? `${JSON.stringify(planJson(made), null, 2)}\n` : `${planText(made)}\n`);
+    context.stdout.write(flags.json ? `${JSON.stringify(planJson(made), null, 2)}\n` : `${visible(planText(made))}\n`);
     return made.operations.length > 0 ? 2 : 0;
   },
 });

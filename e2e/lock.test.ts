@@ -57,7 +57,13 @@ test('a tag that moves: the lock stays, frozen takes what is locked, update take
   expect(plan.stderr).toContain(`${app} is ${short(two)}… here and ${short(one)}… in stack.lock`);
 
   expect(await stack.ok(['update', 'web'])).toBe(`~ image ${app}  ${short(one)} → ${short(two)}\n`);
-  await stack.ok(['up', '-d', '--frozen', '-t', '0']);
+  // A frozen plan stays frozen: the lock counts as the stack file does.
+  const renewed = lockOf(stack);
+  expect((await stack.stack(['plan', '--frozen', '-t', '0', '-o', 'plan.json'])).code).toBe(2);
+  stack.write('stack.lock', before);
+  expectError(await stack.stack(['up', '-d', '--plan', 'plan.json']), 1, /services\.web\.image changed/);
+  stack.write('stack.lock', renewed);
+  await stack.ok(['up', '-d', '--plan', 'plan.json']);
   expect(await word(stack)).toBe('two\n');
   const ids = async () => (await list(stack)).map(({ ID }) => ID);
   const made = await ids();

@@ -2,8 +2,8 @@
 import * as z from 'zod/mini';
 
 const digest = z.string().check(z.regex(/^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/, 'a digest: sha256:…'));
-/** An image name, a platform or the name of a service. */
-const name = z.string().check(z.minLength(1), z.maxLength(512));
+/** An image name, a platform or the name of a service. Printed, so that it must not steer a terminal. */
+const name = z.string().check(z.maxLength(512), z.regex(/^[\x21-\x7e]+$/, 'a name'));
 
 const lockedImage = z.strictObject({
   /** Of the index or manifest the name means: what is pulled. */

@@ -120,6 +120,10 @@ test.each<[string, string]>([
     'a digest that would reach further',
     `version: 1\nimages: {a: {digest: "${digest('a')}/../x", platforms: {}}}\nbuilds: {}\n`,
   ],
+  [
+    'a name that steers a terminal',
+    `version: 1\nimages: {"a\\e[2J": {digest: "${digest('a')}", platforms: {}}}\nbuilds: {}\n`,
+  ],
   ['the same twice', 'version: 1\nimages: {}\nimages: {}\nbuilds: {}\n'],
   ['an alias bomb', 'version: 1\na: &a [x, x]\nb: &b [*a, *a]\nimages: *b\nbuilds: {}\n'],
 ])('a hostile lock is refused: %s', (_, text) => {
