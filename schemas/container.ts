@@ -68,6 +68,8 @@ export interface ContainerRecord {
   image: { name: string; id: string; manifestDigest: string };
   /** Id of the container whose network it shares (`network_mode: service:…`). */
   networkPeer?: string;
+  /** Digests of the configs and secrets it was given, by path (`configs.app`). */
+  grants?: Record<string, string>;
   labels: Record<string, string>;
   endpoints: Endpoint[];
   ports: PublishedPort[];

@@ -4,6 +4,7 @@ import type { ObservedContainer, ObservedImage, Snapshot } from '../../schemas/s
 import type { Graph } from '../graph.ts';
 import { isUp } from './builder.ts';
 import { describe, serviceDifferences } from './compare.ts';
+import { changedGrants, grantsOf } from './grants.ts';
 import { containersByService, type Instance, match } from './instances.ts';
 import type { ReconcileOptions } from './options.ts';
 import type { NetworkFate } from './resources.ts';
@@ -96,6 +97,8 @@ function recreateCause(scope: Scope, instance: Instance, decided: Map<string, In
   const isSameImage = image?.id === record.image.id;
   const differences = serviceDifferences(service, record.config, config, isSameImage);
   if (differences.length > 0) return describe(differences);
+  const granted = changedGrants(record.grants, grantsOf(project, config));
+  if (granted) return granted;
   if (image && !isSameImage) {
     return `image ${image.name} moved ${shortDigest(record.image.id)} → ${shortDigest(image.id)}`;
   }

@@ -1,5 +1,6 @@
 /** What is kept and what is lost: volumes, bridges, labels, images by other names, and the flags that decide. */
 import { expect, test } from 'vitest';
+import type { Service } from '../../schemas/project.ts';
 import { demo, operations, text, three, up } from './demo.fixture.ts';
 import type { ReconcileOptions } from './options.ts';
 import { reconcile } from './reconcile.ts';
@@ -127,4 +128,22 @@ test('orphans are not told of where the environment says so', () => {
   const world = up(demo({ web: {}, old: {} }));
   expect(text(demo({ web: {} }), world)).toContain('--remove-orphans');
   expect(text(demo({ web: {} }), world, { ignoreOrphans: true })).toBe('No changes.');
+});
+
+test('what a config or a secret is defined as belongs to the containers that are given it', () => {
+  const given = (fields: object) => {
+    const project = demo({ web: { configs: [{ source: 'app' }] } as Partial<Service>, side: {} });
+    const configs = { app: { name: 'demo_app', ...fields }, other: { name: 'demo_other', content: 'x' } };
+    return { ...project, configs };
+  };
+  const world = up(given({ content: 'a: 1' }));
+  expect(text(given({ content: 'a: 1' }), world)).toBe('No changes.');
+  expect(text(given({ content: 'a: 2' }), world)).toMatchInlineSnapshot(`
+    "~ recreate container demo-web-1  because configs.app changed  (downtime, loses its writable layer)
+    Plan: 1 to recreate."
+  `);
+  expect(text(given({ file: '/etc/app' }), world)).toContain('recreate container demo-web-1');
+  // An older version did not write it down.
+  delete world.containers.find(({ record }) => record.service === 'web')!.record.grants;
+  expect(text(given({ content: 'a: 2' }), world)).toBe('No changes.');
 });

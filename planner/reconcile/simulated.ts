@@ -7,6 +7,7 @@ import type { ContainerRecord, ContainerStatus, Endpoint, ResolvedMount } from '
 import type { Operation, Plan } from '../../schemas/plan.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import type { ObservedContainer, Snapshot } from '../../schemas/snapshot.ts';
+import { grantsOf } from './grants.ts';
 
 export function emptySnapshot(stack: string): Snapshot {
   return { stack, containers: [], networks: [], volumes: [], images: [], strays: [] };
@@ -42,6 +43,7 @@ export function recordOf(
   const { name, service, number, config } = operation;
   const id = (++ids).toString(16).padStart(64, '0');
   const imageName = config.image ?? '';
+  const grants = grantsOf(project, config);
   return {
     id,
     name,
@@ -51,6 +53,7 @@ export function recordOf(
     isOneOff: operation.isOneOff ?? false,
     config: structuredClone(config),
     image: { name: imageName, id: `sha256:${Buffer.from(imageName).toString('hex')}`, manifestDigest: '' },
+    ...(grants ? { grants } : {}),
     labels: {},
     endpoints: Object.keys(config.networks ?? {}).map((key) => endpointOf(project, key, world)),
     ...peerOf(config, world),
