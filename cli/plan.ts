@@ -1,4 +1,4 @@
-import { planJson, planText } from '../planner/plan/plan.ts';
+import { hasChanges, planJson, planText } from '../planner/plan/plan.ts';
 import { StackError } from '../schemas/errors.ts';
 import { define } from './command.ts';
 import { checkPlanFlags, type PlanFlags, planOptions, reconcileOptions } from './plan-options.ts';
@@ -41,6 +41,6 @@ export const plan = define<Flags>({
       writePlan(flags.output, made, { loaded, project, snapshot, options, frozen: flags.frozen === true }, engine);
     }
     context.stdout.write(flags.json ? `${JSON.stringify(planJson(made), null, 2)}\n` : `${visible(planText(made))}\n`);
-    return made.operations.length > 0 ? 2 : 0;
+    return hasChanges(made) ? 2 : 0;
   },
 });

@@ -25,6 +25,9 @@ export function planText(plan: Plan): string {
   return out.join('\n');
 }
 
+/** Whether it does anything but wait, as `--wait` does where everything is up. */
+export const hasChanges = ({ operations }: Plan): boolean => operations.some(({ kind }) => kind !== 'dependency.await');
+
 /** What `stack plan --json` prints: the operations without the records they carry. */
 export function planJson(plan: Plan): object {
   const { stack, action, orphans, warnings } = plan;
@@ -39,7 +42,7 @@ export function planJson(plan: Plan): object {
 function summary(lines: Line[]): string {
   const counts = new Map<string, number>();
   for (const { verb, sign } of lines) if (sign !== ' ') counts.set(verb, (counts.get(verb) ?? 0) + 1);
-  if (lines.length === 0) return 'No changes.';
+  if (counts.size === 0) return 'No changes.';
   return `Plan: ${[...counts].map(([verb, count]) => `${count} to ${verb}`).join(', ')}.`;
 }
 
