@@ -24,6 +24,11 @@ export interface Run {
   waitTimeoutMs?: number;
   /** What the command calls itself, for those who wait for its lock: `stack up`. */
   command?: string;
+  /**
+   * Looks at what is about to be done, under the lock, and throws where it must not be: `up --plan`. Called again with
+   * `isAfterPulls` where images that are in use were pulled or built first, and the rest was planned anew.
+   */
+  inspect?: (found: Snapshot, plan: Plan, isAfterPulls: boolean) => void;
 }
 
 export interface Applied {
@@ -47,7 +52,7 @@ export interface Engine {
   /** The project as the stack's readable records tell it, for commands without a stack file (`stack -p demo down`). */
   recorded(stack: string): Promise<Project>;
   /** What apply would do. Left-overs are part of it unless a command is at work on the stack, whose work they may be. */
-  plan(project: Project, options: ReconcileOptions): Promise<Plan>;
+  plan(project: Project, options: ReconcileOptions): Promise<{ plan: Plan; snapshot: Snapshot }>;
   /** Observe, reconcile and execute under the stack's lock. Throws a StackError that names what is left. */
   apply(project: Project, options: ReconcileOptions, run: Run): Promise<Applied>;
   /**
@@ -92,7 +97,7 @@ export function createEngine(host: Host): Engine {
     make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
   ): Promise<Applied> {
     const { action } = options;
-    const { emit, signal, waitTimeoutMs, command = 'stack' } = run;
+    const { emit, signal, waitTimeoutMs, command = 'stack', inspect } = run;
     using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
     if (action === 'down') for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
     const { execute } = await import('./execute/execute.ts');
@@ -103,6 +108,7 @@ export function createEngine(host: Host): Engine {
     const effects = () => createEffects(host, rooms, hold);
     let snapshot = await lookWithBuilds(project, options, true, signal);
     let plan = await make(snapshot, []);
+    inspect?.(snapshot, plan, false);
     const pulls = plan.operations.filter((one) => one.kind === 'image.pull' || one.kind === 'image.build');
     const inUse = new Set(snapshot.containers.map(({ record }) => record.image.name));
     const isAnew = (one: (typeof pulls)[number]) => one.kind === 'image.build' || one.policy === 'always';
@@ -113,6 +119,7 @@ export function createEngine(host: Host): Engine {
         snapshot,
         pulls.map(({ image }) => image),
       );
+      inspect?.(snapshot, plan, true);
     }
     const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs });
     // A command that was killed between a container's last file and its stack's directory left that to this one.
@@ -132,7 +139,8 @@ export function createEngine(host: Host): Engine {
     async plan(project, options) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
       using free = lockIfFree(host, project.name);
-      return reconcile(project, await lookWithBuilds(project, options, free !== undefined), options);
+      const snapshot = await lookWithBuilds(project, options, free !== undefined);
+      return { plan: reconcile(project, snapshot, options), snapshot };
     },
     async apply(project, options, run) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');

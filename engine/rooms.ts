@@ -72,7 +72,12 @@ export async function createEffects(host: Host, rooms: Rooms, hold: Hold): Promi
       },
     },
     networks: {
-      create: (stack, key, network) => networks.create(stack, key, network),
+      async create(stack, key, network, isRepair) {
+        const record = await networks.create(stack, key, network);
+        if (isRepair) await containers.publish(stack);
+        return record;
+      },
+      update: async (stack, network) => networks.update(stack, network),
       remove: together((records: NetworkRecord[]) => networks.remove(records)),
     },
     strays: { remove: (stack, stray) => removeStray(stack, stray, containers, networks) },

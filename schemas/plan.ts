@@ -25,9 +25,13 @@ export type Operation = Common &
         /** What has changed since it was built last; absent where that is not known. */
         changed?: string[];
       }
-    | { kind: 'network.create'; key: string; network: Network }
+    /** `isRepair`: its bridge is there, and not as it was made; who is on it stays. */
+    | { kind: 'network.create'; key: string; network: Network; isRepair?: boolean }
+    /** What only its record says: labels. */
+    | { kind: 'network.update'; key: string; network: Network }
     | { kind: 'network.remove'; record: NetworkRecord }
     | { kind: 'volume.create'; key: string; volume: Volume }
+    | { kind: 'volume.update'; key: string; volume: Volume }
     | { kind: 'volume.remove'; record: VolumeRecord }
     | {
         kind: 'container.create';

@@ -145,7 +145,8 @@ function storedConfig(store: Store, { config }: Manifest): Uint8Array | undefine
   return digestOf(content, config.digest) === config.digest ? content : undefined;
 }
 
-async function fetchConfig(registry: Registry, { config }: Manifest): Promise<Uint8Array> {
+/** Its digest is checked. @throws StackError `image.limit`, `image.truncated`, `image.digest-mismatch` */
+export async function fetchConfig(registry: Registry, { config }: Manifest): Promise<Uint8Array> {
   if (config.size > configLimit) {
     throw new StackError('image.limit', { message: `The image has a configuration of ${config.size} bytes.` });
   }
@@ -167,7 +168,7 @@ async function fetchConfig(registry: Registry, { config }: Manifest): Promise<Ui
   return content;
 }
 
-function digestOf(content: Uint8Array, like: string | undefined): string {
+export function digestOf(content: Uint8Array, like: string | undefined): string {
   const algorithm = like?.startsWith('sha512:') ? 'sha512' : 'sha256';
   return `${algorithm}:${createHash(algorithm).update(content).digest('hex')}`;
 }

@@ -11,6 +11,7 @@
  *     stacks/<stack>/<id>/        one container: container.json, config.json (OCI bundle), upper/, work/, log,
  *                                 hosts, hostname, resolv.conf
  *     labels/<level>              SELinux categories in use, a link to <stack>/<id> (engine/security/categories)
+ *     plan.key                    with which plan files are signed (engine/state/plan-key)
  *   STACK_RUN       /run/stack
  *     settings.json               the settings file as it was last checked (engine/settings)
  *     apparmor-default            the loaded profile's hash (engine/security/apparmor)
