@@ -14,6 +14,7 @@ export interface BuildFlags {
   cache?: boolean;
   pull?: boolean;
   push?: boolean;
+  platform?: string[];
   quiet?: boolean;
   ssh?: string;
   withDependencies?: boolean;
@@ -33,6 +34,7 @@ export const build = define<BuildFlags>({
     command
       .option('--build-arg <name=value>', 'a value for ARG (repeatable)', collect)
       .option('--no-cache', 'run every step, whatever the cache has')
+      .option('--platform <platform>', 'build for this platform, linux/arm64 (repeatable, or several after commas)', collect)
       .option('--pull', 'ask the registries whether the base images have changed')
       .option('--push', 'push the images that were built')
       .option('-q, --quiet', 'print nothing but errors and ids')

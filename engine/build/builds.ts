@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildGraph, BuildSettings } from '../../schemas/build.ts';
-import { type Result, StackError } from '../../schemas/errors.ts';
+import type { Result, StackError } from '../../schemas/errors.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
 import type { Images } from '../images/images.ts';
@@ -13,6 +13,7 @@ import type { Networks } from '../network/network.ts';
 import { type Caches, warnOfCaches } from './caches.ts';
 import { unwrap } from './dockerfile.ts';
 import { exportImage } from './export.ts';
+import { nameIndex } from './indexed.ts';
 import { type SolvedStep, writeCache } from './local-cache.ts';
 import { Records } from './records.ts';
 import { BuildSession } from './session.ts';
@@ -101,8 +102,6 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     check: (request) => within(request.signal, ({ world }) => world.graphOf(request, true)),
     async build(request) {
       const { signal, emit, warn, names } = request;
-      // Before images are looked for that there may be for one of them alone.
-      if (request.settings.platforms.length > 1) throw severalPlatforms();
       warnOfCaches(request.caches, warn);
       store.prepare();
       await BuildSession.sweep(host, networks, join(folder, 'fetched'));
@@ -110,9 +109,8 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       return await within(signal, async ({ lease, records, session, sources, world }) => {
         const graph = unwrap(await world.graphOf(request, false), warn);
         const { resolved, secrets, ssh } = world;
-        const [result] = graph.results;
-        if (!result) throw new StackError('internal', { message: 'A graph without a result.' });
-        const common = {
+        const { epoch } = graph.results[0]!;
+        const solver = new Solver({
           host,
           store,
           lease,
@@ -121,31 +119,44 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           session,
           graph,
           images: resolved,
-          exported: layeredUnder(graph, result.vertex),
+          exported: new Set(graph.results.flatMap(({ vertex }) => [...layeredUnder(graph, vertex)])),
           turns,
           cacheFrom: request.caches.from,
           begunAt: shared!.begunAt,
           warn,
-        };
-        const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
-        const [tree] = await solver.solve([result.vertex]);
-        const image = await exportImage({
-          store,
-          addon: host.kernel.addon,
-          records,
-          graph,
-          result,
-          tree: tree!,
-          madeBy: (vertex) => solver.madeBy(vertex),
-          names,
+          secrets,
+          ssh,
+          caches,
+          epoch,
+          emit,
           signal,
         });
+        const trees = await solver.solve(graph.results.map(({ vertex }) => vertex));
+        const isIndexed = graph.results.length > 1;
+        const parts: StoredImage[] = [];
+        for (const [at, result] of graph.results.entries()) {
+          const part = await exportImage({
+            store,
+            addon: host.kernel.addon,
+            records,
+            graph,
+            result,
+            tree: trees[at]!,
+            madeBy: (vertex) => solver.madeBy(vertex),
+            names: isIndexed ? [] : names,
+            signal,
+          });
+          await lease.keep([part.manifestDigest]);
+          parts.push(part);
+        }
+        const image = isIndexed ? await nameIndex({ store, lease, parts, names }) : parts[0]!;
         // The image was synced to the disk, and with it whatever was made before.
         store.settleLayers([...solver.made]);
-        const isIn = (step: SolvedStep) => step.diffIds.every((diffId, at) => tree!.diffIds[at] === diffId);
+        const isIn = ({ diffIds }: SolvedStep) =>
+          trees.some((tree) => diffIds.every((diffId, at) => tree.diffIds[at] === diffId));
         for (const { directory, isWhole } of request.caches.to) {
           const steps = new Map([...solver.steps].filter(([, step]) => isWhole || isIn(step)));
-          await writeCache(directory, steps, { store, records, epoch: result.epoch, signal });
+          await writeCache(directory, steps, { store, records, epoch, signal });
         }
         return image;
       }).catch((thrown: unknown) => {
@@ -154,9 +165,3 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     },
   };
 }
-
-const severalPlatforms = () =>
-  new StackError('build.not-supported', {
-    message: 'Building for several platforms at once is not supported yet.',
-    hint: 'Name one platform.',
-  });

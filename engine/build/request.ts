@@ -9,6 +9,7 @@ import { parseReference } from '../images/images.ts';
 import { hostPlatform } from '../images/platform.ts';
 import type { BuildRequest } from './builds.ts';
 import { readCaches } from './caches.ts';
+import { platformsOf } from './platforms.ts';
 
 interface Section {
   context: string;
@@ -28,6 +29,10 @@ export interface BuildOverrides {
   cache?: boolean;
   pull?: boolean;
   ssh?: string;
+  /** Instead of those of the stack file. */
+  platform?: string[];
+  /** The image is to run here: one platform, that of the service. */
+  isForOne?: boolean;
 }
 
 /** @throws a StackError for what cannot be: a service that builds nothing, a secret that is not there */
@@ -38,7 +43,7 @@ export function requestOf(
   environment: NodeJS.ProcessEnv,
   common: Pick<BuildRequest, 'emit' | 'warn' | 'signal'>,
 ): BuildRequest {
-  const { build, image } = project.services[service] ?? {};
+  const { build, image, platform } = project.services[service] ?? {};
   if (!build) {
     throw new StackError('build.context', {
       message: `The service ${service} ${project.services[service] ? 'has no `build`' : 'does not exist'}, and a build names it as a context.`,
@@ -47,6 +52,12 @@ export function requestOf(
   }
   const section = build as unknown as Section;
   const settings = readBuildSettings(build, hostPlatform(), (name) => environment[name]);
+  settings.platforms = platformsOf(
+    service,
+    settings.platforms,
+    platform || environment.DOCKER_DEFAULT_PLATFORM || undefined,
+    flags,
+  );
   for (const entry of flags.buildArg ?? []) {
     const at = entry.indexOf('=');
     const value = at < 0 ? environment[entry] : entry.slice(at + 1);

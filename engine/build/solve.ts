@@ -201,7 +201,12 @@ export class Solver {
     const { operation } = vertex;
     const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
     const signal = this.#signal;
-    const [{ prepareMounts }, { runStep }] = await Promise.all([import('./mounts.ts'), import('./run.ts')]);
+    const [{ prepareMounts }, { runStep }, { checkRunnable }] = await Promise.all([
+      import('./mounts.ts'),
+      import('./run.ts'),
+      import('./foreign.ts'),
+    ]);
+    checkRunnable(operation.platform);
     await using mounts = await prepareMounts({
       store,
       layer,

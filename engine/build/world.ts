@@ -9,7 +9,7 @@ import type { Platform, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
 import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
-import { showPlatform } from '../images/platform.ts';
+import { fits, hostPlatform, showPlatform } from '../images/platform.ts';
 import type { BuildRequest } from './builds.ts';
 import { gitContext } from './context.ts';
 import { fetchedDockerfile, ignoreLines, localDockerfile, parsed, unwrap } from './dockerfile.ts';
@@ -79,7 +79,12 @@ export class World {
     const { images, lease, host } = this.#room;
     const image = reference.startsWith('oci-layout://')
       ? await imageOfLayout(images.store, host.kernel.addon, reference, platform, signal)
-      : await images.pull(reference, { policy: pull ? 'always' : 'missing', platform: showPlatform(platform), signal });
+      : await images.pull(reference, {
+          policy: pull ? 'always' : 'missing',
+          platform: showPlatform(platform),
+          keepsName: !fits(hostPlatform(), platform),
+          signal,
+        });
     await lease.keep([image.manifestDigest]);
     this.resolved.set(image.manifestDigest, image.config.rootfs.diff_ids);
     return { digest: image.manifestDigest, config: image.config, platform: platformOf(image) };

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
+import { indexOf } from './beside.ts';
 import { cachedLayers } from './build-cache.ts';
 import { measure } from './measure.ts';
 import { partials } from './partial.ts';
@@ -85,6 +86,14 @@ export function neededDigests(store: Store, leased: Set<string>, users: Users, c
     const record = store.record(digest);
     for (const blob of record?.blobs ?? blobsOf(store, digest)) needed.add(blob);
     for (const layer of layersOf(record)) needed.add(layer);
+  }
+  for (const index of store.index().manifests.map(indexOf)) {
+    if (index === undefined) continue;
+    needed.add(index);
+    for (const part of blobsOf(store, index)) {
+      needed.add(part);
+      for (const layer of layersOf(store.record(part))) needed.add(layer);
+    }
   }
   return needed;
 }
