@@ -51,7 +51,7 @@ test('one image for each platform, under one index, which a registry gets whole'
   expect(listed.match(/team\/multi/g), listed).toHaveLength(1);
   expect(listed).not.toMatch(/<none>/);
   expect(await stack.stack(['push'])).toMatchObject({ code: 0 });
-  const checked = await world.host.stack(['system', 'fsck']);
+  const checked = await world.host.stack(['system', 'check']);
   expect(checked, checked.stdout).toMatchObject({ code: 0 });
 
   // On each platform's own base, from the store and from the registry alike.

@@ -213,3 +213,16 @@ describe('base images', () => {
     expect(await historyOf('FROM a\nARG A=1\nRUN x\n')).toEqual(['ARG A=1', 'RUN |1 A=1 /bin/sh -c x # buildkit']);
   });
 });
+
+it('steps of several platforms say which they are for', async () => {
+  const text = 'FROM --platform=$BUILDPLATFORM a AS made\nARG TARGETARCH\nRUN x\nFROM a\nCOPY --from=made /x /\n';
+  const platforms = [amd64, { os: 'linux', architecture: 'arm64' }];
+  const graph = await graphed(text, { settings: { platforms } });
+  const names = [...ofKind(graph, 'run'), ...ofKind(graph, 'copy')].map(({ name }) => name.replace(/\].*/, ']'));
+  expect(names).toEqual([
+    '[linux/amd64 made 2/2]',
+    '[linux/amd64->arm64 made 2/2]',
+    '[linux/amd64 stage-1 2/2]',
+    '[linux/arm64 stage-1 2/2]',
+  ]);
+});
