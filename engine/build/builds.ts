@@ -10,11 +10,11 @@ import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
 import { interruption } from '../images/locks.ts';
 import type { Networks } from '../network/network.ts';
+import { openCaches, writeCaches } from './cache-places.ts';
 import { type Caches, warnOfCaches } from './caches.ts';
 import { unwrap } from './dockerfile.ts';
 import { exportImage } from './export.ts';
 import { nameIndex } from './indexed.ts';
-import { type SolvedStep, writeCache } from './local-cache.ts';
 import { Records } from './records.ts';
 import { BuildSession } from './session.ts';
 import { Solver } from './solve.ts';
@@ -110,6 +110,8 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         const graph = unwrap(await world.graphOf(request, false), warn);
         const { resolved, secrets, ssh } = world;
         const { epoch } = graph.results[0]!;
+        using opened = new DisposableStack();
+        const cacheFrom = await openCaches(request.caches.from, { host, warn, signal }, opened);
         const solver = new Solver({
           host,
           store,
@@ -121,7 +123,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           images: resolved,
           exported: new Set(graph.results.flatMap(({ vertex }) => [...layeredUnder(graph, vertex)])),
           turns,
-          cacheFrom: request.caches.from,
+          cacheFrom,
           begunAt: shared!.begunAt,
           warn,
           secrets,
@@ -144,6 +146,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
             tree: trees[at]!,
             madeBy: (vertex) => solver.madeBy(vertex),
             names: isIndexed ? [] : names,
+            ...(request.caches.isInline ? { inline: solver.steps } : {}),
             signal,
           });
           await lease.keep([part.manifestDigest]);
@@ -152,12 +155,8 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         const image = isIndexed ? await nameIndex({ store, lease, parts, names }) : parts[0]!;
         // The image was synced to the disk, and with it whatever was made before.
         store.settleLayers([...solver.made]);
-        const isIn = ({ diffIds }: SolvedStep) =>
-          trees.some((tree) => diffIds.every((diffId, at) => tree.diffIds[at] === diffId));
-        for (const { directory, isWhole } of request.caches.to) {
-          const steps = new Map([...solver.steps].filter(([, step]) => isWhole || isIn(step)));
-          await writeCache(directory, steps, { store, records, epoch, signal });
-        }
+        const place = { host, store, lease, records, epoch, warn, signal };
+        await writeCaches(request.caches.to, solver.steps, trees, place);
         return image;
       }).catch((thrown: unknown) => {
         throw signal.aborted ? interruption(`Building ${names[0] ?? request.context}`) : thrown;
