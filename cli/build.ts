@@ -15,6 +15,8 @@ export interface BuildFlags {
   pull?: boolean;
   push?: boolean;
   platform?: string[];
+  provenance?: string;
+  sbom?: string;
   quiet?: boolean;
   ssh?: string;
   withDependencies?: boolean;
@@ -34,7 +36,13 @@ export const build = define<BuildFlags>({
     command
       .option('--build-arg <name=value>', 'a value for ARG (repeatable)', collect)
       .option('--no-cache', 'run every step, whatever the cache has')
-      .option('--platform <platform>', 'build for this platform, linux/arm64 (repeatable, or several after commas)', collect)
+      .option(
+        '--platform <platform>',
+        'build for this platform, linux/arm64 (repeatable, or several after commas)',
+        collect,
+      )
+      .option('--provenance <value>', 'attest where the images come from: true, or mode=min|max,version=v1|v0.2')
+      .option('--sbom <value>', 'attach a list of the packages in them: true')
       .option('--pull', 'ask the registries whether the base images have changed')
       .option('--push', 'push the images that were built')
       .option('-q, --quiet', 'print nothing but errors and ids')

@@ -34,7 +34,9 @@ test('one image for each platform, under one index, which a registry gets whole'
   expect(built.stderr).toMatch(/^#\d+ made for linux\/amd64/m);
   expect(built.stderr).toMatch(/^#\d+ made for linux\/arm64/m);
 
-  const here = JSON.parse(await world.host.read(`skopeo inspect --raw oci:${world.host.root}/images:${image}`)) as Listed;
+  const here = JSON.parse(
+    await world.host.read(`skopeo inspect --raw oci:${world.host.root}/images:${image}`),
+  ) as Listed;
   expect(here.mediaType).toBe('application/vnd.oci.image.index.v1+json');
   expect(here.manifests.map(({ platform }) => platform.architecture)).toEqual(['amd64', 'arm64']);
   const there = await world.host.read(`skopeo inspect --raw --tls-verify=false docker://${image}`);

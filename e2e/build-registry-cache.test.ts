@@ -36,7 +36,9 @@ test('a cache of its own at a registry, which is valid OCI', async () => {
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     artifactType: 'application/vnd.stack.build.cache.v1',
     config: { mediaType: 'application/vnd.stack.build.cache.config.v1+json' },
-    layers: [1, 2, 3].map(() => ({ mediaType: expect.stringMatching(/^application\/vnd\.oci\.image\.layer\.v1\.tar\+/) })),
+    layers: [1, 2, 3].map(() => ({
+      mediaType: expect.stringMatching(/^application\/vnd\.oci\.image\.layer\.v1\.tar\+/),
+    })),
   });
 
   await forget('first:1');

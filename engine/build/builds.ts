@@ -10,6 +10,7 @@ import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
 import { interruption } from '../images/locks.ts';
 import type { Networks } from '../network/network.ts';
+import type { Attestations } from './attest/options.ts';
 import { openCaches, writeCaches } from './cache-places.ts';
 import { type Caches, warnOfCaches } from './caches.ts';
 import { unwrap } from './dockerfile.ts';
@@ -42,6 +43,7 @@ export interface BuildRequest {
   secrets: Map<string, Buffer>;
   ssh: Map<string, string>;
   caches: Caches;
+  attestations: Attestations;
   /** The request of another service, for `service:NAME`. @throws StackError where it builds nothing */
   requestOf(service: string): BuildRequest;
   emit(event: BuildEvent): void;
@@ -106,6 +108,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       store.prepare();
       await BuildSession.sweep(host, networks, join(folder, 'fetched'));
       const caches = join(folder, 'caches');
+      const startedAt = new Date().toISOString();
       return await within(signal, async ({ lease, records, session, sources, world }) => {
         const graph = unwrap(await world.graphOf(request, false), warn);
         const { resolved, secrets, ssh } = world;
@@ -134,7 +137,9 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           signal,
         });
         const trees = await solver.solve(graph.results.map(({ vertex }) => vertex));
-        const isIndexed = graph.results.length > 1;
+        const { provenance, sbom } = request.attestations;
+        const isAttested = provenance !== undefined || sbom;
+        const isIndexed = isAttested || graph.results.length > 1;
         const parts: StoredImage[] = [];
         for (const [at, result] of graph.results.entries()) {
           const part = await exportImage({
@@ -152,7 +157,13 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           await lease.keep([part.manifestDigest]);
           parts.push(part);
         }
-        const image = isIndexed ? await nameIndex({ store, lease, parts, names }) : parts[0]!;
+        const madeBy = (vertex: string) => solver.madeBy(vertex);
+        const { texts } = world;
+        const attesting = { host, store, lease, request, graph, sources, texts, startedAt, madeBy };
+        const attestations = isAttested
+          ? await (await import('./attest/attest.ts')).attest(attesting, parts, trees)
+          : [];
+        const image = isIndexed ? await nameIndex({ store, lease, parts, attestations, names }) : parts[0]!;
         // The image was synced to the disk, and with it whatever was made before.
         store.settleLayers([...solver.made]);
         const place = { host, store, lease, records, epoch, warn, signal };

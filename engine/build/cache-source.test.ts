@@ -48,7 +48,13 @@ test('a cache in an image comes back as it was written, and no further than its 
   const manifest = { layers: [{ ...layer, digest: digest('c') }, layer] } as unknown as Manifest;
   const config = { rootfs: { type: 'layers', diff_ids: diffIds }, [inlineKey]: inline } as unknown as ImageConfig;
   expect([...readInline(config, manifest)]).toEqual([[key, step]]);
-  const hostile = [{ base: 0, layers: 3 }, { base: 2, layers: 1 }, { base: -1, layers: 1 }, { base: 0.5, layers: 1 }, null];
+  const hostile = [
+    { base: 0, layers: 3 },
+    { base: 2, layers: 1 },
+    { base: -1, layers: 1 },
+    { base: 0.5, layers: 1 },
+    null,
+  ];
   for (const one of hostile) {
     const poisoned = { ...config, [inlineKey]: { version: 1, steps: { [key]: one && { ...one, createdAt } } } };
     expect([...readInline(poisoned as unknown as ImageConfig, manifest)]).toEqual([]);

@@ -11,9 +11,15 @@ import type { BuildRequest } from './builds.ts';
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
 
-export const parsed = (text: string, file: string): Dockerfile => unwrap(parseDockerfile(text, file), () => {});
+export interface DockerfileText {
+  text: string;
+  /** As positions name it. */
+  file: string;
+}
 
-export function localDockerfile({ context, dockerfile, inline }: BuildRequest): Dockerfile {
+export const parsed = ({ text, file }: DockerfileText): Dockerfile => unwrap(parseDockerfile(text, file), () => {});
+
+export function localDockerfile({ context, dockerfile, inline }: BuildRequest): DockerfileText {
   const path = isAbsolute(dockerfile) ? dockerfile : join(context, dockerfile);
   let text = inline;
   try {
@@ -27,7 +33,7 @@ export function localDockerfile({ context, dockerfile, inline }: BuildRequest): 
       hint: isThere ? 'Check `build.dockerfile` in the stack file.' : 'Check `build.context` in the stack file.',
     });
   }
-  return parsed(text, inline === undefined ? path : 'dockerfile_inline');
+  return { text, file: inline === undefined ? path : 'dockerfile_inline' };
 }
 
 /** Of a repository a stranger may have made: links in it lead nowhere else, as errors would show what they lead to. */
@@ -35,7 +41,7 @@ export function fetchedDockerfile(
   verbs: FilesystemVerbs,
   directory: string,
   { context, dockerfile }: BuildRequest,
-): Dockerfile {
+): DockerfileText {
   const failed = (why: string) =>
     new StackError('build.dockerfile', {
       message: `The Dockerfile ${dockerfile} of ${context} cannot be read: ${why}.`,
@@ -48,7 +54,7 @@ export function fetchedDockerfile(
     const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
     fd = verbs.openat2(root, dockerfile, { flags: O_RDONLY | O_NONBLOCK, resolve });
     if (!fstatSync(fd).isFile()) throw failed('it is no file');
-    return parsed(readFileSync(fd, 'utf8'), dockerfile);
+    return { text: readFileSync(fd, 'utf8'), file: dockerfile };
   } catch (thrown) {
     if (thrown instanceof StackError) throw thrown;
     throw failed((thrown as NodeJS.ErrnoException).code ?? 'unknown');

@@ -26,7 +26,8 @@ export function readInline(config: ImageConfig, manifest: Manifest): Map<string,
   const found = new Map<string, KeptStep>();
   const inline = config[inlineKey] as Partial<Inline> | null | undefined;
   const diffIds = config.rootfs.diff_ids;
-  if (inline?.version !== 1 || typeof inline.steps !== 'object' || diffIds.length !== manifest.layers.length) return found;
+  if (inline?.version !== 1 || typeof inline.steps !== 'object' || diffIds.length !== manifest.layers.length)
+    return found;
   for (const [key, step] of Object.entries(inline.steps ?? {})) {
     const { base, layers, createdAt } = step ?? {};
     if (!isCount(base) || !isCount(layers) || layers > diffIds.length || base > layers) continue;

@@ -7,6 +7,7 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Project } from '../../schemas/project.ts';
 import { parseReference } from '../images/images.ts';
 import { hostPlatform } from '../images/platform.ts';
+import { readAttestations } from './attest/options.ts';
 import type { BuildRequest } from './builds.ts';
 import { readCaches } from './caches.ts';
 import { platformsOf } from './platforms.ts';
@@ -21,6 +22,8 @@ interface Section {
   ssh?: string[];
   cache_from?: string[];
   cache_to?: string[];
+  provenance?: unknown;
+  sbom?: unknown;
 }
 
 /** What the command line changes of it. */
@@ -29,6 +32,8 @@ export interface BuildOverrides {
   cache?: boolean;
   pull?: boolean;
   ssh?: string;
+  provenance?: string;
+  sbom?: string;
   /** Instead of those of the stack file. */
   platform?: string[];
   /** The image is to run here: one platform, that of the service. */
@@ -77,6 +82,10 @@ export function requestOf(
     secrets: secretsOf(project, section, environment),
     ssh: new Map(agents.map((agent) => agentOf(agent, environment))),
     caches: readCaches(section.cache_from, section.cache_to),
+    // What is built to run here goes to no one else.
+    attestations: flags.isForOne
+      ? { provenance: undefined, sbom: false }
+      : readAttestations(flags.provenance ?? section.provenance, flags.sbom ?? section.sbom),
     requestOf: (other) => requestOf(project, other, flags, environment, common),
     ...common,
   };

@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { buildGraph } from '../../planner/dockerfile/graph/graph.ts';
 import { vertexId } from '../../planner/dockerfile/graph/vertices.ts';
 import type { BuildContext, BuildGraph, BuildWorld, GitOperation, ResolvedImage } from '../../schemas/build.ts';
-import type { Dockerfile } from '../../schemas/dockerfile.ts';
 import { type Result, StackError } from '../../schemas/errors.ts';
 import type { Platform, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
@@ -12,7 +11,7 @@ import type { Lease } from '../images/leases.ts';
 import { fits, hostPlatform, showPlatform } from '../images/platform.ts';
 import type { BuildRequest } from './builds.ts';
 import { gitContext } from './context.ts';
-import { fetchedDockerfile, ignoreLines, localDockerfile, parsed, unwrap } from './dockerfile.ts';
+import { type DockerfileText, fetchedDockerfile, ignoreLines, localDockerfile, parsed, unwrap } from './dockerfile.ts';
 import { imageOfLayout } from './layout.ts';
 import { checkServices } from './services.ts';
 import type { Sources } from './sources.ts';
@@ -30,6 +29,8 @@ export class World {
   /** What the steps are handed, by id: of the service that is built, and of those it takes as contexts. */
   readonly secrets = new Map<string, Buffer>();
   readonly ssh = new Map<string, string>();
+  /** Texts of Dockerfiles, by the file that positions name. */
+  readonly texts = new Map<string, string>();
   readonly #room: Room;
   readonly #services = new Map<string, Promise<BuildGraph>>();
 
@@ -48,7 +49,9 @@ export class World {
     join('secret', this.secrets, request.secrets, request.service, (a, b) => a.equals(b));
     join('ssh agent', this.ssh, request.ssh, request.service, (a, b) => a === b);
     const git = gitContext(request.context);
-    const tree = git ? await this.#fetchedDockerfile(request, git) : localDockerfile(request);
+    const source = git ? await this.#fetchedDockerfile(request, git) : localDockerfile(request);
+    this.texts.set(source.file, source.text);
+    const tree = parsed(source);
     const context: BuildContext = git ?? {
       location: resolve(request.context),
       ignore: ignoreLines(request.context, request.dockerfile),
@@ -61,8 +64,8 @@ export class World {
     return await buildGraph({ tree, settings, context, world, everyStage });
   }
 
-  async #fetchedDockerfile(request: BuildRequest, git: GitOperation): Promise<Dockerfile> {
-    if (request.inline !== undefined) return parsed(request.inline, 'dockerfile_inline');
+  async #fetchedDockerfile(request: BuildRequest, git: GitOperation): Promise<DockerfileText> {
+    if (request.inline !== undefined) return { text: request.inline, file: 'dockerfile_inline' };
     // The vertex of the graph has this id too, so that it is fetched once.
     const vertex = {
       id: vertexId(git, []),

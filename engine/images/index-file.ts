@@ -57,7 +57,11 @@ export class IndexFile {
   }
 
   #write(index: Index): void {
-    const content = JSON.stringify({ ...index, schemaVersion: 2, mediaType, manifests: index.manifests.map(closed) }, null, 1);
+    const content = JSON.stringify(
+      { ...index, schemaVersion: 2, mediaType, manifests: index.manifests.map(closed) },
+      null,
+      1,
+    );
     this.#place.write(this.#copy, content, false);
     this.#place.write(this.#path, content);
     this.#known = undefined;

@@ -150,7 +150,11 @@ async function describe(
     mediaType: ociManifest,
     ...manifest,
     platform: platformOf(image.config),
-    annotations: { ...image.annotations, [sourceDigest]: origin, ...(name ? { [refName]: name, [imageName]: name } : {}) },
+    annotations: {
+      ...image.annotations,
+      [sourceDigest]: origin,
+      ...(name ? { [refName]: name, [imageName]: name } : {}),
+    },
   });
   const root = openSync(store.root, constants.O_DIRECTORY);
   try {

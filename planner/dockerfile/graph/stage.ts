@@ -71,7 +71,8 @@ export class Stages {
     const triggersUnknown = instructions.flatMap((instruction) => this.#stagesOf(instruction, index));
     for (const other of triggersUnknown) void this.stage(other).catch(() => {});
 
-    const shown = settings.platforms.length > 1 ? `${showCrossing(platform ?? session.platform, session.platform)} ` : '';
+    const shown =
+      settings.platforms.length > 1 ? `${showCrossing(platform ?? session.platform, session.platform)} ` : '';
     const pulls = parent === undefined && image !== 'scratch' ? 1 : 0;
     const count = (list: StageInstruction[]) => list.filter(isStep).length;
     const name = (step: number, total: number) =>
