@@ -110,7 +110,9 @@ test('provenance and a bill of materials lie beside the image, and are the same 
   await stack.ok(['down', '--rmi', 'all']);
   await world.host.stack(['builder', 'prune', '-af']);
   await stack.ok(['build', '--push']);
-  expect((await statements()).manifests).toEqual(manifests);
+  const again = await statements();
+  expect(again.found).toEqual(found);
+  expect(again.manifests).toEqual(manifests);
   const checked = await world.host.stack(['system', 'check']);
   expect(checked, checked.stdout).toMatchObject({ code: 0 });
 }, 60_000);

@@ -89,8 +89,10 @@ test('a step that this machine cannot run is refused, and a service for another 
 });
 
 test('up builds for the machine alone', async () => {
-  const text = 'FROM busybox:1\nRUN echo ran\nCMD ["sleep", "1000000"]\n';
+  const text = 'FROM busybox:1\nARG TARGETPLATFORM\nRUN echo "$TARGETPLATFORM" > /for\nCMD ["sleep", "1000000"]\n';
   const stack = world.project('one', service('one:1', text, both));
   await stack.ok(['up', '-d', '--build']);
+  // Whatever level the processor has: the image is for every machine of its kind, as with docker.
+  expect(await stack.ok(['exec', '-T', 'web', 'cat', '/for'])).toBe('linux/amd64\n');
   expect(await stack.ok(['exec', '-T', 'web', 'uname', '-m'])).toBe('x86_64\n');
 });

@@ -2,7 +2,13 @@
 import { parsePlatform } from '../../planner/images/platform.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Platform } from '../../schemas/oci-image.ts';
-import { showPlatform } from '../images/platform.ts';
+import { hostPlatform, showPlatform } from '../images/platform.ts';
+
+/** What BUILDPLATFORM is: the machine's, of any amd64 level, so that images run on, and caches fit, every machine of its kind. */
+export function buildPlatform(): Platform {
+  const { os, architecture, variant } = hostPlatform();
+  return { os, architecture, ...(variant && architecture !== 'amd64' ? { variant } : {}) };
+}
 
 /**
  * `listed`: `build.platforms`; `own`: the service's `platform`, or DOCKER_DEFAULT_PLATFORM. Empty for this machine's.

@@ -6,11 +6,10 @@ import { builtName } from '../../planner/load/supported.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Project } from '../../schemas/project.ts';
 import { parseReference } from '../images/images.ts';
-import { hostPlatform } from '../images/platform.ts';
 import { readAttestations } from './attest/options.ts';
 import type { BuildRequest } from './builds.ts';
 import { readCaches } from './caches.ts';
-import { platformsOf } from './platforms.ts';
+import { buildPlatform, platformsOf } from './platforms.ts';
 
 interface Section {
   context: string;
@@ -56,7 +55,7 @@ export function requestOf(
     });
   }
   const section = build as unknown as Section;
-  const settings = readBuildSettings(build, hostPlatform(), (name) => environment[name]);
+  const settings = readBuildSettings(build, buildPlatform(), (name) => environment[name]);
   settings.platforms = platformsOf(
     service,
     settings.platforms,

@@ -118,8 +118,9 @@ function openWithin(
   try {
     found = verbs.openat2(root, path, { flags: O_PATH, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS });
     return fstatSync(found)[isWanted]() ? openSync(`/proc/self/fd/${found}`, constants.O_RDONLY) : undefined;
-  } catch {
-    return undefined;
+  } catch (thrown) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((thrown as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw thrown;
   } finally {
     if (found !== undefined) closeSync(found);
   }
