@@ -44,6 +44,8 @@ export interface BuildRequest {
   ssh: Map<string, string>;
   caches: Caches;
   attestations: Attestations;
+  /** Bytes of memory that a step may take; absent for no limit of its own. */
+  memory?: number;
   /** The request of another service, for `service:NAME`. @throws StackError where it builds nothing */
   requestOf(service: string): BuildRequest;
   emit(event: BuildEvent): void;
@@ -133,6 +135,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           ssh,
           caches,
           epoch,
+          memory: request.memory,
           emit,
           signal,
         });

@@ -31,6 +31,8 @@ export interface BuildOverrides {
   cache?: boolean;
   pull?: boolean;
   ssh?: string;
+  /** Bytes that a step may take. */
+  memory?: number;
   provenance?: string;
   sbom?: string;
   /** Instead of those of the stack file. */
@@ -81,6 +83,7 @@ export function requestOf(
     secrets: secretsOf(project, section, environment),
     ssh: new Map(agents.map((agent) => agentOf(agent, environment))),
     caches: readCaches(section.cache_from, section.cache_to),
+    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
     // What is built to run here goes to no one else.
     attestations: flags.isForOne
       ? { provenance: undefined, sbom: false }

@@ -46,6 +46,8 @@ export interface RunRequest {
   mounts: PreparedMounts;
   /** `NAME=value` beyond the operation's own: proxies, secrets. */
   environment: string[];
+  /** Bytes it may take; no limit where absent. */
+  memory: number | undefined;
   signal: AbortSignal;
   /** What it prints, both streams in their order. */
   onOutput(bytes: Buffer): void;
@@ -73,7 +75,7 @@ export async function runStep(request: RunRequest): Promise<number> {
 }
 
 function specOf(
-  { host, session, operation, base, store, mounts, environment, layer }: RunRequest,
+  { host, session, operation, base, store, mounts, environment, layer, memory }: RunRequest,
   id: string,
   network: StepNetwork | undefined,
 ): RuntimeSpec {
@@ -88,6 +90,7 @@ function specOf(
     privileged: operation.security === 'insecure',
     ...(operation.shmSize === undefined ? {} : { shm_size: String(operation.shmSize) }),
     ulimits: operation.ulimits,
+    ...(memory === undefined ? {} : { mem_limit: String(memory) }),
   } as Service;
   const spec = toRuntimeSpec({
     id,

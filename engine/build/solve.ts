@@ -199,7 +199,7 @@ export class Solver {
 
   async #run(vertex: Vertex<RunOperation>, base: Tree, layer: NewLayer, inputs: VertexId[]): Promise<void> {
     const { operation } = vertex;
-    const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
+    const { host, store, session, secrets, ssh, caches, memory, emit } = this.#solving;
     const signal = this.#signal;
     const [{ prepareMounts }, { runStep }, { checkRunnable }] = await Promise.all([
       import('./mounts.ts'),
@@ -226,7 +226,9 @@ export class Solver {
       tail = (tail + bytes.toString('utf8')).slice(-8192);
       emit({ type: 'output', vertex, bytes });
     };
-    const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
+    const code = await runStep({
+      ...{ host, store, session, base, layer, operation, mounts, environment, memory, signal, onOutput },
+    });
     if (code === 0) return;
     throw exited(vertex.name, code, tail, store.layers);
   }

@@ -40,6 +40,8 @@ export interface Solving {
   /** Folder of cache mounts. */
   caches: string;
   epoch: number | undefined;
+  /** Bytes that a step may take. */
+  memory: number | undefined;
   emit(event: BuildEvent): void;
   signal: AbortSignal;
 }
