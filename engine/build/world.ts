@@ -1,8 +1,7 @@
 /** Requests as graphs: where Dockerfiles are read and what they name is looked up. One for each build. */
 import { resolve } from 'node:path';
 import { buildGraph } from '../../planner/dockerfile/graph/graph.ts';
-import { vertexId } from '../../planner/dockerfile/graph/vertices.ts';
-import type { BuildContext, BuildGraph, BuildWorld, GitOperation, ResolvedImage } from '../../schemas/build.ts';
+import type { BuildContext, BuildGraph, BuildWorld, ResolvedImage } from '../../schemas/build.ts';
 import { type Result, StackError } from '../../schemas/errors.ts';
 import type { Platform, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
@@ -10,8 +9,8 @@ import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
 import { fits, hostPlatform, showPlatform } from '../images/platform.ts';
 import type { BuildRequest } from './builds.ts';
-import { gitContext } from './context.ts';
-import { type DockerfileText, fetchedDockerfile, ignoreLines, localDockerfile, parsed, unwrap } from './dockerfile.ts';
+import { fileAt, isAddress, remoteContext } from './context.ts';
+import { type DockerfileText, ignoreLines, localDockerfile, parsed, unwrap } from './dockerfile.ts';
 import { imageOfLayout } from './layout.ts';
 import { checkServices } from './services.ts';
 import type { Sources } from './sources.ts';
@@ -48,14 +47,9 @@ export class World {
     const { settings } = request;
     join('secret', this.secrets, request.secrets, request.service, (a, b) => a.equals(b));
     join('ssh agent', this.ssh, request.ssh, request.service, (a, b) => a === b);
-    const git = gitContext(request.context);
-    const source = git ? await this.#fetchedDockerfile(request, git) : localDockerfile(request);
+    const { context, source } = await this.#contextOf(request);
     this.texts.set(source.file, source.text);
     const tree = parsed(source);
-    const context: BuildContext = git ?? {
-      location: resolve(request.context),
-      ignore: ignoreLines(request.context, request.dockerfile),
-    };
     const world: BuildWorld = {
       resolveImage: (reference, platform) => this.#image(request, reference, platform),
       resolveService: (service, platform) => this.#service(request, service, platform),
@@ -64,18 +58,21 @@ export class World {
     return await buildGraph({ tree, settings, context, world, everyStage });
   }
 
-  async #fetchedDockerfile(request: BuildRequest, git: GitOperation): Promise<DockerfileText> {
-    if (request.inline !== undefined) return { text: request.inline, file: 'dockerfile_inline' };
-    // The vertex of the graph has this id too, so that it is fetched once.
-    const vertex = {
-      id: vertexId(git, []),
-      operation: git,
-      inputs: [],
-      name: '',
-      where: { file: '', start: 1, end: 1 },
-    };
-    const { path } = (await this.#room.sources.directory(vertex))!;
-    return fetchedDockerfile(this.#room.host.kernel.filesystem, path, request);
+  async #contextOf(request: BuildRequest): Promise<{ context: BuildContext; source: DockerfileText }> {
+    const { sources, host } = this.#room;
+    const remote = remoteContext(request.context);
+    const isElsewhere = request.inline === undefined && isAddress(request.dockerfile);
+    const source = isElsewhere
+      ? await (await import('./remote-dockerfile.ts')).dockerfileAt(sources, fileAt(request.dockerfile))
+      : undefined;
+    if (remote) {
+      const { fetchedContext } = await import('./remote-dockerfile.ts');
+      const asked = source ? { ...request, inline: source.text } : request;
+      const fetched = await fetchedContext(host.kernel.filesystem, sources, asked, remote);
+      return { ...fetched, ...(source ? { source } : {}) };
+    }
+    const context = { location: resolve(request.context), ignore: ignoreLines(request.context, request.dockerfile) };
+    return { context, source: source ?? localDockerfile(request) };
   }
 
   async #image({ pull, signal }: BuildRequest, reference: string, platform: Platform): Promise<ResolvedImage> {

@@ -16,7 +16,7 @@ import { ociManifest } from '../../images/media.ts';
 import { showPlatform } from '../../images/platform.ts';
 import type { Store } from '../../images/store.ts';
 import type { BuildRequest } from '../builds.ts';
-import { gitContext } from '../context.ts';
+import { remoteContext } from '../context.ts';
 import type { Sources } from '../sources.ts';
 import { openView, type Tree } from '../tree.ts';
 import { withoutSecrets } from './dependencies.ts';
@@ -110,10 +110,14 @@ function configOf({ request, sources }: Attesting) {
   const { dockerfile, inline, context } = request;
   const path =
     inline === undefined ? { path: isAbsolute(dockerfile) ? dockerfile.replace(/^.*\//, '') : dockerfile } : {};
-  const git = gitContext(context);
-  if (!git) return path;
-  const digest = sources.checksums.get(vertexId(git, []));
-  return { uri: withoutSecrets(git.remote) + (git.ref ? `#${git.ref}` : ''), ...(digest ? { digest } : {}), ...path };
+  const remote = remoteContext(context);
+  if (!remote) return path;
+  const digest = sources.checksums.get(vertexId(remote, []));
+  const { address, ref } =
+    remote.kind === 'source.git'
+      ? { address: remote.remote, ref: remote.ref }
+      : { address: remote.url, ref: undefined };
+  return { uri: withoutSecrets(address) + (ref ? `#${ref}` : ''), ...(digest ? { digest } : {}), ...path };
 }
 
 async function layersByVertex({ madeBy }: Attesting, { steps, config }: BuildResult, layers: Descriptor[]) {
