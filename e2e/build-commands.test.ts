@@ -1,6 +1,6 @@
 /** What commands make of images that are built, beyond building them. */
 import { expect, test } from 'vitest';
-import { expectError, scenario } from './harness/scenario.ts';
+import { scenario } from './harness/scenario.ts';
 
 const world = scenario();
 const text = 'FROM busybox:1\nRUN echo x > /x\nCMD ["sleep", "1000000"]\n';

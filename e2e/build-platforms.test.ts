@@ -88,6 +88,26 @@ test('a step that this machine cannot run is refused, and a service for another 
   expectError(await unfit.stack(['build']), 1, /web is for linux\/arm64/);
 });
 
+test('a service of several platforms builds on another: each on its own', async () => {
+  const onIt = 'FROM base\nCOPY compose.yaml /more\n';
+  const base = service('base:1', crossed).services.web;
+  const web = service('127.0.0.1:5055/team/joined:1', onIt, { ...both, additional_contexts: { base: 'service:base' } });
+  const stack = world.project('joined', { services: { base, web: web.services.web } });
+  const built = await stack.stack(['build', '--push', 'web']);
+  expect(built, built.stderr).toMatchObject({ code: 0 });
+  for (const architecture of ['amd64', 'arm64']) {
+    const layout = `${world.host.folder}/joined-${architecture}`;
+    const from = `--override-arch ${architecture} docker://127.0.0.1:5055/team/joined:1 oci:${layout}:x`;
+    await world.host.read(`skopeo --insecure-policy copy -q --src-tls-verify=false ${from}`);
+    const files = `cd ${layout} && for b in blobs/sha256/*; do zstd -dcq $b 2>/dev/null | tar -xO arch 2>/dev/null; done; true`;
+    expect(await world.host.read(files)).toBe(architecture);
+  }
+  // Nothing of them is taken for what an interrupted pull left.
+  await world.host.stack(['builder', 'prune', '-af']);
+  const usage = await world.host.stack(['system', 'df', '-v']);
+  expect(usage, usage.stdout).toMatchObject({ code: 0 });
+});
+
 test('up builds for the machine alone', async () => {
   const text = 'FROM busybox:1\nARG TARGETPLATFORM\nRUN echo "$TARGETPLATFORM" > /for\nCMD ["sleep", "1000000"]\n';
   const stack = world.project('one', service('one:1', text, both));

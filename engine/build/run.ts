@@ -29,6 +29,7 @@ import { toRuntimeSpec } from '../runtime/spec.ts';
 import { defaultPath } from '../runtime/spec-process.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import { securityModules } from '../security/security.ts';
+import { checkRunnable } from './foreign.ts';
 import type { PreparedMounts } from './mounts.ts';
 import type { NewLayer } from './new-layer.ts';
 import { stepResolvConf } from './resolv-conf.ts';
@@ -58,6 +59,7 @@ const hostName = 'buildkitsandbox';
 /** Answers the exit code; 128 + signal where one ended it. @throws StackError where it could not be run, or was interrupted */
 export async function runStep(request: RunRequest): Promise<number> {
   const { host, session, operation, layer, base, store } = request;
+  checkRunnable(operation.platform);
   const id = randomBytes(32).toString('hex');
   const isHostNetwork = operation.network === 'host';
   const network = isHostNetwork ? undefined : await session.join(id, operation.network === 'default');

@@ -201,12 +201,7 @@ export class Solver {
     const { operation } = vertex;
     const { host, store, session, secrets, ssh, caches, memory, emit } = this.#solving;
     const signal = this.#signal;
-    const [{ prepareMounts }, { runStep }, { checkRunnable }] = await Promise.all([
-      import('./mounts.ts'),
-      import('./run.ts'),
-      import('./foreign.ts'),
-    ]);
-    checkRunnable(operation.platform);
+    const [{ prepareMounts }, { runStep }] = await Promise.all([import('./mounts.ts'), import('./run.ts')]);
     await using mounts = await prepareMounts({
       store,
       layer,

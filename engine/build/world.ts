@@ -94,7 +94,8 @@ export class World {
     const key = `${service} ${showPlatform(platform)}`;
     const known = this.#services.get(key);
     if (known) return known;
-    const request = asking.requestOf(service);
+    const asked = asking.requestOf(service);
+    const request = { ...asked, settings: { ...asked.settings, platforms: [platform] } };
     const graph = this.#graph(request, false).then((result) => unwrap(result, request.warn));
     this.#services.set(key, graph);
     return graph;

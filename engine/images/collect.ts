@@ -87,15 +87,16 @@ export function neededDigests(store: Store, leased: Set<string>, users: Users, c
     for (const blob of record?.blobs ?? blobsOf(store, digest)) needed.add(blob);
     for (const layer of layersOf(record)) needed.add(layer);
   }
-  for (const index of store.index().manifests.map(indexOf)) {
-    if (index === undefined) continue;
-    needed.add(index);
-    for (const part of blobsOf(store, index)) {
-      needed.add(part);
-      for (const layer of layersOf(store.record(part))) needed.add(layer);
-    }
-  }
+  for (const entry of store.index().manifests) for (const digest of besideDigests(store, entry)) needed.add(digest);
   return needed;
+}
+
+/** Digests of the index a name stands for, of the blobs it leads to, and `sha256:` + chain ids of the layers of its images. */
+export function besideDigests(store: Store, entry: Descriptor): string[] {
+  const index = indexOf(entry);
+  if (index === undefined) return [];
+  const parts = blobsOf(store, index);
+  return [index, ...parts, ...parts.flatMap((part) => layersOf(store.record(part)))];
 }
 
 export function layersOf(record: ImageRecord | undefined): string[] {

@@ -5,7 +5,7 @@
 import type { BuildGraph, BuildResult, BuildSettings, Vertex } from '../../../schemas/build.ts';
 import type { Descriptor } from '../../../schemas/oci-image.ts';
 import { showPlatform } from '../../images/platform.ts';
-import { type Dependency, dependenciesOf, neededFor } from './dependencies.ts';
+import { type Dependency, dependenciesOf, neededFor, withoutSecrets } from './dependencies.ts';
 import type { ProvenanceOptions } from './options.ts';
 
 export interface Built {
@@ -126,6 +126,8 @@ function stepsOf(vertices: Vertex[]): object[] {
     if (operation.kind === 'source.image' && operation.reference.startsWith('oci-layout://')) {
       Object.assign(shown, { reference: 'oci-layout:' });
     }
+    if (operation.kind === 'source.git') Object.assign(shown, { remote: withoutSecrets(operation.remote) });
+    if (operation.kind === 'source.http') Object.assign(shown, { url: withoutSecrets(operation.url) });
     return { id: numbers.get(id), op: shown, inputs: inputs.map((input) => numbers.get(input)) };
   });
 }
