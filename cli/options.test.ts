@@ -135,6 +135,16 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
     { ignorePushFailures: true, includeDeps: true, quiet: true },
     ['web'],
   ],
+  [
+    'build --build-arg A=1 --build-arg B --no-cache --pull --push -q --ssh default --with-dependencies web',
+    { buildArg: ['A=1', 'B'], cache: false, pull: true, push: true, quiet: true, withDependencies: true },
+    ['web'],
+  ],
+  [
+    'build -m 512m --provenance mode=max --sbom true --check --print --progress plain --platform linux/arm64,linux/amd64',
+    { memory: 512 * 1024 * 1024, provenance: 'mode=max', sbom: 'true', check: true, print: true, progress: 'plain' },
+  ],
+  ['build --parallel --compress --force-rm --no-rm', {}],
   ['doctor --json', { json: true, format: 'pretty' }],
   ['doctor --format json', { format: 'json' }],
   ['version --short', { short: true }],
@@ -198,6 +208,16 @@ test.each([
   expect(stderr).toMatch(words);
   expect(stdout).toBe('');
   expect(exitCode).toBe(1);
+});
+
+test('what build cannot do is refused with a reason', async () => {
+  const other = await output('build', '--builder', 'remote');
+  expect([other.exitCode, other.stderr]).toEqual([
+    1,
+    expect.stringMatching(/--builder remote: .*Stack builds by itself/),
+  ]);
+  const size = await output('build', '--memory', 'much');
+  expect([size.exitCode, size.stderr]).toEqual([1, expect.stringMatching(/It is a size/)]);
 });
 
 test.each([...laterCommands.keys()])('%s is not supported yet', async (name) => {
