@@ -63,6 +63,8 @@ export interface ContainerRecord {
   image: { name: string; id: string; manifestDigest: string };
   /** Id of the container whose network it shares (`network_mode: service:…`). */
   networkPeer?: string;
+  /** The same for its other namespaces (`ipc: service:…`) and for volumes: ids by what is shared. */
+  peers?: Record<string, string>;
   labels: Record<string, string>;
   endpoints: Endpoint[];
   ports: PublishedPort[];

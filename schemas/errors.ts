@@ -6,7 +6,7 @@ export const titles = {
   'config.unreadable': 'A file named by the stack file cannot be read',
   'config.yaml': 'The stack file is not valid YAML',
   'config.unknown-attribute': 'Unknown attribute',
-  'config.not-supported': 'Not supported yet',
+  'config.not-supported': 'Not supported',
   'config.type': 'Wrong type',
   'config.value': 'Invalid value',
   'config.interpolation': 'Invalid interpolation',
