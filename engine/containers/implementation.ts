@@ -11,6 +11,7 @@ import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
 import { type Bundle, launch, readBundle } from './launch.ts';
 import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
+import { candidates } from './peers.ts';
 import { attach, exec } from './session.ts';
 import { tidyStack } from './tidy.ts';
 
@@ -63,8 +64,11 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
     await launch(host, networks, { record, bundle, held, published, peers: listPeers(record) });
   }
 
-  const listPeers = (record: ContainerRecord) =>
-    record.config.network_mode?.includes(':') ? listContainers(host.layout, record.stack) : [];
+  const listPeers = (record: ContainerRecord) => {
+    const { network_mode, ipc, pid } = record.config;
+    if (![network_mode, ipc, pid].some((mode) => mode?.includes(':'))) return [];
+    return candidates(host, record, listContainers(host.layout, record.stack));
+  };
 
   async function remove(record: ContainerRecord, options: { removeAnonymousVolumes?: boolean } = {}): Promise<void> {
     await end(host, record);
