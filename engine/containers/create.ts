@@ -102,7 +102,7 @@ export async function prepare(
     held = reservation.fds;
     record.ports = reservation.ports;
     record.mounts = await volumes.resolve({ ...request, inherited: inherited.mounts });
-    const bundle = write(host, request, record, user, peers);
+    const bundle = await write(host, request, record, user, peers);
     saveContainer(host.layout, record);
     return { record, bundle, held };
   } catch (error) {
@@ -128,7 +128,13 @@ function makeDirectories(directory: string, topLayer: string | undefined): void 
 }
 
 /** config.json, the program and the container's own files. */
-function write(host: Host, request: CreateRequest, record: ContainerRecord, user: User, peers: Peers): Bundle {
+async function write(
+  host: Host,
+  request: CreateRequest,
+  record: ContainerRecord,
+  user: User,
+  peers: Peers,
+): Promise<Bundle> {
   const { config, image } = request;
   const directory = host.layout.containerDir(record.stack, record.id);
 
@@ -161,7 +167,12 @@ function write(host: Host, request: CreateRequest, record: ContainerRecord, user
   const spec = keepable(whole, request);
   writeFileSync(join(directory, files.spec), writeSpec(spec));
   writeFileSync(join(directory, 'image.json'), JSON.stringify({ id: image.id, layers: image.layers }));
-  const bundle = { spec, program: shimProgram(host, request, record, spec, { upstreams: paths.upstreams, devices }) };
+  const isSent = config.logging?.driver === 'journald' || config.logging?.driver === 'syslog';
+  const forward = isSent
+    ? await (await import('../logs/forward.ts')).forwardOf(record, spec.process?.env ?? [])
+    : undefined;
+  const more = { upstreams: paths.upstreams, devices, forward };
+  const bundle = { spec, program: shimProgram(host, request, record, spec, more) };
   writeFileSync(join(directory, files.program), bundle.program);
   return bundle;
 }

@@ -8,7 +8,7 @@ import { type Hierarchies, hierarchies } from '../runtime/cgroup/cgroup.ts';
 import { v1Directory } from '../runtime/cgroup/hierarchies.ts';
 import { execLabels } from '../runtime/oci/labels.ts';
 import { cgroupMounts } from '../runtime/program/cgroup-mounts.ts';
-import { encodeShim } from '../runtime/program/program.ts';
+import { encodeShim, type ForwardSettings } from '../runtime/program/program.ts';
 import { compileSeccomp } from '../runtime/seccomp/seccomp.ts';
 import type { CreateRequest } from './containers.ts';
 import { deviceHooks } from './device-hooks.ts';
@@ -29,7 +29,7 @@ export function shimProgram(
   request: CreateRequest,
   record: ContainerRecord,
   spec: RuntimeSpec,
-  { upstreams, devices }: { upstreams: string[]; devices: Grants },
+  { upstreams, devices, forward }: { upstreams: string[]; devices: Grants; forward: ForwardSettings | undefined },
 ): Uint8Array {
   const { config, image } = request;
   const directory = host.layout.containerDir(record.stack, record.id);
@@ -46,7 +46,8 @@ export function shimProgram(
       runDir: host.layout.containerRun(record.id),
       logDir: directory,
       log: logOf(config.logging),
-      restart: request.isOneOff ? { policy: 'no', limit: 0, delayMs: 100 } : restartOf(config),
+      forward,
+      restart: restartOf(request.isOneOff ? {} : config),
       stopSignal: record.stopSignal,
       stopGraceMs: record.stopGraceMs,
       hasStdin: config.stdin_open ?? false,
