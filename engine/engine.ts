@@ -1,5 +1,6 @@
 /** The engine as commands and the testing API see it: observe, plan, apply, and the rooms behind them. */
 import { readdirSync } from 'node:fs';
+import { hookImages } from '../planner/images/hooks.ts';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import { asStackError } from '../schemas/errors.ts';
@@ -140,12 +141,14 @@ export function createEngine(host: Host): Engine {
 
 /** Those that are missing are pulled later, or told to be missing. */
 async function keepImages(project: Project, hold: Hold): Promise<void> {
-  for (const { image, platform } of Object.values(project.services)) {
-    if (!image) continue;
-    try {
-      await hold.use(image, platform);
-    } catch (error) {
-      if (asStackError(error).code !== 'image.not-found') throw error;
+  for (const service of Object.values(project.services)) {
+    for (const image of [service.image, ...hookImages(service)]) {
+      if (!image) continue;
+      try {
+        await hold.use(image, service.platform);
+      } catch (error) {
+        if (asStackError(error).code !== 'image.not-found') throw error;
+      }
     }
   }
 }

@@ -92,6 +92,7 @@ export interface Service {
   external_links?: string[];
   storage_opt?: Record<string, string>;
   post_start?: ServiceHook[];
+  pre_start?: InitHook[];
   pre_stop?: ServiceHook[];
   provider?: { type: string; options?: Record<string, unknown> };
   deploy?: Deploy;
@@ -157,6 +158,14 @@ export interface ServiceHook {
   privileged?: boolean;
   working_dir?: string;
   environment?: Record<string, string | null>;
+}
+
+/** A command run in a container of its own, before the service's first start. */
+export interface InitHook extends Partial<ServiceHook> {
+  /** The service's own where absent. */
+  image?: string;
+  /** Once for each container of the service; otherwise once for all of them. */
+  per_replica?: boolean;
 }
 
 export interface Port {

@@ -45,13 +45,20 @@ export interface Session {
   close(): void;
 }
 
+export interface StopOptions {
+  timeoutMs?: number;
+  signal?: number;
+  /** A pre_stop hook that failed: the container is stopped all the same. */
+  onWarning?: (warning: StackError) => void;
+}
+
 export interface Containers {
   /** Everything up to the `created` state of runtime-spec: the process waits for start. */
   create(request: CreateRequest): Promise<ContainerRecord>;
-  /** Resolves once the process was executed (execve succeeded); a failure names the step. */
+  /** Resolves once the process was executed (execve succeeded) and its post_start hooks are done; a failure names the step. */
   start(record: ContainerRecord): Promise<void>;
-  /** Sends the stop signal, SIGKILL after the grace period; resolves when nothing runs any more. */
-  stop(record: ContainerRecord, options?: { timeoutMs?: number; signal?: number }): Promise<ExitStatus>;
+  /** Runs the pre_stop hooks, sends the stop signal, SIGKILL after the grace period; resolves when nothing runs any more. */
+  stop(record: ContainerRecord, options?: StopOptions): Promise<ExitStatus>;
   kill(record: ContainerRecord, signal: number): Promise<void>;
   /** Kills what still runs, then removes everything that carries the container's id. */
   remove(record: ContainerRecord, options?: { removeAnonymousVolumes?: boolean }): Promise<void>;

@@ -9,6 +9,7 @@ import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
+import { runHook, runStopHooks } from './hooks.ts';
 import { type Bundle, launch, readBundle } from './launch.ts';
 import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
 import { candidates } from './peers.ts';
@@ -98,8 +99,10 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
         await bringUp(record, bundle, networks.hold(record.name, record.ports));
       }
       await start(host, record);
+      for (const hook of record.config.post_start ?? []) await runHook(host, record, 'post_start', hook);
     },
     async stop(record, options) {
+      await runStopHooks(host, record, options?.onWarning);
       const status = await stop(host, record, options);
       await withdraw(record);
       return status;

@@ -17,7 +17,10 @@ export interface Effects {
   containers: {
     create(request: CreateRequest): Promise<ContainerRecord>;
     start(record: ContainerRecord): Promise<void>;
-    stop(record: ContainerRecord, options?: { timeoutMs?: number }): Promise<unknown>;
+    stop(
+      record: ContainerRecord,
+      options?: { timeoutMs?: number; onWarning?: (warning: StackError) => void },
+    ): Promise<unknown>;
     remove(record: ContainerRecord, options?: { removeAnonymousVolumes?: boolean }): Promise<void>;
     status(record: ContainerRecord): ContainerStatus;
     watch: Containers['watch'];
