@@ -61,6 +61,7 @@ export const titles = {
   'runtime.not-found': 'Command not found',
   'runtime.not-executable': 'Command is not executable',
   'runtime.hook': 'A hook failed',
+  'runtime.provider': 'A provider failed',
   'runtime.step': 'The container could not be set up',
   'runtime.not-running': 'The container is not running',
   'runtime.shim': 'The monitor of the container does not answer',

@@ -10,6 +10,7 @@
  *                                 fetched/<build>/
  *     stacks/<stack>/<id>/        one container: container.json, config.json (OCI bundle), upper/, work/, log,
  *                                 hosts, hostname, resolv.conf
+ *     providers/<stack>.json      services of others: what they are, the variables they gave (engine/providers)
  *     labels/<level>              SELinux categories in use, a link to <stack>/<id> (engine/security/categories)
  *   STACK_RUN       /run/stack
  *     settings.json               the settings file as it was last checked (engine/settings)
@@ -37,6 +38,8 @@ export interface Layout {
   containerDir(stack: string, id: string): string;
   containerRun(id: string): string;
   lock(stack: string): string;
+  /** What providers said when they were brought up. */
+  providers(stack: string): string;
   networkRecord(name: string): string;
   networkNames(name: string): string;
   volumeDir(name: string): string;
@@ -61,6 +64,7 @@ export function layout(environment: NodeJS.ProcessEnv = process.env): Layout {
     stackDir: (stack) => `${root}/stacks/${stack}`,
     containerDir: (stack, id) => `${root}/stacks/${stack}/${id}`,
     containerRun: (id) => `${run}/containers/${id}`,
+    providers: (stack) => `${root}/providers/${stack}.json`,
     lock: (stack) => `${run}/locks/${stack}`,
     networkRecord: (name) => `${root}/networks/${name}.json`,
     networkNames: (name) => `${run}/networks/${name}.names`,

@@ -72,7 +72,6 @@ const judges: Record<string, Judge> = {
     'Mount the file: `volumes: [./secret:/run/secrets/secret:ro]`.',
   ),
   configs: always('configs are not given to containers yet', 'Mount the file: `volumes: [./config:/etc/config:ro]`.'),
-  provider: always('providers are not run yet', 'Start the service by hand, and give its address in `environment`.'),
   models: always('Stack runs no models', 'Run the model in a service of its own, and give its URL in `environment`.'),
 };
 
