@@ -41,7 +41,7 @@ export async function loadSupported(context: Context, emit: Emit, services: stri
     first.also.push(...rest);
     throw first;
   }
-  return { ...loaded, project: completed(withBuiltNames(loaded.project), loaded.projectDirectory) };
+  return { ...loaded, project: completed(withBuiltNames(loaded.project), loaded.projectDirectory, loaded.environment) };
 }
 
 async function tryLoad(

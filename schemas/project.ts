@@ -94,6 +94,8 @@ export interface Service {
   post_start?: ServiceHook[];
   pre_start?: InitHook[];
   pre_stop?: ServiceHook[];
+  secrets?: Grant[];
+  configs?: Grant[];
   provider?: { type: string; options?: Record<string, unknown> };
   deploy?: Deploy;
   labels?: Record<string, string>;
@@ -158,6 +160,17 @@ export interface ServiceHook {
   privileged?: boolean;
   working_dir?: string;
   environment?: Record<string, string | null>;
+}
+
+/** A secret or config that a service gets. */
+export interface Grant {
+  source: string;
+  target?: string;
+  uid?: string;
+  gid?: string;
+  mode?: number;
+  /** Of content that the stack file or the environment holds: a change of it is one of the service. */
+  digest?: string;
 }
 
 /** A command run in a container of its own, before the service's first start. */

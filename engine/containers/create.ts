@@ -25,6 +25,7 @@ import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import { containerCgroupsPath } from './cgroup.ts';
 import type { CreateRequest } from './containers.ts';
+import { grantMounts } from './grants.ts';
 import { type Bundle, files } from './launch.ts';
 import { healthOf } from './monitor.ts';
 import { candidates, namespacePath, namespacePeers, type SharedNamespace } from './peers.ts';
@@ -102,6 +103,7 @@ export async function prepare(
     held = reservation.fds;
     record.ports = reservation.ports;
     record.mounts = await volumes.resolve({ ...request, inherited: inherited.mounts });
+    record.mounts.push(...grantMounts(request, directory));
     const bundle = await write(host, request, record, user, peers);
     saveContainer(host.layout, record);
     return { record, bundle, held };

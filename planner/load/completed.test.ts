@@ -28,3 +28,15 @@ test('one name for two services is refused', () => {
     /a already stands for a/,
   );
 });
+
+test('secrets of the environment bring their content, and a digest into the service that gets them', () => {
+  const text =
+    'services: {a: {image: x, secrets: [s, f], configs: [c]}}\nsecrets: {s: {environment: E}, f: {file: f}}\nconfigs: {c: {content: "b"}}\n';
+  const of = (value: string) => completed(loadText(text).project, '/p', { E: value });
+  expect(of('a').secrets).toMatchObject({ s: { content: 'a' }, f: { file: '/p/f' } });
+  const [first, second] = [of('a').services.a!, of('b').services.a!];
+  expect(first.secrets![0]!.digest).toMatch(/^[0-9a-f]{12}$/);
+  expect(first.secrets![1]!.digest).toBeUndefined();
+  expect(second.secrets![0]!.digest).not.toBe(first.secrets![0]!.digest);
+  expect(second.configs).toEqual(first.configs);
+});

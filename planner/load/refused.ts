@@ -67,11 +67,6 @@ const judges: Record<string, Judge> = {
     'the root of a container is an overlay, which has no quota of its own',
     'Remove it; mount a volume on a file system of the wanted size, or a tmpfs with a size.',
   ),
-  secrets: always(
-    'secrets are not given to containers yet',
-    'Mount the file: `volumes: [./secret:/run/secrets/secret:ro]`.',
-  ),
-  configs: always('configs are not given to containers yet', 'Mount the file: `volumes: [./config:/etc/config:ro]`.'),
   models: always('Stack runs no models', 'Run the model in a service of its own, and give its URL in `environment`.'),
 };
 

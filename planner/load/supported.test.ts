@@ -36,6 +36,7 @@ test.each([
   'post_start: [{command: x}]\n    pre_stop: [{command: x}]\n    attach: false\n    mac_address: "02:00:00:00:00:01"',
   'logging: {driver: syslog, options: {tag: x, syslog-address: "udp://h:514", syslog-facility: local0}}',
   'logging: {driver: journald, options: {labels: a, env: b, mode: non-blocking}}',
+  'secrets: [s]\n    configs: [{source: c, target: /c, uid: "5", mode: 0400}]\n    provider: {type: x}\n    pre_start: [{image: i}, {command: x, per_replica: true}]',
   'logging: {driver: none}\n    deploy: {mode: global, resources: {reservations: {devices: [{capabilities: [gpu]}]}}}',
 ])('supported too: %s', (attributes) => {
   expect(a(attributes)).toEqual([]);
@@ -115,6 +116,13 @@ test('networks and volumes', () => {
       'compose.yaml:3:28 config.not-supported not supported yet: volumes.v.driver_opts',
     ],
   );
+});
+
+test('an external secret that is used is refused: nothing here holds one', () => {
+  const text = 'services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {external: true}, t: {external: true}}\n';
+  expect(refused(text)).toEqual([
+    'compose.yaml:2:11 config.not-supported secrets.s: no store of this machine holds secrets',
+  ]);
 });
 
 test('an image that is built has a name, as docker compose gives it', () => {

@@ -49,6 +49,18 @@ export function checkSupported(loaded: Loaded, named: string[] = []): StackError
       if (option !== mtuOption) refuse([...at, 'driver_opts', option], `Supported: ${mtuOption}.`);
     }
   }
+  for (const kind of ['secrets', 'configs'] as const) {
+    const used = new Set(services.flatMap(([, service]) => (service[kind] ?? []).map(({ source }) => source)));
+    for (const [key, { external }] of Object.entries(loaded.project[kind] ?? {})) {
+      if (!external || !used.has(key)) continue;
+      const one = kind.slice(0, -1);
+      refuse(
+        [kind, key],
+        `Give the ${one} by \`file\`, \`environment\` or \`content\`.`,
+        `no store of this machine holds ${kind}`,
+      );
+    }
+  }
   for (const [key, volume] of Object.entries(volumes)) {
     if (volume.external || !usedVolumes.has(key)) continue;
     if (volume.driver !== undefined && volume.driver !== 'local')
