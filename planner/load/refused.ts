@@ -17,6 +17,9 @@ const oneOf =
   (pattern: RegExp, why: string, hint: string): Judge =>
   (value: string) =>
     value === '' || pattern.test(value) ? undefined : verdict(`${JSON.stringify(value)} ${why}`, hint);
+/** Attributes that have no value which could be carried out. */
+export const alwaysRefused = ['credential_spec', 'models', 'storage_opt', 'use_api_socket'];
+
 const always =
   (why: string, hint: string): Judge =>
   () =>

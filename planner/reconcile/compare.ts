@@ -14,7 +14,16 @@ export interface Difference {
  * Fields that change nothing inside a container: how many there are, when they start, where the image comes from.
  * env_file is here because its content already lies in `environment`.
  */
-const ignored = new Set(['attach', 'build', 'depends_on', 'develop', 'env_file', 'profiles', 'pull_policy', 'scale']);
+export const ignored: ReadonlySet<string> = new Set([
+  'attach',
+  'build',
+  'depends_on',
+  'develop',
+  'env_file',
+  'profiles',
+  'pull_policy',
+  'scale',
+]);
 
 /** Lists whose order means nothing: a reordered one is no change. */
 const sets = new Set(['ports', 'volumes', 'cap_add', 'cap_drop', 'expose', 'group_add', 'tmpfs', 'aliases']);
