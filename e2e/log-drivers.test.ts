@@ -56,6 +56,58 @@ test('syslog gets every line with priority and tag, over UDP and TCP, and `logs`
   }
 });
 
+test('a daemon that takes nothing holds up nobody', async () => {
+  const script = `require('net').createServer((c)=>c.pause()).listen(5516,'127.0.0.1',()=>console.log('ready'))`;
+  const deaf = await world.host.background([process.execPath, '-e', script], /ready/);
+  try {
+    const logging = { driver: 'syslog', options: { 'syslog-address': 'tcp://127.0.0.1:5516' } };
+    const lines = 'yes "$(head -c 200 /dev/zero | tr "\\0" x)" | head -n 100000; echo last';
+    const stack = world.project('deaf', { services: { one: shell(lines, { logging }) } });
+    await stack.ok(['up', '-d']);
+    await until('it ended', async () => (await listed(stack, 'one')).State === 'exited', 30_000);
+    expect(await stack.ok(['logs', '--no-log-prefix', '--tail', '1', 'one'])).toBe('last\n');
+  } finally {
+    await deaf.stop();
+  }
+});
+
+test('journald gets fields of the container, labels and variables among them', async () => {
+  const journal = '/run/systemd/journal';
+  // Over the machine's own, in this host alone.
+  await world.host.read(`mkdir -p ${journal} && mount -t tmpfs journal ${journal}`);
+  const file = `${world.host.folder}/journal`;
+  const script = `$| = 1; use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "${journal}/socket") or die; print "ready\n"; while (defined $s->recv(my $m, 65536)) { open(my $f, ">>", "${file}"); print $f $m, "--\n"; close $f }`;
+  const daemon = await world.host.background(['perl', '-e', script], /ready/);
+  try {
+    const stack = world.project('journal', {
+      services: {
+        one: shell('echo out; echo err >&2', {
+          labels: { 'com.example.team': 'red\nblue', other: 'x' },
+          environment: { BUILD: '7' },
+          logging: { driver: 'journald', options: { tag: 'mine', labels: 'com.example.team', 'env-regex': '^BU' } },
+        }),
+      },
+    });
+    await stack.ok(['up', '-d']);
+    const text = await until('both came', async () => {
+      const { stdout } = await world.host.sh(`cat ${file}`);
+      return stdout.split('--\n').length === 3 && stdout;
+    });
+    const [out, err] = ['out', 'err'].map(
+      (word) => text.split('--\n').find((one) => one.includes(`MESSAGE=${word}\n`))!,
+    );
+    expect(out).toMatch(/^PRIORITY=6\nSYSLOG_IDENTIFIER=mine\nCONTAINER_TAG=mine\nCONTAINER_ID=[0-9a-f]{12}\n/);
+    expect(out).toContain('CONTAINER_NAME=journal-one-1\n');
+    expect(out).toContain('COM_EXAMPLE_TEAM\n\x08\0\0\0\0\0\0\0red\nblue\n');
+    expect(out).toContain('BUILD=7\n');
+    expect(out).not.toContain('OTHER');
+    expect(err).toMatch(/^PRIORITY=3\n/);
+  } finally {
+    await daemon.stop();
+    await world.host.read(`umount ${journal}; rmdir --ignore-fail-on-non-empty ${journal}`);
+  }
+});
+
 test('a log daemon that is not there is told before anything runs; `none` keeps nothing', async () => {
   const missing = world.project('nobody', { services: { one: { ...idle, logging: { driver: 'journald' } } } });
   expectError(await missing.stack(['up', '-d']), 1, /journald, and nobody is at \/run\/systemd\/journal\/socket/);

@@ -68,12 +68,13 @@ void Forward::write(Stream stream, const char* bytes, size_t size) {
   std::vector<char>& line = line_[static_cast<int>(stream)];
   for (const char* end = bytes + size; bytes < end;) {
     size_t room = kLongestLine - line.size();
-    size_t reach = std::min(room, static_cast<size_t>(end - bytes));
+    size_t reach = std::min(room + 1, static_cast<size_t>(end - bytes));
     auto newline = static_cast<const char*>(memchr(bytes, '\n', reach));
-    size_t length = newline ? static_cast<size_t>(newline - bytes) : reach;
+    size_t length = newline ? static_cast<size_t>(newline - bytes) : std::min(reach, room);
     line.insert(line.end(), bytes, bytes + length);
     bytes += length + (newline ? 1 : 0);
-    if (newline || line.size() == kLongestLine) send_line(stream);
+    // Whether a newline comes right behind a part as long as can be, only the next byte tells.
+    if (newline || (line.size() == kLongestLine && bytes < end)) send_line(stream);
   }
 }
 
