@@ -88,3 +88,23 @@ test('post_start that fails fails up, pre_stop that fails is a warning and the c
   expect([down.code, down.stderr]).toEqual([0, expect.stringMatching(/pre_stop hook .* exited with 9: stuck/)]);
   await until('it is down', async () => (await list(stack)).every(({ State }) => State === 'exited'));
 });
+
+test('Ctrl-C ends a hook that hangs, and an init container with it', async () => {
+  const hanging = { command: sh('touch /data/begun; exec sleep 7654321') };
+  for (const [name, kind] of [
+    ['after', 'post_start'],
+    ['before', 'pre_start'],
+  ] as const) {
+    const stack = world.project(name, {
+      services: { web: { ...idle, volumes: ['data:/data'], [kind]: [hanging] } },
+      volumes: { data: {} },
+    });
+    const up = stack.start(['up', '-d']);
+    await until('it hangs', async () => (await world.host.sh(`test -e ${file(name, 'begun')}`)).code === 0);
+    up.kill('SIGINT');
+    expect((await up.exited).code).toBe(130);
+    expect((await world.host.sh('ps ax -o args | grep -c "^sleep 765432[1]"')).stdout.trim()).toBe('0');
+    expect((await list(stack)).filter(({ Name }) => Name.includes('pre_start'))).toEqual([]);
+    await stack.ok(['down', '-v', '-t', '0']);
+  }
+});

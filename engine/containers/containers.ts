@@ -45,6 +45,11 @@ export interface Session {
   close(): void;
 }
 
+export interface StartOptions {
+  /** Kills the hook at work; its reason is thrown, and the container runs on. */
+  signal?: AbortSignal;
+}
+
 export interface StopOptions {
   timeoutMs?: number;
   signal?: number;
@@ -56,7 +61,7 @@ export interface Containers {
   /** Everything up to the `created` state of runtime-spec: the process waits for start. */
   create(request: CreateRequest): Promise<ContainerRecord>;
   /** Resolves once the process was executed (execve succeeded) and its post_start hooks are done; a failure names the step. */
-  start(record: ContainerRecord): Promise<void>;
+  start(record: ContainerRecord, options?: StartOptions): Promise<void>;
   /** Runs the pre_stop hooks, sends the stop signal, SIGKILL after the grace period; resolves when nothing runs any more. */
   stop(record: ContainerRecord, options?: StopOptions): Promise<ExitStatus>;
   kill(record: ContainerRecord, signal: number): Promise<void>;

@@ -12,10 +12,22 @@ import { exec } from './session.ts';
 const longestTail = 2048;
 const mostLines = 10;
 
+const sigkill = 9;
+
 type Kind = 'post_start' | 'pre_stop';
 
-/** Resolves when it has exited with 0. @throws runtime.hook with what it wrote, or what starting it failed with */
-export async function runHook(host: Host, record: ContainerRecord, kind: Kind, hook: ServiceHook): Promise<void> {
+/**
+ * Resolves when it has exited with 0.
+ * @param signal kills it. @throws runtime.hook with what it wrote, what starting it failed with, or the signal's reason
+ */
+export async function runHook(
+  host: Host,
+  record: ContainerRecord,
+  kind: Kind,
+  hook: ServiceHook,
+  signal?: AbortSignal,
+): Promise<void> {
+  signal?.throwIfAborted();
   const { command, environment = {}, user, working_dir: workingDir, privileged } = hook;
   const variables = Object.entries(environment).filter(([, value]) => value !== null);
   const session = await exec(host, record, {
@@ -28,10 +40,14 @@ export async function runHook(host: Host, record: ContainerRecord, kind: Kind, h
   });
   if (session.stdin !== null) closeSync(session.stdin);
   const said = Promise.all([tailOf(session.stdout), tailOf(session.stderr)]);
+  const kill = () => session.signal(sigkill);
+  signal?.addEventListener('abort', kill, { once: true });
   const { exitCode } = await session.exited;
+  signal?.removeEventListener('abort', kill);
   // What it left running may hold its output for ever.
   const [out, err] = await Promise.race([said, after(restMs, ['', ''] as [string, string])]);
   session.close();
+  signal?.throwIfAborted();
   if (exitCode === 0) return;
   const words = (err || out).trim();
   throw new StackError('runtime.hook', {

@@ -88,7 +88,7 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
 
   return {
     create,
-    async start(record) {
+    async start(record, { signal } = {}) {
       const { state } = statusOf(host, record);
       // It has just ended: its monitor is on its way out.
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
@@ -99,7 +99,7 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
         await bringUp(record, bundle, networks.hold(record.name, record.ports));
       }
       await start(host, record);
-      for (const hook of record.config.post_start ?? []) await runHook(host, record, 'post_start', hook);
+      for (const hook of record.config.post_start ?? []) await runHook(host, record, 'post_start', hook, signal);
     },
     async stop(record, options) {
       await runStopHooks(host, record, options?.onWarning);

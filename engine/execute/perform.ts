@@ -63,7 +63,7 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
     case 'container.start': {
       const record = world.container(operation.name);
       await runInitHooks(run, record, create);
-      await effects.containers.start(record);
+      await effects.containers.start(record, { signal: run.signal });
       journal.started.add(record.id);
       return;
     }
