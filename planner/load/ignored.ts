@@ -15,6 +15,9 @@ export function ignoredAttributes(service: Service): Verdict[] {
   const { reservations } = deploy.resources ?? {};
   add(['cpu_count'], service.cpu_count, windows, 'On Linux `cpus` limits processors.');
   add(['cpu_percent'], service.cpu_percent, windows, 'On Linux `cpus` limits processors.');
+  const shared = 'with `ipc: shareable` /dev/shm lies in the run directory';
+  const shm = service.ipc === 'shareable' ? service.shm_size : undefined;
+  add(['shm_size'], shm, shared, 'Remove it; `mem_limit` bounds what a container keeps there too.');
   add(['deploy', 'placement'], deploy.placement, cluster, 'Remove it, or `cpuset` to choose processors.');
   for (const field of ['update_config', 'rollback_config', 'endpoint_mode']) {
     add(['deploy', field], deploy[field], cluster, 'Remove it, or leave it for `docker stack deploy`.');

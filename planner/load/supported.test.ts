@@ -86,6 +86,8 @@ test.each([
     ['deploy.placement', 'deploy.update_config'],
   ],
   ['deploy: {resources: {reservations: {cpus: 1, memory: 1g}}}', ['deploy.resources.reservations.cpus']],
+  ['ipc: shareable\n    shm_size: 1g', ['shm_size']],
+  ['shm_size: 1g', []],
   ['deploy: {replicas: 2}\n    cpus: 1', []],
 ])('taken and passed over with a word: %s', (attributes, paths) => {
   const warnings = ignoredWarnings(loadText(stack(attributes)));
