@@ -37,7 +37,7 @@ export function createRooms(host: Host): Rooms {
         networks(),
         volumes(),
       ]);
-      return createContainers(host, network, volume);
+      return createContainers(host, network, volume, async (name) => void (await (await images()).pull(name)));
     }),
   };
 }

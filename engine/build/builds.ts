@@ -87,6 +87,8 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     using lease = store.lease();
     const records = new Records(folder);
     await using stack = new AsyncDisposableStack();
+    // Layers that no image names, too, and those of a build that failed: the cache knows them.
+    stack.defer(() => store.settle());
     const session = joinSession();
     stack.defer(() => leaveSession(session));
     const fetched = join(folder, 'fetched', session.name, randomBytes(4).toString('hex'));
@@ -140,8 +142,6 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           names,
           signal,
         });
-        // The image was synced to the disk, and with it whatever was made before.
-        store.settleLayers([...solver.made]);
         const isIn = (step: SolvedStep) => step.diffIds.every((diffId, at) => tree!.diffIds[at] === diffId);
         for (const { directory, isWhole } of request.caches.to) {
           const steps = new Map([...solver.steps].filter(([, step]) => isWhole || isIn(step)));

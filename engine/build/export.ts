@@ -94,7 +94,7 @@ function unchanged(
   if (!descriptors.every(({ digest }, at) => digest !== undefined && digest === layers[at]?.digest)) return undefined;
   const image = store.image(entry);
   if (!image) return undefined;
-  store.touch(entry.digest);
+  store.records.touch(entry.digest);
   return { ...image, names: [...new Set([...names, ...image.names])] };
 }
 

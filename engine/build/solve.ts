@@ -28,8 +28,6 @@ import type { Solving, Work } from './solving.ts';
 import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
 
 export class Solver {
-  /** Chain ids, in hex, of the layers that were made. */
-  readonly made = new Set<string>();
   /** By key. */
   readonly steps = new Map<string, SolvedStep>();
   readonly #solving: Solving;
@@ -255,7 +253,6 @@ export class Solver {
     const diffId = await (exported.has(id) ? packedDiffId : diffIdOf)(this.#solving, layer.upper, this.#signal);
     await lease.keep([`sha256:${chainIds([...base.diffIds, diffId]).at(-1)!}`]);
     const tree = await layer.publish(diffId);
-    this.made.add(chainOf(tree));
     return tree;
   }
 
@@ -289,7 +286,7 @@ export class Solver {
         if (!(await this.#holds(next))) {
           using layer = new NewLayer(store, tree);
           await layer.fillFrom(chainIds(over.diffIds)[at]!);
-          this.made.add(chainOf(await layer.publish(diffId)));
+          await layer.publish(diffId);
         }
         tree = next;
       }

@@ -168,7 +168,7 @@ async function write(
   });
   const spec = keepable(whole, request);
   writeFileSync(join(directory, files.spec), writeSpec(spec));
-  writeFileSync(join(directory, 'image.json'), JSON.stringify({ id: image.id, layers: image.layers }));
+  writeFileSync(join(directory, files.image), JSON.stringify({ id: image.id, layers: image.layers }));
   const isSent = config.logging?.driver === 'journald' || config.logging?.driver === 'syslog';
   const forward = isSent
     ? await (await import('../logs/forward.ts')).forwardOf(record, spec.process?.env ?? [])

@@ -11,12 +11,18 @@ import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
 import { runHook, runStopHooks } from './hooks.ts';
 import { type Bundle, launch, readBundle } from './launch.ts';
+import { type RestoreImage, restoreLayers } from './layers.ts';
 import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
 import { candidates } from './peers.ts';
 import { attach, exec } from './session.ts';
 import { tidyStack } from './tidy.ts';
 
-export function createContainers(host: Host, networks: Networks, volumes: Volumes): Containers {
+export function createContainers(
+  host: Host,
+  networks: Networks,
+  volumes: Volumes,
+  restoreImage: RestoreImage,
+): Containers {
   /** Containers of each stack that this process knows to hold addresses: what rules and names are made of. */
   const present = new Map<string, Map<string, ContainerRecord>>();
 
@@ -93,6 +99,7 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
       // It has just ended: its monitor is on its way out.
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
       if (!isAlive(record)) {
+        await restoreLayers(host, record, restoreImage);
         const bundle = readBundle(host, record);
         const places = appArmorPlaces(host.layout.appArmorMark);
         reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);

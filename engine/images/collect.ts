@@ -7,7 +7,8 @@ import type { Layout } from '../state/layout.ts';
 import { cachedLayers } from './build-cache.ts';
 import { measure } from './measure.ts';
 import { partials } from './partial.ts';
-import type { ImageRecord, Store } from './store.ts';
+import type { ImageRecord } from './records.ts';
+import type { Store } from './store.ts';
 import { imageUsers, type Users } from './users.ts';
 
 /** Who needs what, at one moment at which nobody can begin to need more. */
@@ -46,9 +47,10 @@ export async function collect(
     const users = imageUsers(layout);
     await store.changeIndex((manifests) => decide(manifests, { leased, users }));
     const needed = neededDigests(store, leased, users, cachedLayers(store, layout));
-    for (const digest of unneededRecords(store, needed)) {
+    for (const digest of store.records.list()) {
+      if (needed.has(digest)) continue;
       deleted.push(store.record(digest)?.id ?? digest);
-      store.removeRecord(digest);
+      store.records.remove(digest);
     }
     for (const { path, digest, size } of [...blobs(store), ...partials(store)]) {
       if (needed.has(digest)) continue;
@@ -109,13 +111,6 @@ function blobsOf(store: Store, digest: string): string[] {
   const direct = named.flatMap((each) => (typeof each?.digest === 'string' ? [each.digest] : []));
   const inner = Array.isArray(manifests) ? manifests : [];
   return [...direct, ...inner.flatMap((each) => (each.digest === digest ? [] : blobsOf(store, each.digest)))];
-}
-
-function* unneededRecords(store: Store, needed: Set<string>): Generator<string> {
-  for (const name of fs.readdirSync(join(store.root, 'records'))) {
-    const digest = `sha256:${name.replace(/\.json$/, '')}`;
-    if (name.endsWith('.json') && !needed.has(digest)) yield digest;
-  }
 }
 
 export function* blobs(store: Store): Generator<{ path: string; digest: string; size: number }> {

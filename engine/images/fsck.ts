@@ -79,7 +79,7 @@ export async function repair(store: Store, layout: Layout, problems: Problem[]):
     using _ = await store.gate('exclusive');
     for (const { kind, subject } of problems) {
       if (kind === 'blob-damaged') fs.rmSync(store.blob(subject), { force: true });
-      if (kind === 'record') store.removeRecord(subject);
+      if (kind === 'record') store.records.remove(subject);
       if (kind === 'build-cache') fs.rmSync(subject, { force: true });
       if (kind !== 'layer-unfinished') continue;
       // Who holds it is putting it in its place.

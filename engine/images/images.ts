@@ -214,7 +214,7 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
           // It may have gone or moved until the lease held.
           const image = get(text, platform);
           if (image.manifestDigest !== before.manifestDigest) await lease.keep([image.manifestDigest]);
-          store.touch(image.manifestDigest);
+          store.records.touch(image.manifestDigest);
           return image;
         },
         [Symbol.dispose]: () => lease[Symbol.dispose](),

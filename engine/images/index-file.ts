@@ -13,6 +13,8 @@ export interface IndexPlace {
   lock(): Promise<Disposable>;
   /** Waits for nobody: null where another has it. */
   tryLock(): Disposable | null;
+  /** Digests of the manifests there are records of. */
+  known(): string[];
   /** Replaces a file whole. */
   write(path: string, content: string, isSynced?: boolean): void;
 }
@@ -86,11 +88,9 @@ export class IndexFile {
     const copy = readIndex(this.#copy);
     if (copy) return copy;
     if (!fs.existsSync(this.#path) && !fs.existsSync(this.#copy)) return empty();
-    const records = join(this.#place.root, 'records');
-    const manifests = fs.readdirSync(records).flatMap((name) => {
-      if (!/^[0-9a-f]{64}\.json$/.test(name)) return [];
-      const digest = `sha256:${name.slice(0, 64)}`;
-      const stat = fs.statSync(join(this.#place.root, 'blobs/sha256', name.slice(0, 64)), { throwIfNoEntry: false });
+    const manifests = this.#place.known().flatMap((digest) => {
+      const path = join(this.#place.root, 'blobs', digest.replace(':', '/'));
+      const stat = fs.statSync(path, { throwIfNoEntry: false });
       return stat ? [{ mediaType: ociManifest, digest, size: stat.size }] : [];
     });
     return { schemaVersion: 2, manifests };

@@ -65,7 +65,7 @@ export function usage(store: Store, layout: Layout, images: StoredImage[]): Usag
       unique: sum(parts, (part) => counts.get(part) === 1),
       users: usersOf(image, uses),
       isLeased: uses.leased.has(image.manifestDigest),
-      lastUsed: store.lastUsed(image.manifestDigest),
+      lastUsed: store.records.lastUsed(image.manifestDigest),
     })),
     total: referenced + unreferenced,
     unreferenced,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,6 +14,13 @@
 #include <unistd.h>
 
 #include <climits>
+
+// As of linux/fs.h, which quarrels with sys/mount.h.
+#ifndef FS_TOPDIR_FL
+#define FS_IOC_GETFLAGS _IOR('f', 1, long)
+#define FS_IOC_SETFLAGS _IOW('f', 2, long)
+#define FS_TOPDIR_FL 0x00020000
+#endif
 
 namespace stack::fs {
 
@@ -178,8 +186,12 @@ Result<Nothing> unmount(const std::string& path) {
   return Nothing{};
 }
 
-Result<Nothing> syncfs(int fd) {
-  if (retry([&] { return ::syncfs(fd); }) < 0) return fail("syncfs");
+Result<Nothing> set_top_directory(int fd) {
+  int flags = 0;
+  if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) return fail("FS_IOC_GETFLAGS");
+  if (flags & FS_TOPDIR_FL) return Nothing{};
+  flags |= FS_TOPDIR_FL;
+  if (ioctl(fd, FS_IOC_SETFLAGS, &flags) != 0) return fail("FS_IOC_SETFLAGS");
   return Nothing{};
 }
 

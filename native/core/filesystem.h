@@ -32,7 +32,7 @@ Result<std::vector<uint8_t>> lgetxattr(int dirfd, const std::string& name, const
 
 // flock(2). False where `operation` carries LOCK_NB and another holder is in the way.
 Result<bool> flock(int fd, int operation);
-Result<Nothing> syncfs(int fd);
+Result<Nothing> set_top_directory(int fd);
 Result<Nothing> unmount(const std::string& path);
 // A second number for the same open file description.
 Result<Fd> duplicate(int fd);

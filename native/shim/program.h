@@ -33,7 +33,8 @@ enum class Code : uint16_t {
   kNetwork = 11,
   kMonitorCgroup = 12,
   kLaunch = 13,
-  kForward = 14,
+  kSettle = 14,
+  kForward = 15,
 
   kClone = 100,
   kJoinCgroup = 101,
