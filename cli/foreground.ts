@@ -112,7 +112,8 @@ function isOver(state: ContainerState): boolean {
 function shownServices(project: Project, services: string[], flags: UpFlags): Set<string> {
   const all = Object.keys(project.services);
   const named = services.length > 0 && !flags.attachDependencies ? services : all;
-  const shown = new Set(flags.attach ?? named);
+  const wanted = named.filter((name) => project.services[name]?.attach !== false);
+  const shown = new Set(flags.attach ?? wanted);
   for (const name of flags.noAttach ?? []) shown.delete(name);
   return shown;
 }

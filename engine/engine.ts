@@ -1,5 +1,6 @@
 /** The engine as commands and the testing API see it: observe, plan, apply, and the rooms behind them. */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { hookImages } from '../planner/images/hooks.ts';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import { asStackError } from '../schemas/errors.ts';
@@ -127,6 +128,12 @@ export function createEngine(host: Host): Engine {
     return { plan, ...outcome };
   }
 
+  const providers = () => import('./providers/providers.ts');
+
+  /** With the variables of the services that others provide, which are brought up first. */
+  const provided = async (project: Project, services: string[], run: Run): Promise<Project> =>
+    hasProviders(project) ? (await providers()).providersUp(host, project, services, run) : project;
+
   return {
     host,
     stacks: () => stackNames(host),
@@ -138,26 +145,39 @@ export function createEngine(host: Host): Engine {
     },
     async plan(project, options) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
+      if (hasProviders(project)) project = (await providers()).withRemembered(host, project);
       using free = lockIfFree(host, project.name);
       const snapshot = await lookWithBuilds(project, options, free !== undefined);
       return { plan: reconcile(project, snapshot, options), snapshot };
     },
     async apply(project, options, run) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
-      return carryOut(project, run, options, async (found, pulled) =>
-        reconcile(project, found, { ...options, pulled }),
+      const { action, services = [] } = options;
+      const whole = action === 'up' ? await provided(project, services, run) : project;
+      const applied = await carryOut(whole, run, options, async (found, pulled) =>
+        reconcile(whole, found, { ...options, pulled }),
       );
+      const ends = action === 'down' || action === 'stop' ? action : undefined;
+      if (ends && (hasProviders(project) || existsSync(host.layout.providers(project.name)))) {
+        await (await providers()).providersEnd(host, project, ends, services, run);
+      }
+      return applied;
     },
     async createOneOff(project, request, run) {
       const { reconcileOneOff } = await import('../planner/reconcile/reconcile.ts');
+      const whole = await provided(project, [request.service], run);
       const { service, noDeps, disabledServices } = request;
+      const config =
+        whole === project
+          ? request.config
+          : (await providers()).withGiven(request.config, project.services[service], whole.services[service]);
       const oneOff = {
         services: [service],
         ...(noDeps ? { noDeps } : {}),
         ...(disabledServices ? { disabledServices } : {}),
       };
-      const { containers } = await carryOut(project, run, { ...oneOff, action: 'up' }, async (found, pulled) =>
-        reconcileOneOff(project, found, { ...request, pulled }),
+      const { containers } = await carryOut(whole, run, { ...oneOff, action: 'up' }, async (found, pulled) =>
+        reconcileOneOff(whole, found, { ...request, config, pulled }),
       );
       return containers.find(({ name }) => name === request.name)!;
     },
@@ -166,14 +186,19 @@ export function createEngine(host: Host): Engine {
   };
 }
 
+const hasProviders = ({ services }: Project): boolean =>
+  Object.values(services).some(({ provider }) => provider !== undefined);
+
 /** Those that are missing are pulled later, or told to be missing. */
 async function keepImages(project: Project, hold: Hold): Promise<void> {
-  for (const { image, platform } of Object.values(project.services)) {
-    if (!image) continue;
-    try {
-      await hold.use(image, platform);
-    } catch (error) {
-      if (asStackError(error).code !== 'image.not-found') throw error;
+  for (const service of Object.values(project.services)) {
+    for (const image of [service.image, ...hookImages(service)]) {
+      if (!image) continue;
+      try {
+        await hold.use(image, service.platform);
+      } catch (error) {
+        if (asStackError(error).code !== 'image.not-found') throw error;
+      }
     }
   }
 }

@@ -3,7 +3,15 @@ import type { StackError } from './errors.ts';
 import type { OperationKind } from './plan.ts';
 
 /** What is under way: an operation of a plan, or what a command does without one. */
-export type EventKind = OperationKind | 'image.load' | 'image.push' | 'image.remove' | 'container.kill';
+export type EventKind =
+  | OperationKind
+  | 'image.load'
+  | 'image.push'
+  | 'image.remove'
+  | 'container.kill'
+  | 'provider.up'
+  | 'provider.down'
+  | 'provider.stop';
 
 export type EngineEvent =
   | { type: 'plan'; stack: string; operations: { id: string; kind: EventKind; resource: string; cause: string }[] }

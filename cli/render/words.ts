@@ -19,6 +19,9 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'container.kill': ['Killing', 'Killed'],
   'container.remove': ['Removing', 'Removed'],
   'dependency.await': ['Waiting', 'Ready'],
+  'provider.up': ['Creating', 'Created'],
+  'provider.down': ['Removing', 'Removed'],
+  'provider.stop': ['Stopping', 'Stopped'],
   'stray.remove': ['Removing', 'Removed'],
 };
 

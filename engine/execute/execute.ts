@@ -56,6 +56,7 @@ export async function execute(execution: Execution): Promise<Outcome> {
     world,
     journal: emptyJournal(),
     images: new Map(),
+    hooks: new Map(),
   };
   try {
     const onFailure = () => {

@@ -6,6 +6,7 @@ import type { Operation, Plan } from '../../schemas/plan.ts';
 import type { Project } from '../../schemas/project.ts';
 import { awaitCondition } from './condition.ts';
 import type { Effects } from './effects.ts';
+import { runInitHooks } from './init-hooks.ts';
 import type { Journal, World } from './world.ts';
 
 export interface Performing {
@@ -19,8 +20,11 @@ export interface Performing {
   waitTimeoutMs?: number | undefined;
   /** Found once a name. */
   images: Map<string, StoredImage>;
+  /** Init containers at work, by service or container. */
+  hooks: Map<string, Promise<void>>;
 }
 
+export type Creation = Of<'container.create'>;
 type Of<K extends Operation['kind']> = Extract<Operation, { kind: K }>;
 
 /** Throws what the room throws; what was done is in the journal and the world. */
@@ -66,14 +70,21 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       return;
     case 'container.start': {
       const record = world.container(operation.name);
-      await effects.containers.start(record);
+      await runInitHooks(run, record, create);
+      await effects.containers.start(record, { signal: run.signal });
       journal.started.add(record.id);
       return;
     }
     case 'container.stop': {
       journal.stopped.push(operation.record);
       const { timeoutMs } = operation;
-      await unlessAborted(effects.containers.stop(operation.record, timeoutMs === undefined ? {} : { timeoutMs }), run);
+      await unlessAborted(
+        effects.containers.stop(operation.record, {
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          onWarning: (error) => run.emit({ type: 'warning', error }),
+        }),
+        run,
+      );
       return;
     }
     case 'container.remove':
@@ -116,7 +127,7 @@ async function build(
   });
 }
 
-async function create(run: Performing, operation: Of<'container.create'>): Promise<void> {
+async function create(run: Performing, operation: Creation): Promise<ContainerRecord> {
   const { effects, world, journal, project } = run;
   const { name, service, number, config, replaces } = operation;
   const networks = new Map<string, NetworkRecord>();
@@ -140,6 +151,7 @@ async function create(run: Performing, operation: Of<'container.create'>): Promi
   });
   journal.created.push({ record, operation });
   world.addContainer(record);
+  return record;
 }
 
 async function imageOf({ images, effects }: Performing, name: string, platform?: string): Promise<StoredImage> {

@@ -101,11 +101,11 @@ export class Steps {
     return id;
   }
 
-  /** A container that joins another's network namespace is made when that one is there. */
+  /** A container that joins another's namespaces, or mounts its volumes, is made when that one is there. */
   private namespaceOf(service: string): string[] {
     return this.scope.graph.dependencies
       .get(service)!
-      .filter(({ sharesNamespace }) => sharesNamespace)
+      .filter(({ sharesNamespace, shares }) => sharesNamespace || shares.length > 0)
       .flatMap(({ to }) => this.instances(to))
       .flatMap((instance) => this.creates.get(instance) ?? this.starts.get(instance) ?? []);
   }
