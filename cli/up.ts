@@ -40,6 +40,7 @@ export interface UpFlags {
 export const up = define<UpFlags>({
   usage: 'up [SERVICE...]',
   summary: 'Create and start the stack, or change it to what the stack file says now',
+  dryRun: 'told',
   examples: [
     ['stack up -d', 'Start the stack and leave it running.'],
     ['stack up --wait db', 'Start db and what it needs, and return once it is healthy.'],
@@ -105,7 +106,7 @@ export const up = define<UpFlags>({
     });
     const how = { command: 'stack up', waitTimeoutMs: flags.waitTimeout };
     const applied = await apply(context, engine, project, options, how, show);
-    if (isDetached) return 0;
+    if (isDetached || context.globals.dryRun) return 0;
     const { foreground } = await import('./foreground.ts');
     return foreground(context, engine, project, applied, { services, flags, startedAt });
   },

@@ -17,6 +17,7 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'container.kill': ['Killing', 'Killed'],
   'container.remove': ['Removing', 'Removed'],
   'dependency.await': ['Waiting', 'Ready'],
+  'update.monitor': ['Monitoring', 'Updated'],
   'stray.remove': ['Removing', 'Removed'],
 };
 

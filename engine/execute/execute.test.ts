@@ -107,7 +107,9 @@ test('an unhealthy dependency is told as a chain, with what it wrote and what is
   expect(error?.message).toBe(
     'web ← api ← demo-db-1 unhealthy: probe exit 2 "no route"\n  demo-db-1 | last words of db',
   );
-  expect(error?.hint).toBe('`stack logs db` shows what it wrote. Left running: demo-db-1; `stack down` removes them.');
+  expect(error?.hint).toBe(
+    '`stack logs db` shows what it wrote. Taken back: removed container demo-api-1, container demo-web-1. Left running: demo-db-1; `stack down` removes them.',
+  );
   expect(states(memory)).toEqual(['demo-db-1 running']);
   expect(events.filter(({ type }) => type === 'skipped').map((event) => 'id' in event && event.id)).toEqual([
     'start container demo-api-1',
@@ -172,7 +174,7 @@ test('what exists is not touched before every image is there; where one cannot b
   expect(memory.log).not.toContain('stop demo-old-1');
   fail(new StackError('image.not-found', { message: 'There is no image slow.' }));
   const { error } = await running;
-  expect([error?.code, error?.hint]).toEqual(['image.not-found', '']);
+  expect([error?.code, error?.hint]).toEqual(['image.not-found', 'Taken back: removed container demo-quick-1.']);
   expect(states(memory)).toEqual(['demo-old-1 running']);
   expect(memory.log).not.toContain('stop demo-old-1');
 });

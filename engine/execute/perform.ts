@@ -6,6 +6,7 @@ import type { Operation, Plan } from '../../schemas/plan.ts';
 import type { Project } from '../../schemas/project.ts';
 import { awaitCondition } from './condition.ts';
 import type { Effects } from './effects.ts';
+import { monitorBatch } from './rolling.ts';
 import type { Journal, World } from './world.ts';
 
 export interface Performing {
@@ -15,10 +16,15 @@ export interface Performing {
   world: World;
   journal: Journal;
   emit: Emit;
+  /** Ends the run: the user's, or another step's failure. */
   signal: AbortSignal;
+  /** The user's alone. */
+  interrupted?: AbortSignal | undefined;
   waitTimeoutMs?: number | undefined;
   /** Found once a name. */
   images: Map<string, StoredImage>;
+  /** Containers of updates that did not hold, by service. */
+  failedReplicas: Map<string, number>;
 }
 
 type Of<K extends Operation['kind']> = Extract<Operation, { kind: K }>;
@@ -81,6 +87,8 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       );
       return;
     }
+    case 'update.monitor':
+      return monitorBatch(run, operation);
     case 'stray.remove':
       await effects.strays.remove(plan.stack, operation.stray);
   }
@@ -115,7 +123,8 @@ async function create(run: Performing, operation: Of<'container.create'>): Promi
     const record = world.networks.get(project.networks[key]?.name ?? '');
     if (record) networks.set(key, record);
   }
-  const siblings = [...world.containers.values()].filter(({ id }) => id !== replaces?.id);
+  // What is stopped leaves its addresses to its successor.
+  const siblings = [...world.containers.values()].filter(({ id }) => operation.isBeside || id !== replaces?.id);
   const record: ContainerRecord = await effects.containers.create({
     project,
     service,

@@ -20,6 +20,7 @@ const verbs: Record<Operation['kind'], string> = {
   'container.stop': 'stop',
   'container.remove': 'remove',
   'dependency.await': 'await',
+  'update.monitor': 'monitor',
   'stray.remove': 'remove',
 };
 
@@ -50,6 +51,7 @@ function resourceOf(operation: Addition): string {
     case 'container.remove':
       return `container ${operation.record.name}`;
     case 'dependency.await':
+    case 'update.monitor':
       return `service ${operation.service}`;
     case 'stray.remove':
       return `${operation.stray.kind} ${shortened(operation.stray)}`;
@@ -75,6 +77,7 @@ export class Builder {
     if (addition.kind === 'dependency.await') {
       id += ` ${awaited[addition.condition]}${addition.isRequired ? '' : ' (optional)'}`;
     }
+    if (addition.kind === 'update.monitor') id += `, batch ${addition.batch} of ${addition.batches}`;
     const same = this.byId.get(id);
     if (same) {
       const isOther = 'record' in same && 'record' in addition && keyOf(same.record) !== keyOf(addition.record);

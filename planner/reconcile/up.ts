@@ -23,7 +23,7 @@ export function planUp(scope: Scope, plan: Builder, warnings: string[], oneOff?:
     const volume = scope.project.volumes[key]!;
     volumes.set(key, plan.add({ kind: 'volume.create', key, volume, cause: 'it does not exist yet' }));
   }
-  const steps = new Steps(scope, plan, fates);
+  const steps = new Steps(scope, plan, fates, warnings);
   for (const instance of instances) {
     const { config } = instance;
     const needs = [
