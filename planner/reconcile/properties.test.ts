@@ -71,7 +71,7 @@ const projects: fc.Arbitrary<Project> = fc
           : { networks: Object.fromEntries(spec.networks.map((key) => [key, null])) }),
         volumes: spec.volumes.map((source) => ({ type: 'volume', source, target: `/${source}` })),
         depends_on,
-        ...(spec.update ? { deploy: { update_config: spec.update } } : {}),
+        ...(spec.update && !spec.isJob ? { deploy: { update_config: spec.update } } : {}),
         ...(spec.hasHealthcheck && !spec.isJob ? { healthcheck: { test: ['CMD', 'true'] } } : {}),
       } satisfies Service;
     }

@@ -6,7 +6,7 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Rolling } from '../../schemas/plan.ts';
 import type { Service, UpdateConfig } from '../../schemas/project.ts';
 import { parseDuration } from '../load/duration.ts';
-import type { Scope } from './fates.ts';
+import { isAwaitedJob, type Scope } from './fates.ts';
 import type { Instance } from './instances.ts';
 
 /** What docker takes where `monitor` is absent or 0. */
@@ -14,7 +14,8 @@ const usualMonitorMs = 5000;
 
 /**
  * How the service's containers are to be replaced; undefined: all at once, as without `update_config`. So it is where
- * nothing could go on meanwhile: a network is made anew below them, or containers share a network namespace.
+ * nothing could go on meanwhile: a network is made anew below them, containers share a network namespace, or they are
+ * jobs that others wait for to end.
  * @throws config.value
  */
 export function rollingOf(
@@ -25,7 +26,8 @@ export function rollingOf(
 ): Rolling | undefined {
   const config = scope.project.services[service]!;
   const asked = config.deploy?.update_config;
-  if (!asked || scope.options.noStart || sharesNamespace(scope, service)) return undefined;
+  if (!asked || scope.options.noStart || sharesNamespace(scope, service) || isAwaitedJob(scope, service))
+    return undefined;
   if (replaced.some((instance) => losesNetwork(scope, instance))) return undefined;
   const update = read(asked, `services.${service}.deploy.update_config`, ['pause', 'continue', 'rollback']);
   const obstacle = update.order === 'start-first' ? besideObstacle(config, replaced.length, update.parallelism) : '';
