@@ -7,14 +7,14 @@ import type { ContainerRecord, ContainerStatus, NetworkRecord, VolumeRecord } fr
 import { StackError } from '../../schemas/errors.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Project } from '../../schemas/project.ts';
-import type { Snapshot } from '../../schemas/snapshot.ts';
+import type { Snapshot, Stray } from '../../schemas/snapshot.ts';
 import type { Effects } from './effects.ts';
 
 export interface Behaviour {
   /** The status a container has some moments after its start, by service. */
   becomes?: Record<string, Partial<ContainerStatus>>;
-  /** Called after every effect: throws to make it fail, or interrupts the run. */
-  onCall?: (count: number, what: string) => void;
+  /** Called before every effect takes place: throws to make it fail, interrupts the run, or never ends, as after a kill. */
+  onCall?: (count: number, what: string) => void | Promise<void>;
 }
 
 export class Memory {
@@ -23,6 +23,7 @@ export class Memory {
   readonly networks = new Map<string, NetworkRecord>();
   readonly volumes = new Map<string, VolumeRecord>();
   readonly images = new Set<string>();
+  readonly strays: Stray[] = [];
   readonly effects: Effects;
   calls = 0;
   behaviour: Behaviour = {};
@@ -40,6 +41,7 @@ export class Memory {
       containers: structuredClone([...this.containers.values()]),
       networks: structuredClone([...this.networks.values()]).map((record) => ({ record, exists: true })),
       volumes: structuredClone([...this.volumes.values()]),
+      strays: structuredClone(this.strays),
       images: [...this.images].map((name) => ({ name, id: imageId(name), manifestDigest: '' })),
     };
   }
@@ -54,7 +56,7 @@ export class Memory {
   private async call(what: string): Promise<void> {
     this.log.push(what);
     await Promise.resolve();
-    this.behaviour.onCall?.(++this.calls, what);
+    await this.behaviour.onCall?.(++this.calls, what);
   }
 
   private makeEffects(): Effects {
@@ -140,7 +142,13 @@ export class Memory {
           this.volumes.delete(record.name);
         },
       },
-      strays: { remove: async (_, stray) => this.call(`remove ${stray.kind} ${stray.name}`) },
+      strays: {
+        remove: async (_, stray) => {
+          await this.call(`remove ${stray.kind} ${stray.name}`);
+          const at = this.strays.findIndex(({ name }) => name === stray.name);
+          if (at >= 0) this.strays.splice(at, 1);
+        },
+      },
       lastLines: (record) => [`last words of ${record.service}`],
     };
   }
