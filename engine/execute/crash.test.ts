@@ -218,6 +218,8 @@ describe.each(scenarios)('%s', (_, before, after, options) => {
         const lost = [...had].filter((name) => !places(memory).has(name));
         expect([at, lost]).toEqual([at, []]);
       }
+      const names = [...memory.containers.values()].map(({ record }) => record.name);
+      expect([at, names.length]).toEqual([at, new Set(names).size]);
       if (at % 2 === 0) await expectConvergence(memory, project);
       await expectNothingLeft(memory, project);
     }

@@ -1,7 +1,7 @@
 /** Takes back what a failed run made and did not finish. What runs keeps running, unless an image could not be had. */
 import type { ContainerRecord } from '../../schemas/container.ts';
 import { asStackError, type StackError } from '../../schemas/errors.ts';
-import type { OperationKind } from '../../schemas/plan.ts';
+import type { Operation, OperationKind } from '../../schemas/plan.ts';
 import type { Performing } from './perform.ts';
 import { rollBack } from './rolling.ts';
 import type { Course } from './schedule.ts';
@@ -15,7 +15,7 @@ export interface Undone {
 /**
  * Containers made and never started, or started in a batch of an update that did not hold, are removed (all that were
  * made, where `isWhole`: then the run changes nothing), those stopped only to be replaced or restarted are started
- * again, updates that say so are rolled back; then networks and volumes made in this run that nothing uses go.
+ * again, updates that say so are rolled back, and those whose successor runs go; then networks and volumes made in this run that nothing uses go.
  * What goes wrong never hides the failure.
  */
 export async function undo(run: Performing, course: Course, isWhole: boolean): Promise<Undone> {
@@ -56,6 +56,16 @@ export async function undo(run: Performing, course: Course, isWhole: boolean): P
     const wrong = await rollBack(run, operation, ({ name }) => tell('update.monitor', `container ${name}`));
     undone.errors.push(...wrong);
   }
+  for (const { record, removeAnonymousVolumes } of outlived(run)) {
+    try {
+      await effects.containers.stop(record);
+      await effects.containers.remove(record, { removeAnonymousVolumes });
+      world.removeContainer(record);
+    } catch (thrown) {
+      const at = { resource: `container ${record.name}`, operation: 'container.remove' };
+      undone.errors.push(asStackError(thrown, 'internal', at));
+    }
+  }
   const left = [...world.containers.values()];
   await Promise.all([
     ...journal.networks
@@ -92,6 +102,16 @@ function unfinished({ journal, plan }: Performing, { done }: Course, isWhole: bo
       (!journal.started.has(record.id) || unproven.has(record.name)) &&
       !(operation.replaces && journal.removed.has(operation.replaces.id)),
   );
+}
+
+/** Those whose successor runs: what was meant for them is done all the same, so that no two have one name. */
+function outlived({ journal, plan, world }: Performing) {
+  const successors = new Map(journal.created.map(({ record, operation }) => [operation.replaces?.id, record.id]));
+  return plan.operations.filter((one) => {
+    if (one.kind !== 'container.remove' || !world.containers.has(one.record.id)) return false;
+    const successor = successors.get(one.record.id);
+    return successor !== undefined && journal.started.has(successor) && world.containers.has(successor);
+  }) as Extract<Operation, { kind: 'container.remove' }>[];
 }
 
 /** Stopped on the way to something that did not come about. */
