@@ -116,6 +116,8 @@ test('two signals end the command at once; the next one takes over', async () =>
   const live = stack.start(['--progress', 'json', 'up', '-d']);
   await live.output(/"type":"started".*container.stop/);
   live.kill('SIGTERM');
+  // Two of one kind that are not taken yet are one (signal(7)).
+  await delay(300);
   live.kill('SIGTERM');
   expect((await live.exited).code).toBe(143);
   await stack.ok(['up', '-d', '-t', '0']);

@@ -51,7 +51,8 @@ export async function prepare(
   const { config, image, project } = request;
   const id = randomBytes(32).toString('hex');
   const resource = `services.${request.service}`;
-  const peer = networkPeer({ config, name: request.name }, request.siblings);
+  const siblings = request.siblings();
+  const peer = networkPeer({ config, name: request.name }, siblings);
   const health = healthOf(config.healthcheck, image.config);
   const record: ContainerRecord = {
     id,
@@ -87,7 +88,7 @@ export async function prepare(
       resource,
     );
     if (!config.network_mode) {
-      record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
+      record.endpoints = networks.allocate({ ...request, id, stack: project.name }, siblings);
     }
     const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
     const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });

@@ -27,7 +27,8 @@ export class Memory {
   readonly effects: Effects;
   calls = 0;
   behaviour: Behaviour = {};
-  private readonly watchers = new Set<() => void>();
+  /** By id of the container. */
+  private readonly watchers = new Map<string, Set<() => void>>();
   private readonly project: Project;
 
   constructor(project: Project) {
@@ -50,7 +51,7 @@ export class Memory {
     const container = this.containers.get(id);
     if (!container) return;
     container.status = statusOf(change);
-    for (const notify of this.watchers) notify();
+    for (const notify of this.watchers.get(id) ?? []) notify();
   }
 
   private async call(what: string): Promise<void> {
@@ -97,9 +98,10 @@ export class Memory {
         status: (record) => this.containers.get(record.id)?.status ?? statusOf({ state: 'dead' }),
         watch: (record, onChange) => {
           const notify = () => onChange(this.effects.containers.status(record));
-          this.watchers.add(notify);
+          const all = this.watchers.get(record.id) ?? new Set();
+          this.watchers.set(record.id, all.add(notify));
           notify();
-          return { [Symbol.dispose]: () => void this.watchers.delete(notify) };
+          return { [Symbol.dispose]: () => void all.delete(notify) };
         },
       },
       images: {

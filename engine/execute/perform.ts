@@ -124,7 +124,7 @@ async function create(run: Performing, operation: Of<'container.create'>): Promi
     if (record) networks.set(key, record);
   }
   // What is stopped leaves its addresses to its successor.
-  const siblings = [...world.containers.values()].filter(({ id }) => operation.isBeside || id !== replaces?.id);
+  const siblings = () => [...world.containers.values()].filter(({ id }) => operation.isBeside || id !== replaces?.id);
   const record: ContainerRecord = await effects.containers.create({
     project,
     service,
