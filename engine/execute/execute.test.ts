@@ -43,7 +43,7 @@ async function run(
   project: Project,
   options: ReconcileOptions = { action: 'up' },
   behaviour: Behaviour = {},
-  more: { signal?: AbortSignal; waitTimeoutMs?: number } = {},
+  more: { signal?: AbortSignal; waitTimeoutMs?: number; parallel?: number } = {},
 ): Promise<Attempt> {
   const snapshot = memory.snapshot();
   const plan = reconcile(project, snapshot, options);
@@ -97,6 +97,62 @@ test('what does not depend on each other runs at once', async () => {
   };
   await run(memory, demo({ a: {}, b: {}, c: {} }));
   expect(most).toBe(3);
+});
+
+test('only starts wait for dependencies: all is made before the first health is known', async () => {
+  const memory = new Memory(chain);
+  const { error } = await run(memory, chain);
+  expect(error).toBeUndefined();
+  const at = (line: string) => memory.log.findIndex((one) => one === line);
+  const [network, volume] = [at('create network demo_default'), at('create volume demo_data')];
+  // The image is pulled beside both, containers are made once their own parts are there, in no order of their own.
+  expect([at('pull busybox'), network, volume].sort()).toEqual([0, 1, 2]);
+  const creates = ['db', 'api', 'web'].map((name) => at(`create demo-${name}-1`));
+  expect(Math.max(...creates)).toBeLessThan(at('start demo-api-1'));
+  expect(at('start demo-db-1')).toBeLessThan(at('start demo-api-1'));
+  expect(at('start demo-api-1')).toBeLessThan(at('start demo-web-1'));
+});
+
+test('restart: true stops at once and starts when the other one is there again', async () => {
+  const project = structuredClone(chain);
+  project.services.api!.depends_on!.db!.restart = true;
+  const memory = new Memory(project);
+  await run(memory, project);
+  memory.log.length = 0;
+  const changed = structuredClone(project);
+  changed.services.db!.user = 'nobody';
+  await run(memory, changed);
+  // What only waits for api is left alone: compose restarts nobody who does not ask for it.
+  expect(memory.log.filter((line) => line.includes('web'))).toEqual([]);
+  expect(memory.log.slice(0, 2).sort()).toEqual(['stop demo-api-1', 'stop demo-db-1']);
+  expect(memory.log.indexOf('start demo-api-1')).toBeGreaterThan(memory.log.indexOf('start demo-db-1'));
+});
+
+test('one at once with --parallel 1, and all gets done', async () => {
+  const memory = new Memory(chain);
+  let open = 0;
+  let most = 0;
+  const onCall = async () => {
+    most = Math.max(most, ++open);
+    await new Promise(setImmediate);
+    open--;
+  };
+  const { error } = await run(memory, chain, { action: 'up' }, { onCall }, { parallel: 1 });
+  expect([error, most]).toEqual([undefined, 1]);
+  expect(states(memory)).toEqual(['demo-api-1 running', 'demo-db-1 running', 'demo-web-1 running']);
+});
+
+test('a run ends with why it took as long as it did', async () => {
+  const memory = new Memory(chain);
+  const { events } = await run(memory, chain);
+  const [timings, ...more] = events.filter((event) => event.type === 'timings');
+  expect(more).toEqual([]);
+  expect(timings!.criticalPath.slice(-4).map(({ id, waitedFor }) => [id, waitedFor])).toEqual([
+    ['start container demo-db-1', expect.stringContaining('create container demo-db-1')],
+    ['await service db healthy', 'start container demo-db-1'],
+    ['start container demo-api-1', 'await service db healthy'],
+    ['start container demo-web-1', 'start container demo-api-1'],
+  ]);
 });
 
 test('an unhealthy dependency is told as a chain, with what it wrote and what is left', async () => {
