@@ -54,8 +54,11 @@ async function look(): Promise<Record<string, string[]>> {
     cgroups: cgroups(host.cgroupParent).sort(),
     processes: host.processes(),
   };
-  for (const [name, command] of Object.entries(commands))
-    seen[name] = (await host.read(`${command}; true`)).split('\n');
+  const script = Object.values(commands)
+    .map((command) => `(${command}; true)`)
+    .join('; echo "--- next ---"; ');
+  const answers = (await world.host.read(script)).split('--- next ---\n');
+  for (const [index, name] of Object.keys(commands).entries()) seen[name] = answers[index]!.split('\n');
   return seen;
 }
 

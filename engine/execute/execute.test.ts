@@ -103,7 +103,7 @@ test('only starts wait for dependencies: all is made before the first health is 
   const memory = new Memory(chain);
   const { error } = await run(memory, chain);
   expect(error).toBeUndefined();
-  const at = (line: string) => memory.log.findIndex((one) => one === line);
+  const at = (line: string) => memory.log.indexOf(line);
   const [network, volume] = [at('create network demo_default'), at('create volume demo_data')];
   // The image is pulled beside both, containers are made once their own parts are there, in no order of their own.
   expect([at('pull busybox'), network, volume].sort()).toEqual([0, 1, 2]);
@@ -361,6 +361,30 @@ test('interrupted while it waits: the wait ends at once', async () => {
   const { error } = await run(memory, chain, { action: 'up' }, behaviour, { signal: controller.signal });
   expect(error?.code).toBe('plan.interrupted');
   expect(states(memory)).toEqual(['demo-db-1 running']);
+});
+
+test('volumes made for a container that is taken back go with it, those handed on stay', async () => {
+  for (const renewAnonVolumes of [true, false]) {
+    const memory = new Memory(chain);
+    await run(memory, chain);
+    const removed: [string, boolean | undefined][] = [];
+    const { remove } = memory.effects.containers;
+    memory.effects.containers.remove = async (record, options) => {
+      removed.push([record.config.user ?? 'old', options?.removeAnonymousVolumes]);
+      await remove(record, options);
+    };
+    const changed = structuredClone(chain);
+    changed.services.db!.user = 'new';
+    const onCall = (_: number, what: string) => {
+      if (what === 'start demo-db-1' && !memory.log.includes('remove demo-db-1')) throw new Error('failed');
+    };
+    const behaviour = {
+      onCall: (count: number, what: string) => (removed.length === 0 ? onCall(count, what) : undefined),
+    };
+    await run(memory, changed, { action: 'up', renewAnonVolumes }, behaviour);
+    expect(removed).toEqual([['new', renewAnonVolumes]]);
+    expect(states(memory)).toContain('demo-db-1 running');
+  }
 });
 
 test('errors of taking back are told beside the first', async () => {

@@ -5,6 +5,7 @@ import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Operation, RollingConfig } from '../../schemas/plan.ts';
 import { awaitVerdict, judge } from './condition.ts';
 import type { Performing } from './perform.ts';
+import { hasOwnVolumes } from './world.ts';
 
 type Monitor = Extract<Operation, { kind: 'update.monitor' }>;
 type Pair = Performing['journal']['created'][number] & { former: ContainerRecord };
@@ -106,9 +107,9 @@ export async function rollBack(
     return isLeft && former && world.containers.has(former.id) ? [{ ...made, former }] : [];
   });
   const errors: StackError[] = [];
-  const leave = async ({ record }: Pair) => {
+  const leave = async ({ record, operation }: Pair) => {
     await effects.containers.stop(record);
-    await effects.containers.remove(record);
+    await effects.containers.remove(record, { removeAnonymousVolumes: hasOwnVolumes(operation) });
     world.removeContainer(record);
     journal.removed.add(record.id);
   };

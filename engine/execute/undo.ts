@@ -5,6 +5,7 @@ import type { Operation, OperationKind } from '../../schemas/plan.ts';
 import type { Performing } from './perform.ts';
 import { rollBack } from './rolling.ts';
 import type { Course } from './schedule.ts';
+import { hasOwnVolumes } from './world.ts';
 
 export interface Undone {
   /** What was taken back, in the order it was done. `update.monitor`: the container is back in its place. */
@@ -38,8 +39,7 @@ export async function undo(run: Performing, course: Course, isWhole: boolean): P
       attempt('container.create', `container ${record.name}`, async () => {
         // Beside the one it was to replace it may have answered requests.
         if (journal.started.has(record.id)) await effects.containers.stop(record);
-        // Volumes handed on belong to the container it was to replace.
-        await effects.containers.remove(record, { removeAnonymousVolumes: operation.replaces === undefined });
+        await effects.containers.remove(record, { removeAnonymousVolumes: hasOwnVolumes(operation) });
         world.removeContainer(record);
         journal.removed.add(record.id);
       }),
