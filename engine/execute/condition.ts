@@ -2,6 +2,7 @@
 import type { ContainerRecord, ContainerStatus } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { AwaitedCondition } from '../../schemas/plan.ts';
+import { aborted } from './aborted.ts';
 import type { Effects } from './effects.ts';
 
 export interface Patience {
@@ -39,14 +40,13 @@ export function awaitVerdict(
       if (isOver) return;
       isOver = true;
       clearTimeout(timer);
-      signal.removeEventListener('abort', interrupt);
       // The first call may come before watch has answered.
       queueMicrotask(() => watching?.[Symbol.dispose]());
       settle();
     };
     const interrupt = () => finish(() => reject(signal.reason));
     if (signal.aborted) return interrupt();
-    signal.addEventListener('abort', interrupt);
+    aborted(signal).then(interrupt);
     if (timeoutMs !== undefined) {
       timer = setTimeout(() => {
         const last = containers.status(record);

@@ -4,6 +4,7 @@ import type { Emit } from '../../schemas/events.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Operation, Plan } from '../../schemas/plan.ts';
 import type { Project } from '../../schemas/project.ts';
+import { aborted } from './aborted.ts';
 import { awaitCondition } from './condition.ts';
 import type { Effects } from './effects.ts';
 import { monitorBatch } from './rolling.ts';
@@ -158,8 +159,7 @@ async function imageOf({ images, effects }: Performing, name: string, platform?:
 function unlessAborted(work: Promise<unknown>, { signal, plan }: Performing): Promise<unknown> {
   if (signal.aborted || (plan.action !== 'down' && plan.action !== 'stop')) return work;
   return new Promise((resolve, reject) => {
-    const interrupt = () => reject(signal.reason);
-    signal.addEventListener('abort', interrupt, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', interrupt));
+    aborted(signal).then(() => reject(signal.reason));
+    work.then(resolve, reject);
   });
 }
