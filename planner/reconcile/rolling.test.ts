@@ -115,7 +115,8 @@ test.each<[UpdateConfig, RegExp]>([
   [{ max_failure_ratio: 2 }, /max_failure_ratio cannot be 2/],
   [{ delay: 'soon' }, /delay cannot be "soon"/],
 ])('%j is refused', (update, words) => {
-  expect(() => replan(update)).toThrow(words);
+  // With the first up already, which has nothing to replace.
+  expect(() => reconcile(demo(update), emptySnapshot('demo'), { action: 'up' })).toThrow(words);
 });
 
 test('rollback is no failure action of a rollback', () => {

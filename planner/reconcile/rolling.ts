@@ -13,7 +13,7 @@ import type { Instance } from './instances.ts';
 const usualMonitorMs = 5000;
 
 /**
- * How the service's containers are to be replaced; undefined: all at once, as without `update_config`. So it is where
+ * How those of the service's containers that are to be made anew are replaced; undefined: all at once, as without `update_config`. So it is where
  * nothing could go on meanwhile: a network is made anew below them, containers share a network namespace, or they are
  * jobs that others wait for to end.
  * @throws config.value
@@ -21,25 +21,36 @@ const usualMonitorMs = 5000;
 export function rollingOf(
   scope: Scope,
   service: string,
-  replaced: Instance[],
+  instances: Instance[],
   warnings: string[],
 ): Rolling | undefined {
   const config = scope.project.services[service]!;
-  const asked = config.deploy?.update_config;
-  if (!asked || scope.options.noStart || sharesNamespace(scope, service) || isAwaitedJob(scope, service))
+  const rolling = readRolling(service, config);
+  if (!rolling || scope.options.noStart || sharesNamespace(scope, service) || isAwaitedJob(scope, service))
     return undefined;
+  const staying = instances.filter(({ fate }) => fate !== 'remove');
+  const replaced = staying.filter(({ fate }) => fate === 'recreate');
   if (replaced.some((instance) => losesNetwork(scope, instance))) return undefined;
-  const update = read(asked, `services.${service}.deploy.update_config`, ['pause', 'continue', 'rollback']);
-  const obstacle = update.order === 'start-first' ? besideObstacle(config, replaced.length, update.parallelism) : '';
+  const { update, rollback } = rolling;
+  const obstacle =
+    update.order === 'start-first' ? besideObstacle(config, staying.length, update.parallelism || replaced.length) : '';
   if (obstacle) {
     warnings.push(`services.${service}: ${obstacle}: its containers are replaced stop-first, not start-first.`);
     update.order = 'stop-first';
   }
-  const back = config.deploy?.rollback_config ?? {};
-  const rollback = read(back, `services.${service}.deploy.rollback_config`, ['pause', 'continue']);
   // What has a port or an address of the old container is in its way.
   if (update.order === 'stop-first') rollback.order = 'stop-first';
   return { update, rollback };
+}
+
+/** What the service says of rolling updates, with defaults; undefined: nothing. @throws config.value */
+export function readRolling(service: string, { deploy }: Service): Rolling | undefined {
+  if (!deploy?.update_config) return undefined;
+  const at = `services.${service}.deploy`;
+  return {
+    update: read(deploy.update_config, `${at}.update_config`, ['pause', 'continue', 'rollback']),
+    rollback: read(deploy.rollback_config ?? {}, `${at}.rollback_config`, ['pause', 'continue']),
+  };
 }
 
 /** Batches of `parallelism`, 0 for all at once. */
@@ -98,13 +109,13 @@ function losesNetwork({ networks }: Scope, { current }: Instance): boolean {
 }
 
 /** Why old and new containers cannot run beside each other; empty where they can. */
-function besideObstacle(config: Service, count: number, parallelism: number): string {
+function besideObstacle(config: Service, count: number, atOnce: number): string {
   for (const [name, endpoint] of Object.entries(config.networks ?? {})) {
     const { ipv4_address, ipv6_address, mac_address } = endpoint ?? {};
     const fixed = ipv4_address ?? ipv6_address ?? mac_address;
     if (fixed) return `${fixed} on network ${name} can be one container's only`;
   }
-  const together = count + (parallelism > 0 ? Math.min(parallelism, count) : count);
+  const together = count + Math.min(atOnce, count);
   for (const { published } of config.ports ?? []) {
     if (!published) continue;
     const [first, last = first] = published.split('-').map(Number) as [number, number?];

@@ -67,8 +67,9 @@ export class Steps {
   /** Replaces all containers of the service that are to be, in batches, with its first one. False: not in batches. */
   private roll(service: string, needs: string[]): boolean {
     if (this.rolled.has(service)) return this.rolled.get(service) !== undefined;
-    const replaced = this.fates.get(service)!.filter(({ fate }) => fate === 'recreate');
-    const rolling = rollingOf(this.scope, service, replaced, this.warnings);
+    const instances = this.fates.get(service)!;
+    const replaced = instances.filter(({ fate }) => fate === 'recreate');
+    const rolling = rollingOf(this.scope, service, instances, this.warnings);
     this.rolled.set(service, rolling);
     if (!rolling) return false;
     const { plan } = this;
