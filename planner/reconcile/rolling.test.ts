@@ -93,6 +93,15 @@ test('what one container alone can have keeps old and new from running beside ea
   expect(warnings(one)).toEqual([expect.stringContaining('10.0.0.9 on network default can be one container')]);
 });
 
+test('the ports of containers that stay are no more free than those of the old ones', () => {
+  const project = demo({ order: 'start-first' }, { ports: [{ target: 80, published: '8080-8082', protocol: 'tcp' }] });
+  const empty = emptySnapshot('demo');
+  const world = applyPlan(project, empty, reconcile(project, empty, { action: 'up' }));
+  world.containers[0]!.record.config.user = 'old';
+  const { warnings } = reconcile(project, world, { action: 'up' });
+  expect(warnings).toEqual([expect.stringContaining('host port 8080-8082 is too little for 4 containers at once')]);
+});
+
 test('all at once where nothing could go on meanwhile: a network namespace that is shared, a job, --no-start', () => {
   const common = { image: 'busybox', command: null, entrypoint: null };
   const kinds = (more: Record<string, Service>, fields: Partial<Service> = {}) =>
