@@ -19,10 +19,14 @@ import { lockIfFree, lockStack } from './state/lock.ts';
 /** How a run reports, and how it is ended. */
 export interface Run {
   emit: Emit;
-  /** Aborted by SIGINT: nothing new begins, waits end at once, what was half made is undone; `plan.interrupted` is thrown. */
+  /** Aborted by SIGINT, SIGTERM and SIGHUP with `interruption`: nothing new begins, waits end at once, what was half made is undone; `plan.interrupted` is thrown. */
   signal?: AbortSignal;
   /** `--wait-timeout`: longest time a dependency or `--wait` is awaited, in milliseconds. */
   waitTimeoutMs?: number;
+  /** `--parallel`: operations at once; absent or below 1: all that can. */
+  parallel?: number;
+  /** The plan is told by a `dry-run` event, without the stack's lock, and nothing is changed. */
+  isDry?: boolean;
   /** What the command calls itself, for those who wait for its lock: `stack up`. */
   command?: string;
   /**
@@ -98,7 +102,8 @@ export function createEngine(host: Host): Engine {
     make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
   ): Promise<Applied> {
     const { action } = options;
-    const { emit, signal, waitTimeoutMs, command = 'stack', inspect } = run;
+    const { emit, signal, waitTimeoutMs, parallel, command = 'stack', inspect } = run;
+    if (run.isDry) return tellOnly(project, options, make, emit);
     using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
     if (action === 'down') for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
     const { execute } = await import('./execute/execute.ts');
@@ -114,7 +119,8 @@ export function createEngine(host: Host): Engine {
     const inUse = new Set(snapshot.containers.map(({ record }) => record.image.name));
     const isAnew = (one: (typeof pulls)[number]) => one.kind === 'image.build' || one.policy === 'always';
     if (pulls.some((one) => isAnew(one) && inUse.has(one.image))) {
-      await execute({ plan: { ...plan, operations: pulls, warnings: [] }, project, snapshot, effects, emit, signal });
+      const first = { ...plan, operations: pulls, warnings: [] };
+      await execute({ plan: first, project, snapshot, effects, emit, signal, parallel });
       snapshot = await look(project.name, project, true);
       plan = await make(
         snapshot,
@@ -122,7 +128,7 @@ export function createEngine(host: Host): Engine {
       );
       inspect?.(snapshot, plan, true);
     }
-    const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs });
+    const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs, parallel });
     // A command that was killed between a container's last file and its stack's directory left that to this one.
     if (outcome.containers.length === 0) (await import('./containers/tidy.ts')).tidyStack(host, project.name);
     return { plan, ...outcome };
@@ -132,7 +138,25 @@ export function createEngine(host: Host): Engine {
 
   /** With the variables of the services that others provide, which are brought up first. */
   const provided = async (project: Project, services: string[], run: Run): Promise<Project> =>
-    hasProviders(project) ? (await providers()).providersUp(host, project, services, run) : project;
+    !hasProviders(project)
+      ? project
+      : run.isDry
+        ? (await providers()).withRemembered(host, project)
+        : (await providers()).providersUp(host, project, services, run);
+
+  async function tellOnly(
+    project: Project,
+    options: ReconcileOptions,
+    make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
+    emit: Emit,
+  ): Promise<Applied> {
+    using free = lockIfFree(host, project.name);
+    const snapshot = await lookWithBuilds(project, options, free !== undefined);
+    const plan = await make(snapshot, []);
+    (await import('./dry-run.ts')).tellPlan(plan, emit);
+    const containers = snapshot.containers.map(({ record }) => record);
+    return { plan, containers, networks: snapshot.networks.map(({ record }) => record) };
+  }
 
   return {
     host,
@@ -158,7 +182,7 @@ export function createEngine(host: Host): Engine {
         reconcile(whole, found, { ...options, pulled }),
       );
       const ends = action === 'down' || action === 'stop' ? action : undefined;
-      if (ends && (hasProviders(project) || existsSync(host.layout.providers(project.name)))) {
+      if (ends && !run.isDry && (hasProviders(project) || existsSync(host.layout.providers(project.name)))) {
         await (await providers()).providersEnd(host, project, ends, services, run);
       }
       return applied;

@@ -81,6 +81,7 @@ export const titles = {
   'state.status': 'The container is not in the state for this',
   'state.damaged': 'A state file is damaged',
   'plan.dependency': 'A dependency failed',
+  'plan.update': 'An update failed',
   'plan.interrupted': 'Interrupted',
   'plan.warning': 'Worth knowing',
   'plan.file': 'The plan file cannot be used',
@@ -149,6 +150,13 @@ export class StackError extends Error {
     this.errno = fields.errno;
     this.exitCode = fields.exitCode ?? 1;
     this.also = fields.also ?? [];
+  }
+
+  /** The same error with some fields others; it is its cause, unless it has one. */
+  with(change: Partial<StackErrorFields>): StackError {
+    const { message, hint, where, other, resource, operation, errno, exitCode, also } = this;
+    const fields = { message, hint, where, other, resource, operation, errno, exitCode, also };
+    return new StackError(this.code, { ...fields, cause: this.cause ?? this, ...change });
   }
 
   /** One JSON object, as `--progress json` and `--json` print it. */

@@ -22,6 +22,7 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'provider.up': ['Creating', 'Created'],
   'provider.down': ['Removing', 'Removed'],
   'provider.stop': ['Stopping', 'Stopped'],
+  'update.monitor': ['Monitoring', 'Updated'],
   'stray.remove': ['Removing', 'Removed'],
 };
 

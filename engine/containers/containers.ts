@@ -17,7 +17,7 @@ export interface CreateRequest {
   networks: Map<string, NetworkRecord>;
   replaces?: ContainerRecord;
   /** The stack's containers as they are now: addresses and slots in use. */
-  siblings: ContainerRecord[];
+  siblings: () => ContainerRecord[];
   /** What could not be done as asked and is no reason to fail: a limit this machine does not let us raise. */
   onWarning?: (warning: StackError) => void;
 }

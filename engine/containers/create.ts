@@ -57,7 +57,8 @@ export async function prepare(
   const { config, image, project } = request;
   const id = randomBytes(32).toString('hex');
   const resource = `services.${request.service}`;
-  const all = candidates(host, { config }, request.siblings);
+  const siblings = request.siblings();
+  const all = candidates(host, { config }, siblings);
   const peers = namespacePeers({ config, name: request.name }, all);
   const inherited = volumesFrom(config.volumes_from ?? [], request.name, all);
   const peer = peers.network;
@@ -100,7 +101,7 @@ export async function prepare(
       resource,
     );
     if (!config.network_mode) {
-      record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
+      record.endpoints = networks.allocate({ ...request, id, stack: project.name }, siblings);
     }
     const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
     const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });

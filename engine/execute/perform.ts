@@ -4,9 +4,11 @@ import type { Emit } from '../../schemas/events.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Operation, Plan } from '../../schemas/plan.ts';
 import type { Project } from '../../schemas/project.ts';
+import { aborted } from './aborted.ts';
 import { awaitCondition } from './condition.ts';
 import type { Effects } from './effects.ts';
 import { runInitHooks } from './init-hooks.ts';
+import { monitorBatch } from './rolling.ts';
 import type { Journal, World } from './world.ts';
 
 export interface Performing {
@@ -16,12 +18,17 @@ export interface Performing {
   world: World;
   journal: Journal;
   emit: Emit;
+  /** Ends the run: the user's, or another step's failure. */
   signal: AbortSignal;
+  /** The user's alone. */
+  interrupted?: AbortSignal | undefined;
   waitTimeoutMs?: number | undefined;
   /** Found once a name. */
   images: Map<string, StoredImage>;
   /** Init containers at work, by service or container. */
   hooks: Map<string, Promise<void>>;
+  /** Containers of updates that did not hold, by service. */
+  failedReplicas: Map<string, number>;
 }
 
 export type Creation = Of<'container.create'>;
@@ -100,6 +107,8 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       );
       return;
     }
+    case 'update.monitor':
+      return monitorBatch(run, operation);
     case 'stray.remove':
       await effects.strays.remove(plan.stack, operation.stray);
   }
@@ -135,7 +144,8 @@ async function create(run: Performing, operation: Creation): Promise<ContainerRe
     const record = world.networks.get(project.networks[key]?.name ?? '');
     if (record) networks.set(key, record);
   }
-  const siblings = [...world.containers.values()].filter(({ id }) => id !== replaces?.id);
+  // What is stopped leaves its addresses to its successor.
+  const siblings = () => [...world.containers.values()].filter(({ id }) => operation.isBeside || id !== replaces?.id);
   const record: ContainerRecord = await effects.containers.create({
     project,
     service,
@@ -170,8 +180,7 @@ async function imageOf({ images, effects }: Performing, name: string, platform?:
 function unlessAborted(work: Promise<unknown>, { signal, plan }: Performing): Promise<unknown> {
   if (signal.aborted || (plan.action !== 'down' && plan.action !== 'stop')) return work;
   return new Promise((resolve, reject) => {
-    const interrupt = () => reject(signal.reason);
-    signal.addEventListener('abort', interrupt, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', interrupt));
+    aborted(signal).then(() => reject(signal.reason));
+    work.then(resolve, reject);
   });
 }

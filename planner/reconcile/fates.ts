@@ -226,7 +226,7 @@ function restartCause(scope: Scope, instance: Instance, decided: Map<string, Ins
   return '';
 }
 
-function isAwaitedJob({ project, graph }: Scope, service: string): boolean {
+export function isAwaitedJob({ project, graph }: Scope, service: string): boolean {
   return graph.dependents
     .get(service)!
     .some((name) => project.services[name]!.depends_on?.[service]?.condition === 'service_completed_successfully');

@@ -8,17 +8,20 @@ import { type Builder, isUp } from './builder.ts';
 import { type Scope, upFates } from './fates.ts';
 import type { Instance } from './instances.ts';
 import { imageOf, networkKeys, pullPolicy, volumeKeys } from './resources.ts';
+import { readRolling } from './rolling.ts';
 import { Steps } from './steps.ts';
 
 /** `oneOff`: a container to make beside those of the services, and not to start. */
-export function planUp(scope: Scope, plan: Builder, oneOff?: Instance): void {
+export function planUp(scope: Scope, plan: Builder, warnings: string[], oneOff?: Instance): void {
+  // A mistake in it is told by the first up, not by the first update.
+  for (const name of scope.selection.active) readRolling(name, scope.project.services[name]!);
   const fates = upFates(scope);
   const instances = [...fates.values()].flat();
   if (oneOff) instances.push(oneOff);
   const pulls = addPulls(scope, plan, instances);
   const networks = addNetworks(scope, plan, instances);
   const volumes = addVolumes(scope, plan, instances);
-  const steps = new Steps(scope, plan, fates);
+  const steps = new Steps(scope, plan, fates, warnings);
   for (const instance of instances) {
     const { config } = instance;
     const needs = [
