@@ -370,7 +370,7 @@ test('volumes made for a container that is taken back go with it, those handed o
     const removed: [string, boolean | undefined][] = [];
     const { remove } = memory.effects.containers;
     memory.effects.containers.remove = async (record, options) => {
-      removed.push([record.config.user ?? 'old', options?.removeAnonymousVolumes]);
+      if (record.service === 'db') removed.push([record.config.user ?? 'old', options?.removeAnonymousVolumes]);
       await remove(record, options);
     };
     const changed = structuredClone(chain);

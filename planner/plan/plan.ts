@@ -34,7 +34,7 @@ export function planJson(plan: Plan): object {
   const operations = plan.operations.map((operation) => {
     const { id, kind, resource, cause, needs } = operation;
     const changed = 'changed' in operation ? { changed: operation.changed } : {};
-    return { id, kind, resource, cause, ...changed, cost: costOf(operation), needs };
+    return { id, kind, resource, cause, ...changed, cost: costOf(operation, plan.operations), needs };
   });
   return { stack, action, operations, orphans, warnings };
 }
@@ -63,7 +63,7 @@ function planLines(plan: Plan): Line[] {
 function linesOf(group: Operation[]): Line[] {
   const has = (kind: Operation['kind']) => group.find((operation) => operation.kind === kind);
   const line = (sign: Sign, verb: string, of: Operation, paid: Operation[] = [of]): Line => {
-    return { sign, verb, text: `${verb} ${of.resource}`, cause: of.cause, cost: costText(paid) };
+    return { sign, verb, text: `${verb} ${of.resource}`, cause: of.cause, cost: costText(paid, group) };
   };
   const [first] = group;
   switch (first!.kind) {

@@ -69,10 +69,10 @@ test('start-first, going back possible to the end', () => {
 
 test('as text', () => {
   expect(planText(replan({ parallelism: 2, order: 'start-first' }))).toMatchInlineSnapshot(`
-    "~ recreate container demo-web-1               because services.web.user: (none) → "nobody"
-    ~ recreate container demo-web-2               because services.web.user: (none) → "nobody"
+    "~ recreate container demo-web-1               because services.web.user: (none) → "nobody"  (loses its writable layer)
+    ~ recreate container demo-web-2               because services.web.user: (none) → "nobody"  (loses its writable layer)
       watch batch 1 of 2: demo-web-1, demo-web-2  because the old ones stay until it holds
-    ~ recreate container demo-web-3               because services.web.user: (none) → "nobody"
+    ~ recreate container demo-web-3               because services.web.user: (none) → "nobody"  (loses its writable layer)
       watch batch 2 of 2: demo-web-3              because the old ones stay until it holds
     Plan: 3 to recreate."
   `);
