@@ -53,7 +53,7 @@ export function restartOf(service: Service): MonitorSettings['restart'] {
   if (!deploy) return { policy: 'no', limit: 0, delayMs };
   const condition = deploy.condition ?? 'any';
   return {
-    policy: condition === 'none' ? 'no' : condition === 'on-failure' ? 'on-failure' : 'always',
+    policy: condition === 'none' || condition === 'no' ? 'no' : condition === 'on-failure' ? 'on-failure' : 'always',
     limit: deploy.max_attempts ?? 0,
     delayMs: fromText(deploy.delay) || delayMs,
   };

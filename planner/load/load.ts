@@ -31,7 +31,7 @@ import { expand, variableIn } from './template.ts';
 import { warn } from './warn.ts';
 
 export type { Skip } from './assemble.ts';
-export { canonical } from './canonical.ts';
+export { canonical, canonicalJson } from './canonical.ts';
 export type { Io } from './discover.ts';
 
 export interface LoadRequest {
@@ -137,10 +137,20 @@ function projectName(
   const given = request.projectName || environment.COMPOSE_PROJECT_NAME;
   if (given) return { name: given };
   const roots = files.flatMap((file) => readDocuments(session, file)).map((document) => document.root);
+  const basename = normaliseProjectName(posix.basename(directory));
   const root = roots.findLast((candidate) => typeof candidate.name === 'string' && candidate.name !== '');
-  if (root === undefined) return { name: normaliseProjectName(posix.basename(directory)) };
+  if (root === undefined) return { name: basename };
   const { value } = expand(root.name as string, (variable) => variableIn(environment, variable));
-  return { name: value, where: positionOf(session.places.get(root, 'name')) };
+  const where = positionOf(session.places.get(root, 'name'));
+  const name = normaliseProjectName(value);
+  if (name !== value && value !== '') {
+    session.problems.warn('config.surprise', {
+      message: `name: the project is called ${JSON.stringify(name || basename)}, not ${JSON.stringify(value)}`,
+      hint: 'A project name is made of lower-case letters, digits, hyphens and underscores.',
+      where,
+    });
+  }
+  return { name: name || basename, where };
 }
 
 function splitList(written: string | undefined, separator: string): string[] {

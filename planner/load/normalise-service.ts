@@ -62,7 +62,7 @@ const networks = named(
 );
 
 const healthcheck = record({
-  disable: (spot) => flag(spot) || undefined,
+  disable: flag,
   interval: duration,
   timeout: duration,
   start_period: duration,
@@ -78,6 +78,14 @@ const healthcheck = record({
     return test;
   },
 });
+
+/** `dns: ${DNS}` without a value is no server. */
+const servers: Converter = (spot) => {
+  if (spot.value === '') return [];
+  if (!Array.isArray(spot.value)) return uniqueTexts(spot);
+  const seen = new Set<unknown>(['']);
+  return collect(spot, (item) => [text(item)].filter((server) => !seen.has(server) && seen.add(server)));
+};
 
 const envFile: Converter = (spot) => {
   if (spot.value === null) return undefined;
@@ -131,7 +139,8 @@ const restart: Converter = (spot) => {
 
 const restartCondition: Converter = (spot) => {
   const written = String(spot.value);
-  if (['none', 'on-failure', 'any'].includes(written)) return written;
+  // The words of `restart` are none of the specification's; docker compose takes them all the same.
+  if (['none', 'on-failure', 'any', 'no', 'unless-stopped', 'always'].includes(written)) return written;
   return spot.fail(`${JSON.stringify(written)} is no condition`, 'Write none, on-failure or any.');
 };
 
@@ -167,7 +176,7 @@ const table: Record<string, Converter> = {
   develop,
   device_cgroup_rules: texts,
   devices,
-  dns: uniqueTexts,
+  dns: servers,
   dns_opt: uniqueTexts,
   dns_search: uniqueTexts,
   entrypoint: command,
