@@ -33,6 +33,9 @@ export function completeService(service: Service, directory: string, places: Pla
     deploy.resources ??= {};
     if (service.scale !== undefined) deploy.replicas ??= service.scale;
   }
+  for (const hook of (service.pre_start ?? []) as Service[]) {
+    if (service.image !== undefined) hook.image ??= service.image;
+  }
   for (const holder of [service, service.build as Service | undefined]) {
     if (Array.isArray(holder?.extra_hosts)) holder.extra_hosts = holder.extra_hosts.toSorted();
   }

@@ -205,6 +205,7 @@ const table: Record<string, Converter> = {
   pids_limit: integer,
   ports,
   post_start: hooks,
+  pre_start: recordList({ command, environment: pairs(null), privileged: flag, per_replica: flag }),
   pre_stop: hooks,
   privileged: flag,
   profiles: uniqueTexts,
