@@ -7,40 +7,41 @@ import type { Places } from './places.ts';
 
 type Service = Record<string, unknown>;
 
-/** Changes `service` in place. `directory` is where a build without a context happens; `isBare` adds nothing. */
+/**
+ * Changes `service` in place. `directory` is where a build without a context happens. `isBare`: only what docker compose
+ * adds with `--no-normalize` too, to attributes that are there.
+ */
 export function completeService(service: Service, directory: string, places: Places, isBare = false): void {
   const build = service.build as Service | undefined;
   const hasDockerfile = build?.dockerfile !== undefined || build?.dockerfile_inline !== undefined;
   omitEmptyOfService(service);
   service.command ??= null;
   service.entrypoint ??= null;
-  if (isBare) return;
-  if (build) {
-    build.context ??= directory;
-    if (!hasDockerfile) build.dockerfile = 'Dockerfile';
-  }
-  const hasNoNetworks = service.networks === undefined || Object.keys(service.networks as object).length === 0;
-  if (service.network_mode === undefined && service.provider === undefined && hasNoNetworks)
-    service.networks = { default: null };
+  if (build) build.context ??= directory;
   for (const port of (service.ports ?? []) as (Record<string, unknown> | string)[]) {
     if (typeof port === 'string') continue;
     port.mode ??= 'ingress';
     port.protocol ??= 'tcp';
   }
-  if (service.deploy) {
-    const deploy = service.deploy as Record<string, unknown>;
+  const deploy = service.deploy as Service | undefined;
+  if (deploy) {
     deploy.placement ??= {};
     deploy.resources ??= {};
-    if (service.scale !== undefined) deploy.replicas ??= service.scale;
   }
-  for (const hook of (service.pre_start ?? []) as Service[]) {
-    if (service.image !== undefined) hook.image ??= service.image;
-  }
-  for (const holder of [service, service.build as Service | undefined]) {
+  for (const holder of [service, build]) {
     if (Array.isArray(holder?.extra_hosts)) holder.extra_hosts = holder.extra_hosts.toSorted();
   }
   for (const device of reservedDevices(service)) {
     if (device.count === undefined && device.device_ids === undefined) device.count = -1;
+  }
+  if (isBare) return;
+  if (build && !hasDockerfile) build.dockerfile = 'Dockerfile';
+  if (deploy && service.scale !== undefined) deploy.replicas ??= service.scale;
+  const hasNoNetworks = service.networks === undefined || Object.keys(service.networks as object).length === 0;
+  if (service.network_mode === undefined && service.provider === undefined && hasNoNetworks)
+    service.networks = { default: null };
+  for (const hook of (service.pre_start ?? []) as Service[]) {
+    if (service.image !== undefined) hook.image ??= service.image;
   }
   for (const { name, restart, attribute } of impliedDependencies(service)) {
     const dependencies = (service.depends_on ?? {}) as Record<string, unknown>;
@@ -101,10 +102,8 @@ export function completeProject(
       if (!keepsUnused && !used[section].has(key)) continue;
       const definition = model[section][key]!;
       omitEmptyOfDefinition(definition);
-      if (!isBare) {
-        definition.name ??= definition.external ? key : `${name}_${key}`;
-        complete(definition);
-      }
+      if (!isBare) definition.name ??= definition.external ? key : `${name}_${key}`;
+      complete(definition);
       result[key] = definition;
       places.set(result, key, places.get(model[section], key));
     }

@@ -235,7 +235,7 @@ function complete(
     }
   }
   for (const service of Object.values({ ...selection.enabled, ...selection.disabled }))
-    completeService(service, directory, places, skip.normalisation);
+    completeService(service, skip.paths ? '.' : directory, places, skip.normalisation);
   if (!skip.consistency && !skip.interpolation) {
     check({ model, enabled: selection.enabled, disabled: selection.disabled, places, problems });
   }
