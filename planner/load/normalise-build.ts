@@ -13,6 +13,7 @@ import {
   texts,
 } from './convert.ts';
 import { extraHosts, grants, ulimits } from './entries.ts';
+import { define } from './read.ts';
 import { type Converter, collect, convertEntries, type Spot } from './spot.ts';
 
 /** A context is a directory, or something a builder fetches: a URL, a git address, `service:`, `docker-image://`. */
@@ -30,7 +31,8 @@ const contexts: Converter = (spot) => {
   if (!byName) return undefined;
   const result: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(byName)) {
-    spot.put(result, name, resolveContext(spot, value));
+    define(result, name, resolveContext(spot, value));
+    spot.setting.places.set(result, name, spot.setting.places.get(byName, name));
   }
   return result;
 };
