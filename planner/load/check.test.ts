@@ -38,9 +38,9 @@ test.each<[written: string, message: string, column: number, other?: number]>([
   [
     'build: {additional_contexts: {q: "service:b"}}',
     'services.a.build.additional_contexts.q: service b is not built',
-    47,
+    50,
   ],
-  ['build: {additional_contexts: {q: "service:z"}}', 'services.a.build.additional_contexts.q: no service z', 47],
+  ['build: {additional_contexts: {q: "service:z"}}', 'services.a.build.additional_contexts.q: no service z', 50],
   ['models: [m]', 'services.a.models.m: model m is not defined', 26],
   [
     'depends_on: {gone: {condition: service_started, required: false}}',
