@@ -154,9 +154,9 @@ async function document(context: Context, project: Project, flags: Flags): Promi
     shown = await withDigests(context, project);
     if (flags.lockImageDigests) return flags.format === 'json' ? toJson(imagesOnly(shown)) : toYaml(imagesOnly(shown));
   }
-  const { canonical, canonicalJson } = await import('../planner/load/canonical.ts');
+  const { canonicalJson, canonicalYaml } = await import('../planner/load/canonical.ts');
   if (flags.format === 'json') return toJson(canonicalJson(shown, !flags.interpolate));
-  return toYaml({ name: project.name, ...canonical(shown, !flags.interpolate) });
+  return toYaml(canonicalYaml(shown, !flags.interpolate));
 }
 
 function toJson(value: unknown): string {

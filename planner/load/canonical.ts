@@ -21,6 +21,27 @@ export function canonicalJson(project: Project, isTemplate = false): Record<stri
   return result;
 }
 
+/** The same as docker compose has it in YAML, its name first: nothing stands there for what is not said. */
+export function canonicalYaml(project: Project, isTemplate = false): Record<string, unknown> {
+  const whole = canonical(project, isTemplate);
+  for (const service of holders(whole.services)) {
+    for (const key of ['command', 'entrypoint']) if (service[key] === null) delete service[key];
+    for (const deploy of holders([service.deploy])) dropHollow(deploy, ['placement', 'resources']);
+  }
+  for (const network of holders(whole.networks)) dropHollow(network, ['ipam']);
+  return { name: whole.name, ...whole };
+}
+
+type Mapping = Record<string, unknown>;
+
+function holders(section: unknown): Mapping[] {
+  return Object.values((section ?? {}) as object).filter((item) => typeof item === 'object' && item !== null);
+}
+
+function dropHollow(holder: Mapping, keys: string[]): void {
+  for (const key of keys) if (holder[key] && Object.keys(holder[key]).length === 0) delete holder[key];
+}
+
 function withoutEmptyLists(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.length === 0 ? null : value.map(withoutEmptyLists);

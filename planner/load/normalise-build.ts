@@ -37,10 +37,15 @@ const contexts: Converter = (spot) => {
   return result;
 };
 
-const ssh: Converter = (spot) => {
-  if (Array.isArray(spot.value)) return texts(spot);
-  return collect(spot, (item) => [item.value === null ? item.key : `${item.key}=${formatScalar(item.value)}`]);
-};
+/** `default`, or `ID=PATH` of a key or an agent's socket. */
+const ssh: Converter = (spot) =>
+  collect(spot, (item) => {
+    const isListed = Array.isArray(spot.value);
+    const found = isListed ? /^([^=]*)=(.*)$/s.exec(formatScalar(item.value)) : undefined;
+    const id = isListed ? (found?.[1] ?? formatScalar(item.value)) : item.key;
+    const written = isListed ? found?.[2] : formatScalar(item.value);
+    return [written ? `${id}=${absolutePath(item, written)}` : id];
+  });
 
 export const build: Converter = (spot) => {
   if (typeof spot.value === 'string') return { context: context(spot) };

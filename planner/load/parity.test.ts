@@ -19,6 +19,16 @@ test.each<[written: string, key: string, value: unknown]>([
     'build',
     { context: '/p', dockerfile: 'Dockerfile', extra_hosts: ['a=2.2.2.2', 'b=1.1.1.1'] },
   ],
+  [
+    'build: {context: ., ssh: [default, k=./key, a=/abs]}',
+    'build',
+    { context: '/p', dockerfile: 'Dockerfile', ssh: ['default', 'k=/p/key', 'a=/abs'] },
+  ],
+  [
+    'build: {context: ., ssh: {default: , k: ./key}}',
+    'build',
+    { context: '/p', dockerfile: 'Dockerfile', ssh: ['default', 'k=/p/key'] },
+  ],
   ['dns: ""', 'dns', undefined],
   ['dns: [1.1.1.1, ""]', 'dns', ['1.1.1.1']],
   ['logging: {}', 'logging', {}],
