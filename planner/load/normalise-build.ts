@@ -76,6 +76,6 @@ export const develop: Converter = record({
     ignore: texts,
     include: texts,
     initial_sync: flag,
-    exec: record({ command, privileged: flag }),
+    exec: record({ command, environment: pairs(null), privileged: flag }),
   }),
 });
