@@ -50,7 +50,9 @@ function cost(command: string[], directory: string): Cost {
 const temporary = mkdtempSync(join(tmpdir(), 'stack-bench-load-'));
 try {
   const start = cost([process.execPath, '-e', '0'], temporary);
-  console.log(`the start of Node: ${start.passed.toFixed(0)} ms, of which processor ${start.processor.toFixed(0)} ms\n`);
+  console.log(
+    `the start of Node: ${start.passed.toFixed(0)} ms, of which processor ${start.processor.toFixed(0)} ms\n`,
+  );
   console.log('services  edges  command    beyond it  processor  for each service');
   for (const size of options.sizes.split(',').map(Number)) {
     const directory = join(temporary, String(size));
@@ -59,7 +61,9 @@ try {
     writeFileSync(join(directory, 'compose.yaml'), text);
     for (const command of ['config', 'plan']) {
       const { passed, processor } = cost([stack, command], directory);
-      const beyond = [passed - start.passed, processor - start.processor].map((ms) => `${ms.toFixed(0)} ms`.padStart(9));
+      const beyond = [passed - start.passed, processor - start.processor].map((ms) =>
+        `${ms.toFixed(0)} ms`.padStart(9),
+      );
       const each = `${((processor - start.processor) / size).toFixed(2)} ms`.padStart(16);
       const row = [String(size).padStart(8), String(edges).padStart(5), command.padEnd(9), ...beyond, each];
       console.log(row.join('  '));

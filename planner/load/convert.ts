@@ -85,7 +85,7 @@ export const command: Converter = (spot) => {
   if (spot.setting.keepsVariables && hasVariable(spot.value)) return spot.value;
   const text = String(spot.value);
   const split = splitCommand(text);
-  if (!split) return spot.fail('a quote is not closed');
+  if (!split) return spot.fail('a quote is not closed', 'Close it, or write the command as a list.');
   if (split.endsAt !== undefined) {
     const operator = /^(?:&&|\|\||.)/.exec(text.slice(split.endsAt))![0];
     spot.warn(

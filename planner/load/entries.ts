@@ -35,7 +35,8 @@ export function grants(directory?: string): Converter {
       : collect(spot, (item) => {
           const value: Record<string, unknown> =
             typeof item.value === 'string' ? { source: item.value } : convertEntries(item, { mode: fileMode });
-          if (!value.source) return [item.fail('the attribute source is missing')];
+          if (!value.source)
+            return [item.fail('the attribute source is missing', 'Add source: the name below configs or secrets.')];
           return [directory && !('target' in value) ? { ...value, target: `${directory}/${value.source}` } : value];
         });
 }

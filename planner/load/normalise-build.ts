@@ -38,14 +38,16 @@ const contexts: Converter = (spot) => {
 };
 
 /** `default`, or `ID=PATH` of a key or an agent's socket. */
-const ssh: Converter = (spot) =>
-  collect(spot, (item) => {
+const ssh: Converter = (spot) => {
+  const list = collect(spot, (item) => {
     const isListed = Array.isArray(spot.value);
     const found = isListed ? /^([^=]*)=(.*)$/s.exec(formatScalar(item.value)) : undefined;
     const id = isListed ? (found?.[1] ?? formatScalar(item.value)) : item.key;
     const written = isListed ? found?.[2] : formatScalar(item.value);
     return [written ? `${id}=${absolutePath(item, written)}` : id];
   });
+  return Array.isArray(spot.value) ? list : list.toSorted();
+};
 
 export const build: Converter = (spot) => {
   if (typeof spot.value === 'string') return { context: context(spot) };

@@ -169,6 +169,8 @@ test.each([
   ['ports: ["300.1.1.1:80:80"]', '"300.1.1.1:80:80": 300.1.1.1 is no IP address'],
   ['ports: [{published: 80}]', 'the attribute target is missing'],
   ['expose: [x]', '"x" is no port'],
+  ['ports: ["80:80:80:80"]', '80:80 is no IP address'],
+  ['ports: ["[1::2::3]:1:1"]', '1::2::3 is no IP address'],
   ['volumes: ["a:b:c:d"]', '"a:b:c:d" is no mount'],
   ['volumes: ["data:rel"]', 'the target "rel" is no absolute path'],
   ['volumes: [{target: /x}]', 'the attribute type is missing'],
