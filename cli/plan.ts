@@ -1,6 +1,7 @@
 import { planJson, planText } from '../planner/plan/plan.ts';
 import { given } from './apply.ts';
 import { define } from './command.ts';
+import { removesOrphans } from './orphans.ts';
 import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
 import { scale } from './up.ts';
@@ -32,7 +33,8 @@ export const plan = define<Flags>({
     const { emit, close } = renderer(context);
     const { project, disabled } = await loadSupported(context, emit, services);
     const engine = await context.engine();
-    const { forceRecreate, removeOrphans } = flags;
+    const { forceRecreate } = flags;
+    const removeOrphans = removesOrphans(flags, context);
     const made = await engine.plan(
       project,
       given({

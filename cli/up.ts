@@ -4,6 +4,7 @@ import { StackError } from '../schemas/errors.ts';
 import { apply, given, timeoutMs } from './apply.ts';
 import { collect, define, refuse } from './command.ts';
 import { checkServices } from './containers.ts';
+import { removesOrphans } from './orphans.ts';
 import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
 
@@ -93,7 +94,7 @@ export const up = define<UpFlags>({
       noRecreate: !flags.recreate,
       forceRecreate: flags.forceRecreate,
       alwaysRecreateDeps: flags.alwaysRecreateDeps,
-      removeOrphans: flags.removeOrphans,
+      removeOrphans: removesOrphans(flags, context),
       renewAnonVolumes: flags.renewAnonVolumes,
       scale: flags.scale,
       pull: flags.pull,

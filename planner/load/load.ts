@@ -20,7 +20,14 @@ import type { Project, Service } from '../../schemas/project.ts';
 import { assemble, readDocuments, type Session, type Skip, shown } from './assemble.ts';
 import { check } from './check.ts';
 import { completeProject, completeService } from './defaults.ts';
-import { checkProjectName, findStandardFiles, type Io, normaliseProjectName, readEnvironment } from './discover.ts';
+import {
+  checkProjectName,
+  findStandardFiles,
+  type Io,
+  isTrue,
+  normaliseProjectName,
+  readEnvironment,
+} from './discover.ts';
 import { resolveEnvironment } from './environment.ts';
 import { dropRepeated } from './merge.ts';
 import type { Model } from './normalise.ts';
@@ -175,10 +182,11 @@ function discover(request: LoadRequest, show: (path: string) => string): Discove
   };
   const named = (request.files ?? []).map(absolute);
   const ownEnvFiles = request.envFiles ?? splitList(request.environment.COMPOSE_ENV_FILES, ',');
+  const isDisabled = isTrue(request.environment.COMPOSE_DISABLE_ENV_FILE);
   const env = (directory: string) =>
     ownEnvFiles.length > 0
       ? readEnvironment(request.environment, ownEnvFiles.map(absolute), true, io, show)
-      : readEnvironment(request.environment, [posix.join(directory, '.env')], false, io, show);
+      : readEnvironment(request.environment, isDisabled ? [] : [posix.join(directory, '.env')], false, io, show);
 
   let files: string[] | undefined = named.length > 0 ? named : undefined;
   let environment = env(files ? directoryOf(files) : absolute(request.projectDirectory ?? workingDir));
