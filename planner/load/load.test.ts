@@ -45,6 +45,25 @@ test('a cycle is told with its path', () => {
   );
 });
 
+test('what is nested or chained without end is refused, and soon', () => {
+  const nested = `${'${A:-'.repeat(20_000)}${'}'.repeat(20_000)}`;
+  const chain = Array.from({ length: 3000 }, (_, index) => `  s${index}: {extends: s${index + 1}}\n`).join('');
+  for (const [text, message] of [
+    [`services: {a: {image: "${nested}"}}\n`, 'more than 100 deep'],
+    [`services:\n${chain}  s3000: {image: x}\n`, 'more than 500 services extend one another'],
+  ] as const) {
+    const start = performance.now();
+    expect(messages(loadFiles({ 'compose.yaml': text })).join('\n')).toContain(message);
+    expect(performance.now() - start).toBeLessThan(10_000);
+  }
+});
+
+test('a service that extends one that extends one is resolved once each', () => {
+  const chain = Array.from({ length: 400 }, (_, index) => `  s${400 - index}: {extends: s${399 - index}}\n`).join('');
+  const { services } = loadText(`services:\n${chain}  s0: {image: x, labels: [l=1]}\n`).project;
+  expect(services.s400).toEqual(services.s0);
+});
+
 test('loading does not depend on the order of keys', () => {
   const one = 'services:\n  a: {image: x, tty: true}\n  b: {image: y}\n';
   const two = 'services:\n  b: {image: y}\n  a: {tty: true, image: x}\n';
