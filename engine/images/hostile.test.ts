@@ -50,7 +50,7 @@ test.runIf(isRoot).each(refused)('%s is refused as %s', async (_, code, layer) =
 });
 
 test.runIf(isRoot).each(harmless)('%s does no harm', async (_, layer, check) => {
-  check(await load(makeImage([layer(outside)])));
+  check(await load(makeImage([layer(outside)])), outside);
   await expectIntact();
 });
 
