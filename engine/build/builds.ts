@@ -1,6 +1,5 @@
 /** Builds of the stack file's services: from a `build` section to an image of the store. */
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildGraph, BuildSettings } from '../../schemas/build.ts';
 import { type Result, StackError } from '../../schemas/errors.ts';
@@ -71,14 +70,17 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
   /** One for all builds at work: each network takes a subnet, of which a machine has some thirty. */
   let shared: { session: BuildSession; users: number; begunAt: string } | undefined;
   function joinSession(): BuildSession {
-    shared ??= { session: new BuildSession(host, networks), users: 0, begunAt: new Date().toISOString() };
+    shared ??= {
+      session: new BuildSession(host, networks, join(folder, 'fetched')),
+      users: 0,
+      begunAt: new Date().toISOString(),
+    };
     shared.users++;
     return shared.session;
   }
   async function leaveSession(session: BuildSession): Promise<void> {
     if (--shared!.users > 0) return;
     shared = undefined;
-    rmSync(join(folder, 'fetched', session.name), { recursive: true, force: true });
     await session[Symbol.asyncDispose]();
   }
 
@@ -89,10 +91,15 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     await using stack = new AsyncDisposableStack();
     const session = joinSession();
     stack.defer(() => leaveSession(session));
-    const fetched = join(folder, 'fetched', session.name, randomBytes(4).toString('hex'));
-    mkdirSync(fetched, { recursive: true, mode: 0o700 });
-    stack.defer(() => rmSync(fetched, { recursive: true, force: true }));
-    using sources = new Sources(host.kernel.filesystem, records, fetched, signal);
+    let fetched: string | undefined;
+    const makeFetched = () => {
+      fetched ??= mkdtempSync(join(session.fetched, 'of-'));
+      return fetched;
+    };
+    stack.defer(() => {
+      if (fetched) rmSync(fetched, { recursive: true, force: true });
+    });
+    using sources = new Sources(host.kernel.filesystem, records, makeFetched, signal);
     const world = new World({ images, lease, sources, host });
     return await work({ lease, records, session, sources, world });
   }
@@ -127,7 +134,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           begunAt: shared!.begunAt,
           warn,
         };
-        const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
+        using solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
         const [tree] = await solver.solve([result.vertex]);
         const image = await exportImage({
           store,

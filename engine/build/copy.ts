@@ -1,5 +1,4 @@
 /** COPY and ADD: files put on top of a tree. */
-import { createHash } from 'node:crypto';
 import { closeSync, constants, writeSync } from 'node:fs';
 import type { CopyOperation } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -7,7 +6,7 @@ import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
 import { changeMode } from './mode.ts';
 import { clear, copyEntry, kindAt, type Override, openDirectory, setMetadata } from './place.ts';
 import { resolvePath } from './resolve.ts';
-import { digestItem, type Item, type Source, select, visitItem } from './select.ts';
+import { type Item, type Source, select, visitItem } from './select.ts';
 import { type Found, paced } from './walk.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
@@ -34,16 +33,6 @@ export function selectAll(
       unpack: source.unpack,
     }));
   });
-}
-
-/** What of the sources decides the outcome. */
-export async function digestOf(verbs: FilesystemVerbs, selected: Selected[], signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  for (const one of selected) {
-    if (one.type === 'inline') hash.update(`inline\0${one.name}\0${one.content}\0`);
-    else await digestItem(verbs, one.item, hash, signal);
-  }
-  return hash.digest('hex');
 }
 
 export interface Copying {

@@ -21,8 +21,6 @@ export class NewLayer implements Disposable {
   readonly name = `.new-${randomBytes(8).toString('hex')}`;
   readonly #lock: Fd;
   #isPublished = false;
-  /** Of directories beside it that have no name of their own. */
-  count = 0;
   /** Absolute. What the layer will hold lies in `upper`; everything else here goes. */
   readonly directory: string;
   readonly upper: string;

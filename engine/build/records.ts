@@ -65,6 +65,25 @@ export class Records {
     write(join(this.#folder, 'blobs', `${diffId.replace(':', '-')}.json`), blob);
   }
 
+  /** Digest of what a step found in a tree. @param question all that decides it, the tree's chain id included. */
+  found(question: string): string | undefined {
+    const digest = read<{ digest: unknown }>(this.#found(question))?.digest;
+    return typeof digest === 'string' && /^[0-9a-f]{64}$/.test(digest) ? digest : undefined;
+  }
+
+  /** @param answer `chain`: the tree's, in hex; once the store has it no more, the answer is of no use. */
+  keepFound(question: string, answer: { chain: string; digest: string }): void {
+    try {
+      write(this.#found(question), answer);
+    } catch {
+      // On a full disk the tree is looked at again next time.
+    }
+  }
+
+  #found(question: string): string {
+    return join(this.#folder, 'found', `${createHash('sha256').update(question).digest('hex')}.json`);
+  }
+
   /** Digests of the files of a directory of the machine. */
   digests(location: string): FileDigests {
     const name = createHash('sha256').update(location).digest('hex').slice(0, 32);

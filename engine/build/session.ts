@@ -1,4 +1,4 @@
-/** What the RUN steps of one build share: a network, made when the first of them needs it, gone with the build. */
+/** What the RUN steps of one build share: a folder and a network, each made when the first of them needs it, gone with the build. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -22,31 +22,56 @@ export interface StepNetwork {
 }
 
 export class BuildSession implements AsyncDisposable {
-  /** Stands for a stack in the kernel's own names: cgroups, bridge, rules. */
-  readonly name: string;
-  /** Volatile files of the build: secrets, sockets, /etc/hosts. Root's alone. */
-  readonly run: string;
-  /** For trees that have nothing. */
-  readonly emptyDirectory: string;
   readonly #host: Host;
   readonly #networks: () => Promise<Networks>;
-  readonly #lock: Fd;
+  readonly #fetched: string;
   readonly #members = new Map<string, Member>();
+  #folder: { name: string; path: string; lock: Fd } | undefined;
   #network: Promise<NetworkRecord> | undefined;
 
-  constructor(host: Host, networks: () => Promise<Networks>) {
+  /** @param fetched where the folders lie of what builds fetch. */
+  constructor(host: Host, networks: () => Promise<Networks>, fetched: string) {
     this.#host = host;
     this.#networks = networks;
-    this.name = prefix + randomBytes(4).toString('hex');
-    this.run = join(host.layout.run, 'builds', this.name);
-    mkdirSync(dirname(this.run), { recursive: true, mode: 0o700 });
+    this.#fetched = fetched;
+  }
+
+  /** Stands for a stack in the kernel's own names: cgroups, bridge, rules. */
+  get name(): string {
+    return this.#open().name;
+  }
+
+  /** Volatile files of the build: secrets, sockets, /etc/hosts. Root's alone. */
+  get run(): string {
+    return this.#open().path;
+  }
+
+  /** For trees that have nothing. */
+  get emptyDirectory(): string {
+    const path = join(this.run, 'empty');
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    return path;
+  }
+
+  #open() {
+    if (this.#folder) return this.#folder;
+    const name = prefix + randomBytes(4).toString('hex');
+    const path = join(this.#host.layout.run, 'builds', name);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     // The folder itself is the lock: however early this process is killed, a sweep can tell that it is nobody's.
-    this.#lock = makeLocked(host.kernel.filesystem, this.run, () => {
-      mkdirSync(this.run, { mode: 0o700 });
-      return openSync(this.run, constants.O_DIRECTORY);
+    const lock = makeLocked(this.#host.kernel.filesystem, path, () => {
+      mkdirSync(path, { mode: 0o700 });
+      return openSync(path, constants.O_DIRECTORY);
     });
-    this.emptyDirectory = join(this.run, 'empty');
-    mkdirSync(this.emptyDirectory, { mode: 0o755 });
+    this.#folder = { name, path, lock };
+    return this.#folder;
+  }
+
+  /** Folder for what builds fetch. */
+  get fetched(): string {
+    const path = join(this.#fetched, this.name);
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return path;
   }
 
   /**
@@ -105,9 +130,12 @@ export class BuildSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#folder) return;
+    const { name, lock } = this.#folder;
     await this.#network?.catch(() => {});
-    await discard(this.#host, this.#networks, this.name);
-    closeSync(this.#lock);
+    rmSync(join(this.#fetched, name), { recursive: true, force: true });
+    await discard(this.#host, this.#networks, name);
+    closeSync(lock);
   }
 }
 

@@ -2,34 +2,18 @@
  * Carries out a graph: every vertex once, as soon as what it reads is there. A step whose key is known is not run: its
  * layers are in the store.
  */
-import { createHash } from 'node:crypto';
-import { closeSync, constants, openSync } from 'node:fs';
-import type {
-  CopyOperation,
-  ImageOperation,
-  MkdirOperation,
-  RunOperation,
-  Vertex,
-  VertexId,
-} from '../../schemas/build.ts';
+import type { ImageOperation, Vertex, VertexId } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { StepRecord } from '../images/build-cache.ts';
 import { chainIds } from '../images/layer.ts';
-import { imageAccounts, resolveUser } from '../runtime/users.ts';
-import { copyContext, mountedPath } from './context-copy.ts';
-import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './copy.ts';
-import { exited, located } from './failure.ts';
-import { copyKey, mkdirKey, runKey } from './key.ts';
+import { located } from './failure.ts';
 import { readCache, type SolvedStep } from './local-cache.ts';
-import { diffIdOf, NewLayer } from './new-layer.ts';
-import { packedDiffId } from './pack.ts';
-import { digestItem, type Item, type Source, select } from './select.ts';
-import type { Solving, Work } from './solving.ts';
-import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
+import { NewLayer } from './new-layer.ts';
+import type { Solving } from './solving.ts';
+import { Steps } from './steps.ts';
+import { chainOf, emptyTree, isPresent, type Tree } from './tree.ts';
 
-export class Solver {
-  /** Chain ids, in hex, of the layers that were made. */
-  readonly made = new Set<string>();
+export class Solver implements Disposable {
   /** By key. */
   readonly steps = new Map<string, SolvedStep>();
   readonly #solving: Solving;
@@ -37,10 +21,17 @@ export class Solver {
   readonly #created = new Map<VertexId, string>();
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #work: Steps;
 
   constructor(solving: Solving) {
     this.#solving = solving;
     this.#signal = AbortSignal.any([solving.signal, this.#stop.signal]);
+    this.#work = new Steps(solving, (id) => this.tree(id), this.#signal);
+  }
+
+  /** Chain ids, in hex, of the layers that were made. */
+  get made(): Set<string> {
+    return this.#work.made;
   }
 
   /** The first failure ends everything else. @throws a StackError; what had begun has ended then. */
@@ -101,7 +92,7 @@ export class Solver {
     const ms = () => Math.round(performance.now() - begun);
     try {
       this.#signal.throwIfAborted();
-      using work = await this.#prepare(vertex, base);
+      const work = await this.#work.prepare(vertex, base);
       using _turn = await this.#solving.turns.take(work.key, this.#signal);
       const found = await this.#found(work.key, base, vertex.ignoreCache === true);
       const record = found ?? { diffIds: (await work.run()).diffIds, createdAt: new Date().toISOString() };
@@ -132,152 +123,6 @@ export class Solver {
     return isPresent(this.#solving.store, tree);
   }
 
-  async #prepare(vertex: Vertex, base: Tree): Promise<Work> {
-    const { epoch } = this.#solving;
-    const { operation } = vertex;
-    if (operation.kind === 'copy') return this.#prepareCopy(vertex as Vertex<CopyOperation>, base);
-    if (operation.kind === 'run') return this.#prepareRun(vertex as Vertex<RunOperation>, base);
-    const mkdir = operation as MkdirOperation;
-    return {
-      key: mkdirKey(mkdir, chainOf(base), epoch),
-      run: () =>
-        this.#layer(vertex, base, (layer) =>
-          this.#into(layer, base, { destination: mkdir.path, chown: mkdir.owner }, (copying) => {
-            closeSync(makeDirectories(copying, mkdir.path, mkdir.mode));
-          }),
-        ),
-      [Symbol.dispose]() {},
-    };
-  }
-
-  async #prepareCopy(vertex: Vertex<CopyOperation>, base: Tree): Promise<Work> {
-    const { host, epoch } = this.#solving;
-    const { operation, inputs } = vertex;
-    const stack = new DisposableStack();
-    try {
-      const used = operation.sources.flatMap((source) => (source.type === 'input' ? [source.input] : []));
-      const opened = new Map<number, Source>();
-      for (const input of new Set(used)) opened.set(input, await this.#source(inputs[input]!, stack));
-      const selected = selectAll(host.kernel.filesystem, operation, (input) => opened.get(input)!);
-      return {
-        key: copyKey(operation, chainOf(base), await digestOf(host.kernel.filesystem, selected, this.#signal), epoch),
-        run: () =>
-          this.#layer(vertex, base, (layer) =>
-            this.#into(layer, base, operation, (copying) => copyAll(copying, selected)),
-          ),
-        [Symbol.dispose]: () => stack.dispose(),
-      };
-    } catch (error) {
-      stack.dispose();
-      throw error;
-    }
-  }
-
-  async #prepareRun(vertex: Vertex<RunOperation>, base: Tree): Promise<Work> {
-    const { operation, inputs } = vertex;
-    const digests: (string | undefined)[] = [];
-    for (const mount of operation.mounts) digests.push(await this.#mounted(vertex, mount));
-    return {
-      key: runKey(operation, chainOf(base), digests, this.#solving.epoch),
-      run: () => this.#layer(vertex, base, (layer) => this.#run(vertex, base, layer, inputs)),
-      [Symbol.dispose]() {},
-    };
-  }
-
-  /** What a mount reads, as a digest. */
-  async #mounted(vertex: Vertex<RunOperation>, mount: RunOperation['mounts'][number]): Promise<string | undefined> {
-    if (!('input' in mount) || mount.input === undefined) return undefined;
-    const { host } = this.#solving;
-    using stack = new DisposableStack();
-    const source = await this.#source(vertex.inputs[mount.input]!, stack);
-    const wanted = { ...mountedPath(mount.source), input: mount.input };
-    const hash = createHash('sha256');
-    const items: Item[] = select(host.kernel.filesystem, source, wanted, []);
-    for (const item of items) await digestItem(host.kernel.filesystem, { ...item, name: '' }, hash, this.#signal);
-    return hash.digest('hex');
-  }
-
-  async #run(vertex: Vertex<RunOperation>, base: Tree, layer: NewLayer, inputs: VertexId[]): Promise<void> {
-    const { operation } = vertex;
-    const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
-    const signal = this.#signal;
-    const [{ prepareMounts }, { runStep }] = await Promise.all([import('./mounts.ts'), import('./run.ts')]);
-    await using mounts = await prepareMounts({
-      store,
-      layer,
-      mounts: operation.mounts,
-      tree: (input) => this.tree(inputs[input]!),
-      contextDirectory: (input, path) => this.#contextCopy(inputs[input]!, path, layer),
-      secrets,
-      ssh,
-      run: session.run,
-      caches,
-      signal,
-    });
-    const proxies = Object.entries(vertex.proxy ?? {}).map(([name, value]) => `${name}=${value}`);
-    const environment = [...proxies, ...mounts.environment];
-    let tail = '';
-    const onOutput = (bytes: Buffer) => {
-      tail = (tail + bytes.toString('utf8')).slice(-8192);
-      emit({ type: 'output', vertex, bytes });
-    };
-    const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
-    if (code === 0) return;
-    throw exited(vertex.name, code, tail, store.layers);
-  }
-
-  async #contextCopy(id: VertexId, path: string, layer: NewLayer): Promise<string | undefined> {
-    const { sources, graph, host } = this.#solving;
-    const directory = await sources.directory(graph.vertices[id]!);
-    return directory && copyContext(host.kernel.filesystem, sources.source(directory), path, layer, this.#signal);
-  }
-
-  /** The files a vertex stands for: a directory of the machine, or a tree. */
-  async #source(id: VertexId, stack: DisposableStack): Promise<Source> {
-    const { graph, sources, store, host } = this.#solving;
-    const vertex = graph.vertices[id]!;
-    const directory = await sources.directory(vertex);
-    if (directory) return sources.source(directory);
-    const tree = await this.tree(id);
-    const view: View | null = openView(store, host.kernel.filesystem, tree);
-    if (view) return { root: stack.use(view).root, isContext: false };
-    const empty = openSync(this.#solving.session.emptyDirectory, constants.O_DIRECTORY);
-    stack.defer(() => closeSync(empty));
-    return { root: empty, isContext: false };
-  }
-
-  /** Makes a layer of what `fill` does to it. */
-  async #layer({ id }: Vertex, base: Tree, fill: (layer: NewLayer) => Promise<void> | void): Promise<Tree> {
-    const { store, lease, exported } = this.#solving;
-    using layer = new NewLayer(store, base);
-    await fill(layer);
-    this.#signal.throwIfAborted();
-    const diffId = await (exported.has(id) ? packedDiffId : diffIdOf)(this.#solving, layer.upper, this.#signal);
-    await lease.keep([`sha256:${chainIds([...base.diffIds, diffId]).at(-1)!}`]);
-    const tree = await layer.publish(diffId);
-    this.made.add(chainOf(tree));
-    return tree;
-  }
-
-  async #into(
-    layer: NewLayer,
-    base: Tree,
-    { destination, chown, chmod }: { destination: string; chown?: string | undefined; chmod?: string | undefined },
-    work: (copying: Copying) => Promise<void> | void,
-  ): Promise<void> {
-    const { host, store, epoch } = this.#solving;
-    const root = layer.mount();
-    try {
-      const accounts = () =>
-        imageAccounts(host.kernel, { id: chainOf(base) || 'scratch', layers: directoriesOf(store, base) });
-      const owner = chown === undefined ? undefined : resolveUser(accounts(), withGroup(chown), [], 'the build step');
-      const now = epoch === undefined ? BigInt(Date.now()) * 1_000_000n : BigInt(epoch) * 1_000_000_000n;
-      await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now, signal: this.#signal });
-    } finally {
-      closeSync(root);
-    }
-  }
-
   /** COPY --link: layers made on nothing, laid on others as they are. */
   async #merge({ inputs }: Vertex): Promise<Tree> {
     const { store } = this.#solving;
@@ -296,7 +141,8 @@ export class Solver {
     }
     return tree;
   }
-}
 
-/** A number alone is the group's too. Source: Dockerfile reference, "COPY --chown". */
-const withGroup = (chown: string) => (/^\d+$/.test(chown) ? `${chown}:${chown}` : chown);
+  [Symbol.dispose](): void {
+    this.#work[Symbol.dispose]();
+  }
+}

@@ -7,7 +7,6 @@ import type { Store } from '../images/store.ts';
 import type { Records } from './records.ts';
 import type { BuildSession } from './session.ts';
 import type { Sources } from './sources.ts';
-import type { Tree } from './tree.ts';
 import type { Turns } from './turns.ts';
 
 export type BuildEvent =
@@ -41,12 +40,6 @@ export interface Solving {
   epoch: number | undefined;
   emit(event: BuildEvent): void;
   signal: AbortSignal;
-}
-
-/** A step that is ready to run: what it reads is open until it is disposed. */
-export interface Work extends Disposable {
-  key: string;
-  run(): Promise<Tree>;
 }
 
 /** The vertices that `result` is laid on, itself included: their layers are those of its image. */

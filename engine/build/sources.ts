@@ -17,14 +17,14 @@ export interface Directory {
 export class Sources implements Disposable {
   readonly #verbs: FilesystemVerbs;
   readonly #records: Records;
-  readonly #folder: string;
+  readonly #folder: () => string;
   readonly #signal: AbortSignal;
   readonly #fetched = new Map<string, Promise<string>>();
   readonly #open: number[] = [];
   readonly #digests = new Map<string, ReturnType<Records['digests']>>();
 
-  /** @param folder for what is fetched; the caller removes it. */
-  constructor(verbs: FilesystemVerbs, records: Records, folder: string, signal: AbortSignal) {
+  /** @param folder makes the one for what is fetched; the caller removes it. */
+  constructor(verbs: FilesystemVerbs, records: Records, folder: () => string, signal: AbortSignal) {
     this.#verbs = verbs;
     this.#records = records;
     this.#folder = folder;
@@ -56,7 +56,7 @@ export class Sources implements Disposable {
   }
 
   #once(id: string, make: (directory: string) => Promise<string>): Promise<string> {
-    const made = this.#fetched.get(id) ?? make(join(this.#folder, id.replace(/^.*:/, '').slice(0, 16)));
+    const made = this.#fetched.get(id) ?? make(join(this.#folder(), id.replace(/^.*:/, '').slice(0, 16)));
     this.#fetched.set(id, made);
     return made;
   }
