@@ -4,7 +4,7 @@ import type { CopyOperation } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
 import { changeMode } from './mode.ts';
-import { clear, copyEntry, kindAt, type Override, openDirectory, setMetadata } from './place.ts';
+import { CopyBatch, clear, copyEntry, kindAt, type Override, openDirectory, setMetadata } from './place.ts';
 import { resolvePath } from './resolve.ts';
 import { type Item, type Source, select, visitItem } from './select.ts';
 import { type Found, paced } from './walk.ts';
@@ -119,13 +119,19 @@ async function copyContents(
   const links = new Map<string, { path: string[] }>();
   const top = makeDirectories(copying, destination);
   const ofTop = kind === 'itself' && !existed ? 'all' : kind === 'contents' ? 'times' : 'nothing';
+  const batch = new CopyBatch(verbs, over);
   const visit = (found: Found) => {
     const directory = open.at(-1)?.fd ?? top;
     const path = found.path.split('/');
     // Nothing is in the way where this copy made the directory.
     if (!(open.at(-1)?.isNew ?? !existed)) clear(verbs, directory, found.name, `/${item.path}/${found.path}`);
-    const key = `${found.stat.dev}:${found.stat.ino}`;
-    const first = found.stat.nlink > 1n ? links.get(key) : undefined;
+    const { dev, ino, nlink } = found.stat;
+    if (found.kind === 'file' && nlink === 1) {
+      batch.add(found, directory);
+      return;
+    }
+    const key = `${dev}:${ino}`;
+    const first = nlink > 1 ? links.get(key) : undefined;
     if (first) {
       const from = openBelow(verbs, top, first.path.slice(0, -1));
       try {
@@ -135,13 +141,14 @@ async function copyContents(
       }
       return;
     }
-    if (found.stat.nlink > 1n) links.set(key, { path });
+    if (nlink > 1) links.set(key, { path });
     copyEntry(verbs, found, directory, found.name, over);
   };
   try {
     const steps = visitItem(verbs, item, {
       visit,
       enter(found) {
+        batch.flush();
         if (found.path === '') open.push({ fd: top, gets: ofTop, isNew: !existed });
         else {
           const parent = open.at(-1)?.fd ?? top;
@@ -150,6 +157,7 @@ async function copyContents(
         }
       },
       leave(found) {
+        batch.flush();
         const { fd, gets } = open.pop()!;
         if (gets === 'all') setMetadata(verbs, found, fd, '', over);
         else if (gets === 'times') verbs.utimensat(fd, '', found.stat.atimeNs, found.stat.mtimeNs);

@@ -106,7 +106,7 @@ export class FileDigests {
   }
 
   of(path: string, { stat }: Found, digest: () => string): string {
-    const stamp = `${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
+    const { stamp } = stat;
     const known = this.#known[path];
     if (known?.[0] === stamp) {
       this.#used[path] = known;

@@ -1,6 +1,6 @@
 /** Which files a COPY means, and the digest that says whether they are still the same. */
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { closeSync, constants, readSync } from 'node:fs';
 import { hasWildcard } from '../../planner/dockerfile/graph/copy-paths.ts';
 import { matchGlob } from '../../planner/dockerfile/ignore/glob.ts';
 import { createIgnoreMatcher } from '../../planner/dockerfile/ignore/ignore.ts';
@@ -9,6 +9,7 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import { isCopied } from '../volumes/tree.ts';
 import { openPlain, resolvePath } from './resolve.ts';
+import { fileStat } from './stat.ts';
 import { type Filter, type Found, kindOf, paced, walk } from './walk.ts';
 
 const { O_DIRECTORY, O_RDONLY } = constants;
@@ -21,7 +22,7 @@ export interface Source {
   filter?: Filter | undefined;
   /** Owners are 0:0 whatever the files say: they are those of whoever's machine this is. */
   isContext: boolean;
-  /** Digest of a file's content, where it can be had without reading it. */
+  /** {@link fileDigest}, which may be had without reading the file. */
   digest?(found: Found, path: string): string;
 }
 
@@ -138,7 +139,7 @@ export function* visitItem(
     }
     const fd = openPlain(verbs, source.root, path);
     if (fd === undefined) throw notFound(path, source);
-    const stat = fstatSync(fd, { bigint: true });
+    const stat = fileStat(fd);
     closeSync(fd);
     visitor.visit({ path: '', parent: directory, name: path.slice(slash + 1), kind: kindOf(stat), stat });
   } finally {
@@ -146,38 +147,57 @@ export function* visitItem(
   }
 }
 
+/** Characters that are fed to a hash at once. */
+const portion = 64 * 1024;
+
 /**
  * Feeds a hash with all that matters of an item: names, kinds, modes, owners of what is no context, attributes, contents.
  * Times do not: a file that was touched is the same.
  */
 export async function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash, signal: AbortSignal): Promise<void> {
   const { source } = item;
-  hash.update(`item\0${item.name}\0${item.isDirectory}\0`);
+  let notes = `item\0${item.name}\0${item.isDirectory}\0`;
+  const prefix = item.path && `${item.path}/`;
   const note = (found: Found) => {
     const { path, parent, name, kind, stat } = found;
     const owner = source.isContext ? '' : `${stat.uid}:${stat.gid}`;
-    const mode = kind === 'symlink' ? '' : (Number(stat.mode) & 0o7777).toString(8);
+    const mode = kind === 'symlink' ? '' : (stat.mode & 0o7777).toString(8);
     const device = kind === 'char' || kind === 'block' ? stat.rdev : '';
-    hash.update(`${path}\0${kind}\0${mode}\0${owner}\0${device}\0`);
-    if (kind === 'symlink') hash.update(`${verbs.readlinkat(parent, name)}\0`);
+    notes += `${path}\0${kind}\0${mode}\0${owner}\0${device}\0`;
     if (kind === 'file') {
-      const full = [item.path, path].filter(Boolean).join('/');
-      hash.update(`${source.digest?.(found, full) ?? contentDigest(verbs, found)}\0`);
+      const full = path ? prefix + path : item.path;
+      notes += `${source.digest?.(found, full) ?? fileDigest(verbs, found)}\0`;
+    } else {
+      if (kind === 'symlink') notes += `${verbs.readlinkat(parent, name)}\0`;
+      notes += attributesOf(verbs, found);
     }
-    for (const attribute of verbs.llistxattr(parent, name).filter(isCopied).sort()) {
-      hash
-        .update(`${attribute}\0`)
-        .update(verbs.lgetxattr(parent, name, attribute))
-        .update('\0');
-    }
+    if (notes.length < portion) return;
+    hash.update(notes, 'utf16le');
+    notes = '';
   };
   await paced(visitItem(verbs, item, { visit: note, enter: note, leave: () => {} }), signal);
+  // UTF-8 has one form for all bytes that are no UTF-8: names of them would be the same.
+  hash.update(notes, 'utf16le');
+}
+
+/** Extended attributes that are copied, as a text. */
+function attributesOf(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): string {
+  const attributes = verbs.llistxattr(parent, name).filter(isCopied).sort();
+  const value = (attribute: string) => Buffer.from(verbs.lgetxattr(parent, name, attribute)).toString('base64');
+  return attributes.map((attribute) => `${attribute}\0${value(attribute)}\0`).join('');
+}
+
+/** What a file is beyond its stat: digest of its content, and its attributes. A change of either changes its ctime. */
+export function fileDigest(verbs: FilesystemVerbs, found: Pick<Found, 'parent' | 'name'>): string {
+  const attributes = attributesOf(verbs, found);
+  const content = contentDigest(verbs, found);
+  return attributes ? `${content}\0${attributes}` : content;
 }
 
 const buffer = Buffer.allocUnsafe(256 * 1024);
 const readInto = (fd: Fd) => readSync(fd, buffer);
 
-export function contentDigest(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): string {
+function contentDigest(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): string {
   const fd = verbs.openat2(parent, name, { flags: O_RDONLY | constants.O_NOFOLLOW });
   try {
     const hash = createHash('sha256');

@@ -6,7 +6,7 @@ import type { ContextOperation, Vertex } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { FilesystemVerbs } from '../../schemas/kernel.ts';
 import type { Records } from './records.ts';
-import { contentDigest, type Source } from './select.ts';
+import { fileDigest, type Source } from './select.ts';
 
 export interface Directory {
   path: string;
@@ -71,7 +71,7 @@ export class Sources implements Disposable {
       root,
       isContext: true,
       ...(ignore.length > 0 ? { filter: createContextFilter(undefined, ignore) } : {}),
-      digest: (found, name) => digests.of(name, found, () => contentDigest(this.#verbs, found)),
+      digest: (found, name) => digests.of(name, found, () => fileDigest(this.#verbs, found)),
     };
   }
 
