@@ -71,6 +71,11 @@ export interface FilesystemVerbs {
    */
   lstats(dirfd: Fd, names: string[]): BigInt64Array;
   /**
+   * So many bytes of each of a directory's files, one file after the other, and the positions of those that have extended
+   * attributes. ENODATA where one is shorter.
+   */
+  readFiles(dirfd: Fd, names: string[], sizes: Uint32Array): { content: Uint8Array; attributed: number[] };
+  /**
    * Copies regular files of a directory into another, under their own names, which must be free there. `metadata` has four
    * numbers for each: uid, gid, permission bits, time of modification in nanoseconds. Answers the positions of those that have
    * extended attributes, which are not copied. Stops at the first that cannot be copied.

@@ -7,9 +7,9 @@ import { createIgnoreMatcher } from '../../planner/dockerfile/ignore/ignore.ts';
 import type { CopyPaths } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import { fileStat } from '../images/stat.ts';
 import { isCopied } from '../volumes/tree.ts';
 import { openPlain, resolvePath } from './resolve.ts';
-import { fileStat } from './stat.ts';
 import { type Filter, type Found, kindOf, paced, walk } from './walk.ts';
 
 const { O_DIRECTORY, O_RDONLY } = constants;

@@ -38,8 +38,10 @@ export class Solver implements Disposable {
   async solve(vertices: VertexId[]): Promise<Tree[]> {
     const settled = await Promise.allSettled(vertices.map((id) => this.tree(id)));
     await Promise.allSettled(this.#trees.values());
+    const [packed] = await Promise.allSettled([this.#work.packed()]);
     const failed = settled.find((one) => one.status === 'rejected');
     if (failed) throw this.#stop.signal.reason ?? failed.reason;
+    if (packed!.status === 'rejected') throw packed!.reason;
     return settled.map((one) => (one as PromiseFulfilledResult<Tree>).value);
   }
 

@@ -6,7 +6,7 @@ import { chainIds } from '../images/layer.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import { ContextCopies, mountedPath } from './context-copy.ts';
 import { type Copying, copyAll, makeDirectories, selectAll } from './copy.ts';
-import { exited } from './failure.ts';
+import { exited, located as locatedAt } from './failure.ts';
 import { Inputs } from './inputs.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
 import { diffIdOf, NewLayer } from './new-layer.ts';
@@ -29,6 +29,7 @@ export class Steps implements Disposable {
   readonly #signal: AbortSignal;
   readonly #inputs: Inputs;
   readonly #copies: ContextCopies;
+  readonly #packing: Promise<void>[] = [];
 
   /** @param tree what comes of a vertex. */
   constructor(solving: Solving, tree: (id: VertexId) => Promise<Tree>, signal: AbortSignal) {
@@ -135,16 +136,35 @@ export class Steps implements Disposable {
   }
 
   /** Makes a layer of what `fill` does to it. */
-  async #layer({ id }: Vertex, base: Tree, fill: (layer: NewLayer) => Promise<void> | void): Promise<Tree> {
+  async #layer(vertex: Vertex, base: Tree, fill: (layer: NewLayer) => Promise<void> | void): Promise<Tree> {
     const { store, lease, exported } = this.#solving;
     using layer = new NewLayer(store, base);
     await fill(layer);
     this.#signal.throwIfAborted();
-    const diffId = await (exported.has(id) ? packedDiffId : diffIdOf)(this.#solving, layer.upper, this.#signal);
+    const diffId = exported.has(vertex.id)
+      ? await this.#pack(vertex, layer)
+      : await diffIdOf(this.#solving, layer.upper, this.#signal);
     await lease.keep([`sha256:${chainIds([...base.diffIds, diffId]).at(-1)!}`]);
     const tree = await layer.publish(diffId);
     this.made.add(chainOf(tree));
     return tree;
+  }
+
+  async #pack(vertex: Vertex, layer: NewLayer): Promise<string> {
+    const { diffId, packed } = await packedDiffId(this.#solving, layer.upper, this.#signal);
+    const located = packed.catch((thrown: unknown) => {
+      throw locatedAt(thrown, vertex);
+    });
+    // Told by `packed`, and not before.
+    located.catch(() => {});
+    this.#packing.push(located);
+    return diffId;
+  }
+
+  /** The blobs of all layers that an image has are in the store. @throws what writing one met: a full disk */
+  async packed(): Promise<void> {
+    await Promise.allSettled(this.#packing);
+    await Promise.all(this.#packing);
   }
 
   async #into(
@@ -162,7 +182,7 @@ export class Steps implements Disposable {
       const now = epoch === undefined ? BigInt(Date.now()) * 1_000_000n : BigInt(epoch) * 1_000_000_000n;
       await work({ verbs: host.kernel.filesystem, root, destination, owner, chmod, nowNs: now, signal: this.#signal });
     } finally {
-      closeSync(root);
+      layer.unmount(root);
     }
   }
 

@@ -2,7 +2,7 @@
 import { closeSync, constants } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
-import { fileStat, listedStats, type Stat } from './stat.ts';
+import { fileStat, listedStats, type Stat } from '../images/stat.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, S_IFMT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } = constants;
 const O_PATH = 0o10000000;

@@ -120,6 +120,25 @@ static Napi::Value lstats(const Info& info) {
   return array;
 }
 
+static Napi::Value positions(Napi::Env env, const std::vector<uint32_t>& found) {
+  auto array = Napi::Array::New(env, found.size());
+  for (uint32_t i = 0; i < found.size(); i++) array.Set(i, found[i]);
+  return array;
+}
+
+static Napi::Value read_files(const Info& info) {
+  Napi::Env env = info.Env();
+  auto sizes = info[2].As<Napi::Uint32Array>();
+  auto names = as_paths(info, 1);
+  if (sizes.ElementLength() != names.size()) return answer(env, Result<Nothing>(Error{"readFiles", EINVAL, ""}));
+  auto found = fs::read_files(as_int(info, 0), names, {sizes.Data(), sizes.Data() + names.size()});
+  if (!found.ok()) return answer(env, Result<Nothing>(found.error()));
+  auto object = Napi::Object::New(env);
+  object.Set("content", give(env, found.value().content));
+  object.Set("attributed", positions(env, found.value().with_attributes));
+  return object;
+}
+
 static Napi::Value copy_files(const Info& info) {
   auto names = as_paths(info, 2);
   auto metadata = info[3].As<Napi::BigInt64Array>();
@@ -133,9 +152,7 @@ static Napi::Value copy_files(const Info& info) {
   }
   auto done = fs::copy_files(as_int(info, 0), as_int(info, 1), files);
   if (!done.ok()) return answer(info.Env(), Result<Nothing>(done.error()));
-  auto array = Napi::Array::New(info.Env(), done.value().size());
-  for (uint32_t i = 0; i < done.value().size(); i++) array.Set(i, done.value()[i]);
-  return array;
+  return positions(info.Env(), done.value());
 }
 
 static int lock_operation(const std::string& kind) {
@@ -259,6 +276,7 @@ void add_filesystem(Napi::Env env, Napi::Object group) {
     return array;
   });
   set("lstats", lstats);
+  set("readFiles", read_files);
   set("copyFiles", copy_files);
   set("readlinkat", [](const Info& info) -> Napi::Value {
     auto target = fs::readlinkat(as_int(info, 0), as_path(info, 1));

@@ -219,3 +219,17 @@ test.runIf(isRoot)('files are copied with what is asked for of them; links and p
   expect(copy('../from/small')).toThrow(expect.objectContaining({ code: 'EINVAL' }));
   expect(() => verbs.copyFiles(from!, to!, ['small'], of(1n))).toThrow(expect.objectContaining({ code: 'EINVAL' }));
 });
+
+test('small files are read in one call, with their length told beforehand', () => {
+  fs.writeFileSync(join(dir, 'a'), 'first');
+  fs.writeFileSync(join(dir, 'b'), '');
+  fs.writeFileSync(join(dir, 'c'), 'third');
+  fs.symlinkSync('a', join(dir, 'link'));
+  verbs.lsetxattr(root, 'c', 'user.mark', Buffer.from('1'));
+  const { content, attributed } = verbs.readFiles(root, ['a', 'b', 'c'], Uint32Array.of(5, 0, 3));
+  expect([Buffer.from(content).toString(), attributed]).toEqual(['firstthi', [2]]);
+  const read = (name: string, size: number) => () => verbs.readFiles(root, [name], Uint32Array.of(size));
+  expect(read('a', 6)).toThrow(expect.objectContaining({ code: 'ENODATA', subject: 'a' }));
+  expect(read('link', 5)).toThrow(expect.objectContaining({ code: 'ELOOP' }));
+  expect(read('../a', 5)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+});

@@ -85,4 +85,28 @@ Result<std::vector<uint32_t>> copy_files(int from, int to, const std::vector<New
   return with_attributes;
 }
 
+Result<FileContents> read_files(int dirfd, const std::vector<std::string>& names, const std::vector<uint32_t>& sizes) {
+  FileContents found;
+  size_t total = 0;
+  for (uint32_t size : sizes) total += size;
+  found.content.resize(total);
+  uint8_t* to = found.content.data();
+  for (uint32_t i = 0; i < names.size(); i++) {
+    if (!is_component(names[i])) return Error{"openat", EINVAL, names[i]};
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    Fd file(retry([&] { return openat(dirfd, names[i].c_str(), flags); }));
+    if (!file) return fail("openat", names[i]);
+    for (uint8_t* end = to + sizes[i]; to < end;) {
+      ssize_t size = retry([&] { return read(file.get(), to, end - to); });
+      if (size < 0) return fail("read", names[i]);
+      if (size == 0) return Error{"read", ENODATA, names[i]};
+      to += size;
+    }
+    ssize_t attributes = flistxattr(file.get(), nullptr, 0);
+    if (attributes < 0 && errno != EOPNOTSUPP) return fail("flistxattr", names[i]);
+    if (attributes > 0) found.with_attributes.push_back(i);
+  }
+  return found;
+}
+
 }  // namespace stack::fs

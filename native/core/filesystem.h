@@ -48,6 +48,13 @@ struct NewFile {
 // are not copied. Stops at the first that cannot be copied.
 Result<std::vector<uint32_t>> copy_files(int from, int to, const std::vector<NewFile>& files);
 
+struct FileContents {
+  std::vector<uint8_t> content;
+  std::vector<uint32_t> with_attributes;
+};
+// So many bytes of each file, one after the other, and which of them have extended attributes. ENODATA: one is shorter.
+Result<FileContents> read_files(int dirfd, const std::vector<std::string>& names, const std::vector<uint32_t>& sizes);
+
 // flock(2). False where `operation` carries LOCK_NB and another holder is in the way.
 Result<bool> flock(int fd, int operation);
 Result<Nothing> syncfs(int fd);
