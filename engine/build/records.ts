@@ -91,29 +91,38 @@ export class Records {
   }
 }
 
-/** A file that has the same inode, size and times has the same content: so says make(1), and so do we, with ctime added. */
+/** Nanoseconds of a second. */
+const second = 1_000_000_000n;
+/** A clock's tick, and room: a kernel with 100 ticks a second has 10 ms. File systems that count seconds have up to two. */
+const tick = second / 10n;
+const coarseTick = 2n * second;
+
+/**
+ * A file that has the same inode, size and times has the same content: so says make(1), and so do we, with ctime added, which
+ * nobody can set. What was changed within a tick of the clock before it was read may be changed again without another time: it is
+ * not remembered. A whole second says that the file system may know no less.
+ */
+const isSettled = (ctimeNs: bigint, readNs: bigint) => ctimeNs < readNs - (ctimeNs % second === 0n ? coarseTick : tick);
+
+/** Digests of a directory's files, remembered from build to build. */
 export class FileDigests {
   readonly #path: string;
   readonly #known: Record<string, [stamp: string, digest: string]>;
   readonly #used: Record<string, [stamp: string, digest: string]> = {};
   #isChanged = false;
-  /** What changed this recently may change again within one tick of the clock: it is not remembered. */
-  readonly #settledNs = (BigInt(Date.now()) - 2_000n) * 1_000_000n;
 
   constructor(path: string) {
     this.#path = path;
     this.#known = read(path) ?? {};
   }
 
-  of(path: string, { stat }: Found, digest: () => string): string {
+  of(path: string, { stat }: Pick<Found, 'stat'>, digest: () => string): string {
     const { stamp } = stat;
     const known = this.#known[path];
-    if (known?.[0] === stamp) {
-      this.#used[path] = known;
-      return known[1];
-    }
+    if (known?.[0] === stamp) return known[1];
+    const readNs = BigInt(Date.now()) * 1_000_000n;
     const fresh = digest();
-    if (stat.ctimeNs < this.#settledNs) {
+    if (isSettled(stat.ctimeNs, readNs)) {
       this.#used[path] = [stamp, fresh];
       this.#isChanged = true;
     }
