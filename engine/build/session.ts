@@ -18,7 +18,7 @@ export interface StepNetwork {
   namespace: Fd;
   addresses: string[];
   /** Takes it off the network; the namespace is closed. */
-  leave(): Promise<void>;
+  leave(): void;
 }
 
 export class BuildSession implements AsyncDisposable {
@@ -106,11 +106,12 @@ export class BuildSession implements AsyncDisposable {
     const record = isConnected ? await this.#network : undefined;
     const endpoints = record ? networks.allocate(request(this.name, id, record), []) : [];
     const namespace = await this.#host.kernel.network.createNamespace();
-    const leave = async () => {
+    const leave = () => {
       closeSync(namespace);
       networks.detach(endpoints);
       networks.release(id);
-      if (this.#members.delete(id)) await networks.sync(this.name, [record!], [...this.#members.values()]);
+      // Its name and its rules, which are nobody's now, go with the next step that joins, or with the network.
+      this.#members.delete(id);
     };
     try {
       await networks.attach(namespace, { stack: this.name, id, endpoints });
@@ -119,7 +120,7 @@ export class BuildSession implements AsyncDisposable {
         await networks.sync(this.name, [record], [...this.#members.values()]);
       }
     } catch (error) {
-      await leave();
+      leave();
       throw error;
     }
     return { namespace, addresses: endpoints.flatMap(addressesOf), leave };

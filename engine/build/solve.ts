@@ -92,10 +92,11 @@ export class Solver implements Disposable {
     const { emit, records } = this.#solving;
     emit({ type: 'started', vertex });
     const ms = () => Math.round(performance.now() - begun);
+    let turn: Disposable | undefined;
     try {
       this.#signal.throwIfAborted();
       const work = await this.#work.prepare(vertex, base);
-      using _turn = await this.#solving.turns.take(work.key, this.#signal);
+      turn = await this.#solving.turns.take(work.key, this.#signal);
       const found = await this.#found(work.key, base, vertex.ignoreCache === true);
       const record = found ?? { diffIds: (await work.run()).diffIds, createdAt: new Date().toISOString() };
       if (!found) records.keep(work.key, record);
@@ -108,6 +109,10 @@ export class Solver implements Disposable {
       const error = located(thrown, vertex);
       emit({ type: 'failed', vertex, ms: ms(), error });
       throw error;
+    } finally {
+      // A build that waits for its turn wants the blob too: another one, made once more, would be another image.
+      const giveBack = () => turn?.[Symbol.dispose]();
+      void (this.#work.packing(vertex.id) ?? Promise.resolve()).then(giveBack, giveBack);
     }
   }
 

@@ -29,7 +29,7 @@ export class Steps implements Disposable {
   readonly #signal: AbortSignal;
   readonly #inputs: Inputs;
   readonly #copies: ContextCopies;
-  readonly #packing: Promise<void>[] = [];
+  readonly #packing = new Map<VertexId, Promise<void>>();
 
   /** @param tree what comes of a vertex. */
   constructor(solving: Solving, tree: (id: VertexId) => Promise<Tree>, signal: AbortSignal) {
@@ -157,14 +157,19 @@ export class Steps implements Disposable {
     });
     // Told by `packed`, and not before.
     located.catch(() => {});
-    this.#packing.push(located);
+    this.#packing.set(vertex.id, located);
     return diffId;
+  }
+
+  /** The blob of what a step made is in the store, or has failed. Undefined where there is none to wait for. */
+  packing(id: VertexId): Promise<void> | undefined {
+    return this.#packing.get(id);
   }
 
   /** The blobs of all layers that an image has are in the store. @throws what writing one met: a full disk */
   async packed(): Promise<void> {
-    await Promise.allSettled(this.#packing);
-    await Promise.all(this.#packing);
+    await Promise.allSettled(this.#packing.values());
+    await Promise.all(this.#packing.values());
   }
 
   async #into(
