@@ -10,7 +10,7 @@ import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import { fileStat } from '../images/stat.ts';
 import { isCopied } from '../volumes/tree.ts';
 import { openPlain, resolvePath } from './resolve.ts';
-import { type Filter, type Found, kindOf, paced, walk } from './walk.ts';
+import { everything, type Filter, type Found, kindOf, paced, walk } from './walk.ts';
 
 const { O_DIRECTORY, O_RDONLY } = constants;
 
@@ -61,8 +61,11 @@ function item(
   if (real !== '' && filter && !filter.includes(real) && !(isDirectory && filter.enters(real))) return undefined;
   const excluded = createIgnoreMatcher(exclude);
   const name = path.split('/').filter(Boolean).at(-1) ?? '';
-  if (!isDirectory) return excluded.ignores(name) ? undefined : { source, path: real, name, isDirectory, filter: all };
+  if (!isDirectory)
+    return excluded.ignores(name) ? undefined : { source, path: real, name, isDirectory, filter: everything };
   const included = wanted.include && createIgnoreMatcher(wanted.include);
+  const isWhole = !filter && !included && exclude.length === 0;
+  if (isWhole) return { source, path: real, name, isDirectory, filter: everything };
   const full = (inner: string) => (real && inner ? `${real}/${inner}` : real || inner);
   return {
     source,
@@ -81,8 +84,6 @@ function item(
 }
 
 const isPattern = (path: string) => /[*?[\\]/.test(path);
-
-const all: Filter = { includes: () => true, enters: () => true };
 
 /** Paths that a pattern of filepath.Match means, sorted. */
 function expand(verbs: FilesystemVerbs, { root, filter }: Source, pattern: string): string[] {

@@ -34,7 +34,7 @@ export interface Filter {
   enters(directory: string): boolean;
 }
 
-const everything: Filter = { includes: () => true, enters: () => true };
+export const everything: Filter = { includes: () => true, enters: () => true };
 
 const kinds = new Map<number, Kind>([
   [S_IFREG, 'file'],
@@ -74,6 +74,7 @@ export function* walk(
   /** Directories on the way that were left out and not visited yet. */
   const pending: Found[] = [];
   const announce = () => {
+    if (pending.length === 0) return;
     for (const found of pending.splice(0)) visitor.enter(found);
   };
   const inside = function* (found: Found, directory: Fd, isIncluded: boolean): Generator<undefined, void> {
@@ -82,32 +83,31 @@ export function* walk(
       visitor.enter(found);
     } else pending.push(found);
     const prefix = found.path && `${found.path}/`;
-    const entered = verbs.readdir(directory).filter((name) => takes(prefix + name));
+    const all = verbs.readdir(directory);
+    const entered = filter === everything ? all : all.filter((name) => takes(prefix + name));
     entered.sort();
     for (let at = 0; at < entered.length; at += atOnce) {
       const names = entered.slice(at, at + atOnce);
       const stats = listedStats(verbs, directory, names);
       for (const [index, name] of names.entries()) {
         yield;
-        yield* step(directory, name, prefix + name, stats[index]!);
+        const stat = stats[index]!;
+        const inner = { path: prefix + name, parent: directory, name, kind: kindOf(stat), stat };
+        if (inner.kind === 'directory') yield* below(inner);
+        else if (filter.includes(inner.path)) {
+          announce();
+          visitor.visit(inner);
+        }
       }
     }
     if (pending.at(-1) === found) pending.pop();
     else visitor.leave(found);
   };
   const takes = (path: string) => filter.includes(path) || filter.enters(path);
-  const step = function* (parent: Fd, name: string, path: string, stat: Stat): Generator<undefined, void> {
-    const isIncluded = filter.includes(path);
-    const found: Found = { path, parent, name, kind: kindOf(stat), stat };
-    if (found.kind !== 'directory') {
-      if (!isIncluded) return;
-      announce();
-      visitor.visit(found);
-      return;
-    }
-    const directory = verbs.openat2(parent, name, { flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
+  const below = function* (found: Found): Generator<undefined, void> {
+    const directory = verbs.openat2(found.parent, found.name, { flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
     try {
-      yield* inside(found, directory, isIncluded);
+      yield* inside(found, directory, filter.includes(found.path));
     } finally {
       closeSync(directory);
     }

@@ -9,10 +9,13 @@ const stamped = 4;
 /** Times in nanoseconds since 1970. */
 export class Stat {
   readonly #fields: BigInt64Array;
+  readonly #bytes: Buffer;
   readonly #at: number;
 
-  constructor(of: BigInt64Array, at: number) {
+  /** @param bytes of the same fields; many files share both. */
+  constructor(of: BigInt64Array, at: number, bytes = bytesOf(of)) {
     this.#fields = of;
+    this.#bytes = bytes;
     this.#at = at;
   }
 
@@ -52,10 +55,12 @@ export class Stat {
 
   /** Inode, size, and times of modification and change, as a text to compare. */
   get stamp(): string {
-    const { buffer, byteOffset } = this.#fields;
-    return Buffer.from(buffer, byteOffset + this.#at * 8, stamped * 8).toString('base64');
+    const from = this.#at * 8;
+    return this.#bytes.toString('base64', from, from + stamped * 8);
   }
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: BigInt64Array) => Buffer.from(buffer, byteOffset, byteLength);
 
 /** Of what a descriptor stands for. */
 export function fileStat(fd: Fd): Stat {
@@ -66,5 +71,6 @@ export function fileStat(fd: Fd): Stat {
 /** Of names in a directory, not followed. @throws ENOENT where one is gone */
 export function listedStats(verbs: FilesystemVerbs, directory: Fd, names: string[]): Stat[] {
   const found = verbs.lstats(directory, names);
-  return names.map((_, index) => new Stat(found, index * fields));
+  const bytes = bytesOf(found);
+  return names.map((_, index) => new Stat(found, index * fields, bytes));
 }
