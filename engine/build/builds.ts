@@ -8,6 +8,7 @@ import type { Host } from '../host.ts';
 import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
 import { interruption } from '../images/locks.ts';
+import { replace } from '../images/replace-file.ts';
 import type { Networks } from '../network/network.ts';
 import { type Caches, warnOfCaches } from './caches.ts';
 import { unwrap } from './dockerfile.ts';
@@ -87,7 +88,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
   /** Folders and a lease for the time of `work`; what was fetched goes with it. */
   async function within<T>(signal: AbortSignal, work: (at: Workplace) => Promise<T>): Promise<T> {
     using lease = store.lease();
-    const records = new Records(folder);
+    const records = new Records(folder, (path, content) => replace(store, path, content, false));
     await using stack = new AsyncDisposableStack();
     const session = joinSession();
     stack.defer(() => leaveSession(session));

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -11,6 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+const write = (path: string, value: unknown) => writeFileSync(path, JSON.stringify(value));
 const second = 1_000_000_000n;
 const now = () => BigInt(Date.now()) * 1_000_000n;
 
@@ -23,7 +24,7 @@ const file = (changes: { ino?: bigint; size?: bigint; mtimeNs?: bigint; ctimeNs?
 function reads(found: ReturnType<typeof file>, builds = 2): number {
   let count = 0;
   for (let build = 0; build < builds; build++) {
-    const digests = new FileDigests(join(folder, 'digests'));
+    const digests = new FileDigests(join(folder, 'digests'), write);
     expect(digests.of('a', found, () => `digest ${++count}`)).toBe(`digest ${count}`);
     digests.save();
   }
@@ -36,7 +37,7 @@ test('a file that stays as it is is read once', () => {
 
 test.each([{ ino: 8n }, { size: 6n }, { mtimeNs: 5n }, { ctimeNs: 5n }])('it is read again with %o', (change) => {
   const read = (found: ReturnType<typeof file>, digest: string) => {
-    const digests = new FileDigests(join(folder, 'digests'));
+    const digests = new FileDigests(join(folder, 'digests'), write);
     const answer = digests.of('a', found, () => digest);
     digests.save();
     return answer;
@@ -57,7 +58,7 @@ test('where the file system counts seconds, two of them', () => {
 });
 
 test('what was found in a tree is known by all of the question', () => {
-  const records = new Records(folder);
+  const records = new Records(folder, writeFileSync);
   const answer = { chain: 'a'.repeat(64), digest: 'b'.repeat(64) };
   records.keepFound('question', answer);
   expect(records.found('question')).toBe(answer.digest);

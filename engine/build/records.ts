@@ -1,23 +1,14 @@
 /** What builds remember: the layer a step made, by its key, and the digests of files by what stat(2) says of them. */
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readStep, type StepRecord } from '../images/build-cache.ts';
 import type { Found } from './walk.ts';
 
-/** Written whole or not at all; what cannot be read is not there. */
-function write(path: string, value: unknown): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${randomBytes(4).toString('hex')}`;
-  try {
-    writeFileSync(temporary, JSON.stringify(value));
-    renameSync(temporary, path);
-  } catch (thrown) {
-    rmSync(temporary, { force: true });
-    throw thrown;
-  }
-}
+/** Replaces a file whole or not at all, and leaves nothing beside it after a kill. */
+export type Replace = (path: string, content: string) => void;
 
+/** What cannot be read is not there. */
 function read<T>(path: string): T | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as T;
@@ -28,10 +19,17 @@ function read<T>(path: string): T | undefined {
 
 export class Records {
   readonly #folder: string;
+  readonly #replace: Replace;
 
   /** @param folder of the build cache. */
-  constructor(folder: string) {
+  constructor(folder: string, replace: Replace) {
     this.#folder = folder;
+    this.#replace = replace;
+  }
+
+  #write(path: string, value: unknown): void {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    this.#replace(path, JSON.stringify(value));
   }
 
   /** Of the step with this key (hex). Its last use is the file's time. */
@@ -49,7 +47,7 @@ export class Records {
   }
 
   keep(key: string, record: StepRecord): void {
-    write(this.#step(key), record);
+    this.#write(this.#step(key), record);
   }
 
   #step(key: string): string {
@@ -62,7 +60,7 @@ export class Records {
   }
 
   keepBlob(diffId: string, blob: { digest: string; size: number; mediaType: string }): void {
-    write(join(this.#folder, 'blobs', `${diffId.replace(':', '-')}.json`), blob);
+    this.#write(join(this.#folder, 'blobs', `${diffId.replace(':', '-')}.json`), blob);
   }
 
   /** Digest of what a step found in a tree. @param question all that decides it, the tree's chain id included. */
@@ -74,7 +72,7 @@ export class Records {
   /** @param answer `chain`: the tree's, in hex; once the store has it no more, the answer is of no use. */
   keepFound(question: string, answer: { chain: string; digest: string }): void {
     try {
-      write(this.#found(question), answer);
+      this.#write(this.#found(question), answer);
     } catch {
       // On a full disk the tree is looked at again next time.
     }
@@ -87,7 +85,7 @@ export class Records {
   /** Digests of the files of a directory of the machine. */
   digests(location: string): FileDigests {
     const name = createHash('sha256').update(location).digest('hex').slice(0, 32);
-    return new FileDigests(join(this.#folder, 'contexts', `${name}.json`));
+    return new FileDigests(join(this.#folder, 'contexts', `${name}.json`), (path, value) => this.#write(path, value));
   }
 }
 
@@ -109,10 +107,12 @@ export class FileDigests {
   readonly #path: string;
   readonly #known: Record<string, [stamp: string, digest: string]>;
   readonly #used: Record<string, [stamp: string, digest: string]> = {};
+  readonly #write: (path: string, value: unknown) => void;
   #isChanged = false;
 
-  constructor(path: string) {
+  constructor(path: string, write: (path: string, value: unknown) => void) {
     this.#path = path;
+    this.#write = write;
     this.#known = read(path) ?? {};
   }
 
@@ -133,7 +133,7 @@ export class FileDigests {
     if (!this.#isChanged) return;
     this.#isChanged = false;
     try {
-      write(this.#path, { ...this.#known, ...this.#used });
+      this.#write(this.#path, { ...this.#known, ...this.#used });
     } catch {
       // On a full disk the files are read again next time.
     }
