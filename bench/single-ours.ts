@@ -17,7 +17,7 @@ const [runs, imageName] = process.argv.slice(2);
 const host = { kernel: loadKernel(), layout: layout(), settings: await readSettings(process.env) };
 const image = createImages(host).find(imageName!);
 if (!image) throw new Error(`${imageName}: no such image here`);
-const containers = createContainers(host, createNetworks(host), createVolumes(host));
+const containers = createContainers(host, createNetworks(host), createVolumes(host), async () => {});
 const config: Service = { image: imageName!, command: ['true'], entrypoint: null, network_mode: 'none' };
 const project: Project = { name: 'single', services: { one: config }, networks: {}, volumes: {} };
 const milliseconds: number[] = [];

@@ -1,5 +1,5 @@
 /** Carries out a plan with progress shown and Ctrl-C heard. */
-import type { Applied, Engine } from '../engine/engine.ts';
+import type { Applied, Engine, Run } from '../engine/engine.ts';
 import type { ReconcileOptions } from '../planner/reconcile/options.ts';
 import { asStackError } from '../schemas/errors.ts';
 import type { Emit, EventKind } from '../schemas/events.ts';
@@ -14,6 +14,7 @@ export interface ApplyOptions {
   waitTimeoutMs?: number | undefined;
   /** Ends the run in place of Ctrl-C, for a caller that answers signals itself. */
   signal?: AbortSignal;
+  inspect?: Run['inspect'];
 }
 
 /** The first Ctrl-C ends the run in order, the second the process. */
@@ -22,12 +23,12 @@ export async function apply(
   engine: Engine,
   project: Project,
   options: ReconcileOptions,
-  { command, waitTimeoutMs, signal: own }: ApplyOptions,
+  { command, waitTimeoutMs, signal: own, inspect }: ApplyOptions,
   render: Renderer = renderer(context),
 ): Promise<Applied> {
   try {
     const run = (signal: AbortSignal) =>
-      engine.apply(project, options, given({ emit: render.emit, signal, command, waitTimeoutMs }));
+      engine.apply(project, options, given({ emit: render.emit, signal, command, waitTimeoutMs, inspect }));
     return await (own ? run(own) : interruptible(run));
   } finally {
     await render.close();

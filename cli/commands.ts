@@ -48,6 +48,14 @@ export const commands: Record<string, Entry> = {
     summary: 'Print what `stack up` would do, and why; change nothing',
     load: async () => (await import('./plan.ts')).plan,
   },
+  lock: {
+    summary: 'Write stack.lock: the digest of every image, and of what is built from',
+    load: async () => (await import('./lock.ts')).lock,
+  },
+  update: {
+    summary: 'Renew stack.lock: what the images of services are now',
+    load: async () => (await import('./lock.ts')).update,
+  },
   build: { summary: 'Build the images of services', load: async () => (await import('./build.ts')).build },
   builder: {
     summary: 'Remove what builds keep for the next one',

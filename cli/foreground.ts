@@ -41,7 +41,8 @@ export async function foreground(
   let stopping: Promise<unknown> | undefined;
   let killing: Promise<unknown> | undefined;
   const ending = new AbortController();
-  const isAborting = flags.abortOnContainerExit || flags.exitCodeFrom !== undefined;
+  // With --abort-on-container-failure the exit code of a service is waited for, unless another one fails.
+  const isAborting = flags.abortOnContainerExit || (flags.exitCodeFrom !== undefined && !flags.abortOnContainerFailure);
 
   // Log lines go on meanwhile, and would be drawn over by a list.
   const isLine = globals.progress === 'json' || globals.progress === 'quiet';

@@ -1,7 +1,8 @@
-/** State files lost before `up`, commands side by side, a command cut short by Ctrl-C. */
-import { rmSync } from 'node:fs';
+/** State files lost before `up`, a machine that stopped too early, commands side by side, a command cut short by Ctrl-C. */
+import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { until } from './harness/harness.ts';
 import { idle, list, scenario } from './harness/scenario.ts';
 
 const world = scenario();
@@ -50,4 +51,26 @@ test('Ctrl-C in the middle of `up -d` takes back what was half made', async () =
   expect((await list(stack)).filter(({ Service }) => Service === 'after')).toEqual([]);
   await stack.ok(['down', '-t', '0']);
   expect(await world.host.leaks()).toEqual([]);
+});
+
+test('a container whose image had not reached the disk when the machine stopped starts with the image made anew', async () => {
+  const stack = world.project('early', { services: { one: idle } });
+  await stack.ok(['up', '-d']);
+  await stack.ok(['stop', '-t', '0']);
+  const layers = join(world.host.root, 'layers');
+  const records = join(world.host.root, 'images/records');
+  const isSettled = () => readdirSync(layers).every((chain) => readdirSync(join(layers, chain)).includes('done'));
+  await until('all is settled', async () => isSettled() && readdirSync(records).some((name) => name.endsWith('.json')));
+  for (const directory of [records, ...readdirSync(layers).map((chain) => join(layers, chain))]) {
+    for (const name of readdirSync(directory)) {
+      const other = name.replace(/fresh-.*/, 'fresh-01234567-89ab-cdef-0123-456789abcdef');
+      if (other !== name) renameSync(join(directory, name), join(directory, other));
+      else if (name === 'done' || name.endsWith('.json')) rmSync(join(directory, name));
+    }
+  }
+  // As ext4 without its journal may leave it.
+  const [top] = readdirSync(layers);
+  rmSync(join(layers, top!, 'fs/bin'), { recursive: true });
+  await stack.ok(['start']);
+  expect((await list(stack)).map(({ State }) => State)).toEqual(['running']);
 });

@@ -5,7 +5,7 @@ import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import { asStackError } from '../schemas/errors.ts';
 import type { Emit } from '../schemas/events.ts';
 import type { Plan } from '../schemas/plan.ts';
-import type { Project } from '../schemas/project.ts';
+import type { Project, Service } from '../schemas/project.ts';
 import type { ObservedContainer, Snapshot } from '../schemas/snapshot.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Host } from './host.ts';
@@ -24,6 +24,11 @@ export interface Run {
   waitTimeoutMs?: number;
   /** What the command calls itself, for those who wait for its lock: `stack up`. */
   command?: string;
+  /**
+   * Looks at what is about to be done, under the lock, and throws where it must not be: `up --plan`. Called again with
+   * `isAfterPulls` where images that are in use were pulled or built first, and the rest was planned anew.
+   */
+  inspect?: (found: Snapshot, plan: Plan, isAfterPulls: boolean) => void;
 }
 
 export interface Applied {
@@ -47,7 +52,7 @@ export interface Engine {
   /** The project as the stack's readable records tell it, for commands without a stack file (`stack -p demo down`). */
   recorded(stack: string): Promise<Project>;
   /** What apply would do. Left-overs are part of it unless a command is at work on the stack, whose work they may be. */
-  plan(project: Project, options: ReconcileOptions): Promise<Plan>;
+  plan(project: Project, options: ReconcileOptions): Promise<{ plan: Plan; snapshot: Snapshot }>;
   /** Observe, reconcile and execute under the stack's lock. Throws a StackError that names what is left. */
   apply(project: Project, options: ReconcileOptions, run: Run): Promise<Applied>;
   /**
@@ -60,6 +65,8 @@ export interface Engine {
   images(): Promise<Images>;
 }
 
+const never = new AbortController().signal;
+
 /** Puts the rooms together over a host. Cheap: nothing is read or loaded yet. */
 export function createEngine(host: Host): Engine {
   const rooms = createRooms(host);
@@ -69,6 +76,16 @@ export function createEngine(host: Host): Engine {
     return observe({ host, stack, project, withStrays, ...(images ? { findImage: images.find } : {}) });
   }
 
+  /** As look, and what has changed of images that are to be built again. */
+  async function lookWithBuilds(project: Project, options: ReconcileOptions, withStrays: boolean, signal = never) {
+    const found = await look(project.name, project, withStrays);
+    const mayBuild = ({ build, pull_policy: policy }: Service) =>
+      build && !options.noBuild && (options.build || policy === 'build');
+    if (options.action !== 'up' || !Object.values(project.services).some(mayBuild)) return found;
+    const { observeBuilds } = await import('./build/observe.ts');
+    return { ...found, builds: await observeBuilds(rooms, project, options, found.images, signal) };
+  }
+
   /**
    * Plans under the lock, carries it out. Where the image of a container that exists is asked for anew, images come
    * first: what they are decides what becomes of it.
@@ -76,10 +93,11 @@ export function createEngine(host: Host): Engine {
   async function carryOut(
     project: Project,
     run: Run,
+    options: ReconcileOptions,
     make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
-    action: Plan['action'] = 'up',
   ): Promise<Applied> {
-    const { emit, signal, waitTimeoutMs, command = 'stack' } = run;
+    const { action } = options;
+    const { emit, signal, waitTimeoutMs, command = 'stack', inspect } = run;
     using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
     if (action === 'down') for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
     const { execute } = await import('./execute/execute.ts');
@@ -88,8 +106,9 @@ export function createEngine(host: Host): Engine {
     // Only where containers may be made: a full disk, which takes no lease, must not keep anything from being stopped.
     if (action === 'up') await keepImages(project, hold);
     const effects = () => createEffects(host, rooms, hold);
-    let snapshot = await look(project.name, project, true);
+    let snapshot = await lookWithBuilds(project, options, true, signal);
     let plan = await make(snapshot, []);
+    inspect?.(snapshot, plan, false);
     const pulls = plan.operations.filter((one) => one.kind === 'image.pull' || one.kind === 'image.build');
     const inUse = new Set(snapshot.containers.map(({ record }) => record.image.name));
     const isAnew = (one: (typeof pulls)[number]) => one.kind === 'image.build' || one.policy === 'always';
@@ -100,6 +119,7 @@ export function createEngine(host: Host): Engine {
         snapshot,
         pulls.map(({ image }) => image),
       );
+      inspect?.(snapshot, plan, true);
     }
     const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs });
     // A command that was killed between a container's last file and its stack's directory left that to this one.
@@ -119,16 +139,24 @@ export function createEngine(host: Host): Engine {
     async plan(project, options) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
       using free = lockIfFree(host, project.name);
-      return reconcile(project, await look(project.name, project, free !== undefined), options);
+      const snapshot = await lookWithBuilds(project, options, free !== undefined);
+      return { plan: reconcile(project, snapshot, options), snapshot };
     },
     async apply(project, options, run) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
-      const { action } = options;
-      return carryOut(project, run, async (found, pulled) => reconcile(project, found, { ...options, pulled }), action);
+      return carryOut(project, run, options, async (found, pulled) =>
+        reconcile(project, found, { ...options, pulled }),
+      );
     },
     async createOneOff(project, request, run) {
       const { reconcileOneOff } = await import('../planner/reconcile/reconcile.ts');
-      const { containers } = await carryOut(project, run, async (found, pulled) =>
+      const { service, noDeps, disabledServices } = request;
+      const oneOff = {
+        services: [service],
+        ...(noDeps ? { noDeps } : {}),
+        ...(disabledServices ? { disabledServices } : {}),
+      };
+      const { containers } = await carryOut(project, run, { ...oneOff, action: 'up' }, async (found, pulled) =>
         reconcileOneOff(project, found, { ...request, pulled }),
       );
       return containers.find(({ name }) => name === request.name)!;

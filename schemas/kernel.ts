@@ -98,8 +98,8 @@ export interface FilesystemVerbs {
   overlayMount(lower: Fd[], upper: Fd, work: Fd): Fd;
   /** umount2(2) with MNT_DETACH: the topmost mount at `path` and all below it; a symlink is not followed. */
   unmount(path: string): void;
-  /** syncfs(2) of the file system `fd` lies on, on a worker thread; `fd` may be closed meanwhile. */
-  syncfs(fd: Fd): Promise<void>;
+  /** FS_TOPDIR_FL (ioctl_iflags(2)): ext4 spreads the directories made in this one over the disk. ENOTTY, EOPNOTSUPP elsewhere. */
+  setTopDirectory(fd: Fd): void;
 }
 
 export interface NetworkVerbs {

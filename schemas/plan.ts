@@ -17,10 +17,21 @@ interface Common {
 export type Operation = Common &
   (
     | { kind: 'image.pull'; image: string; platform?: string; policy: 'missing' | 'always' }
-    | { kind: 'image.build'; image: string; service: string; config: Service }
-    | { kind: 'network.create'; key: string; network: Network }
+    | {
+        kind: 'image.build';
+        image: string;
+        service: string;
+        config: Service;
+        /** What has changed since it was built last; absent where that is not known. */
+        changed?: string[];
+      }
+    /** `isRepair`: its bridge is there, and not as it was made; who is on it stays. */
+    | { kind: 'network.create'; key: string; network: Network; isRepair?: boolean }
+    /** What only its record says: labels. */
+    | { kind: 'network.update'; key: string; network: Network }
     | { kind: 'network.remove'; record: NetworkRecord }
     | { kind: 'volume.create'; key: string; volume: Volume }
+    | { kind: 'volume.update'; key: string; volume: Volume }
     | { kind: 'volume.remove'; record: VolumeRecord }
     | {
         kind: 'container.create';

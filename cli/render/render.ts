@@ -14,11 +14,14 @@ export interface Renderer {
 /** Progress goes to standard error, so that standard output is the command's own. */
 export function renderer(
   context: Pick<Context, 'stderr' | 'globals' | 'environment'>,
-  options: { quietPull?: boolean } = {},
+  options: { quietPull?: boolean; quietBuild?: boolean } = {},
 ): Renderer {
   const chosen = choose(context);
-  if (!options.quietPull) return chosen;
-  return { ...chosen, emit: (event) => event.type !== 'progress' && chosen.emit(event) };
+  const { quietPull = false, quietBuild = false } = options;
+  if (!quietPull && !quietBuild) return chosen;
+  // As with docker compose, who wants no progress of pulls gets none of builds either.
+  const isQuiet = (id: string) => quietPull || id.startsWith('build ');
+  return { ...chosen, emit: (event) => (event.type === 'progress' && isQuiet(event.id)) || chosen.emit(event) };
 }
 
 function choose(context: Pick<Context, 'stderr' | 'globals' | 'environment'>): Renderer {

@@ -23,7 +23,7 @@ export const mountedPath = (path: string): CopyPaths => ({
 export class ContextCopies implements Disposable {
   readonly #store: Store;
   readonly #signal: AbortSignal;
-  readonly #made = new Map<string, Promise<string>>();
+  readonly #made = new Map<string, Promise<{ directory: string; isRight: boolean }>>();
   readonly #places: NewLayer[] = [];
 
   constructor(store: Store, signal: AbortSignal) {
@@ -34,17 +34,20 @@ export class ContextCopies implements Disposable {
   /**
    * A copy of what lies at `path`: with the owners of a build, and without what the ignore file leaves out, which may be
    * secrets. Answers the directory that stands for the context's root, which is only read.
-   * @param digest of what lies there, as the step's key has it.
+   * @param digest of what lies there now. Where that changes while it is copied, no other step gets the copy.
    * @throws StackError build.not-found
    */
-  of(source: Source, path: string, digest: string): Promise<string> {
-    const key = `${digest} ${path}`;
-    let copy = this.#made.get(key);
-    if (!copy) {
-      copy = this.#copy(source, path);
-      this.#made.set(key, copy);
-    }
-    return copy;
+  async of(source: Source, path: string, digest: () => Promise<string>): Promise<string> {
+    const before = await digest();
+    const key = `${before} ${path}`;
+    const made = await this.#made.get(key);
+    if (made?.isRight) return made.directory;
+    const copy = this.#copy(source, path).then(async (directory) => ({
+      directory,
+      isRight: (await digest()) === before,
+    }));
+    this.#made.set(key, copy);
+    return (await copy).directory;
   }
 
   async #copy(source: Source, path: string): Promise<string> {

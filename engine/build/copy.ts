@@ -82,6 +82,9 @@ export async function copyAll(copying: Copying, selected: Selected[]): Promise<v
   }
 }
 
+/** A number alone is the group's too. Source: Dockerfile reference, "COPY --chown". */
+export const withGroup = (chown: string) => (/^\d+$/.test(chown) ? `${chown}:${chown}` : chown);
+
 const overrideOf = ({ owner, chmod }: Copying, item?: Item): Override => {
   const own = owner ?? (item?.source.isContext ? { uid: 0, gid: 0 } : {});
   return { ...own, ...(chmod ? { mode: changeMode(chmod) } : {}) };

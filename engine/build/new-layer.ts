@@ -17,6 +17,7 @@ import { promisify } from 'node:util';
 import type { Fd } from '../../schemas/kernel.ts';
 import { chainIds, removeLayer } from '../images/layer.ts';
 import { layerTar } from '../images/layer-tar.ts';
+import { freshMark } from '../images/marks.ts';
 import { removeTree } from '../images/remove-tree.ts';
 import type { Store } from '../images/store.ts';
 import { copyTree } from '../volumes/tree.ts';
@@ -97,9 +98,10 @@ export class NewLayer implements Disposable {
     for (const name of readdirSync(this.directory)) {
       if (name !== 'fs') removeTree(this.#store.verbs, this.#lock, name);
     }
-    writeFileSync(join(this.directory, this.#store.freshMark()), '');
+    writeFileSync(join(this.directory, freshMark()), '');
     removeLayer(this.#store, chain);
     renameSync(this.directory, this.#store.layer(chain));
+    this.#store.addFresh(chain);
     this.#isPublished = true;
     return tree;
   }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readStep, type StepRecord } from '../images/build-cache.ts';
+import type { BuiltFrom } from './built-from.ts';
 import type { Found } from './walk.ts';
 
 /** Replaces a file whole or not at all, and leaves nothing beside it after a kill. */
@@ -82,6 +83,26 @@ export class Records {
     return join(this.#folder, 'found', `${createHash('sha256').update(question).digest('hex')}.json`);
   }
 
+  /** What the image of this name was built from last. */
+  inputsOf(name: string): BuiltFrom | undefined {
+    return read(this.#inputs(name));
+  }
+
+  /** Written where they are others than before. Not having them costs a reason in the next plan, and no build. */
+  keepInputs(name: string, inputs: BuiltFrom): void {
+    if (JSON.stringify(this.inputsOf(name)) === JSON.stringify(inputs)) return;
+    try {
+      this.#write(this.#inputs(name), inputs);
+    } catch {
+      // A full disk.
+    }
+  }
+
+  #inputs(name: string): string {
+    const file = createHash('sha256').update(name).digest('hex').slice(0, 32);
+    return join(this.#folder, 'inputs', `${file}.json`);
+  }
+
   /** Digests of the files of a directory of the machine. */
   digests(location: string): FileDigests {
     const name = createHash('sha256').update(location).digest('hex').slice(0, 32);
@@ -106,7 +127,7 @@ const isSettled = (ctimeNs: bigint, readNs: bigint) => ctimeNs < readNs - (ctime
 export class FileDigests {
   readonly #path: string;
   readonly #known: Record<string, [stamp: string, digest: string]>;
-  readonly #used: Record<string, [stamp: string, digest: string]> = {};
+  readonly #fresh: Record<string, [stamp: string, digest: string]> = {};
   readonly #write: (path: string, value: unknown) => void;
   #isChanged = false;
 
@@ -118,12 +139,12 @@ export class FileDigests {
 
   of(path: string, { stat }: Pick<Found, 'stat'>, digest: () => string): string {
     const { stamp } = stat;
-    const known = this.#known[path];
+    const known = this.#fresh[path] ?? this.#known[path];
     if (known?.[0] === stamp) return known[1];
     const readNs = BigInt(Date.now()) * 1_000_000n;
     const fresh = digest();
     if (isSettled(stat.ctimeNs, readNs)) {
-      this.#used[path] = [stamp, fresh];
+      this.#fresh[path] = [stamp, fresh];
       this.#isChanged = true;
     }
     return fresh;
@@ -133,7 +154,7 @@ export class FileDigests {
     if (!this.#isChanged) return;
     this.#isChanged = false;
     try {
-      this.#write(this.#path, { ...this.#known, ...this.#used });
+      this.#write(this.#path, { ...this.#known, ...this.#fresh });
     } catch {
       // On a full disk the files are read again next time.
     }

@@ -9,7 +9,7 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import { fileStat } from '../images/stat.ts';
 import { isCopied } from '../volumes/tree.ts';
-import { openPlain, resolvePath } from './resolve.ts';
+import { openFile, openPlain, resolvePath } from './resolve.ts';
 import { everything, type Filter, type Found, kindOf, paced, walk } from './walk.ts';
 
 const { O_DIRECTORY, O_RDONLY } = constants;
@@ -24,6 +24,9 @@ export interface Source {
   isContext: boolean;
   /** {@link fileDigest}, which may be had without reading the file. */
   digest?(found: Found, path: string): string;
+  /** Told what is selected, and of each file and directory in it, by its path in the source, all that counts of it. */
+  noteWanted?(wanted: CopyPaths, exclude: string[]): void;
+  noteFound?(path: string, state: string): void;
 }
 
 /** One file or directory that is copied. */
@@ -40,6 +43,7 @@ export interface Item {
 
 /** @throws StackError build.not-found for what is not there, or left out by the ignore file */
 export function select(verbs: FilesystemVerbs, source: Source, wanted: CopyPaths, exclude: string[]): Item[] {
+  source.noteWanted?.(wanted, exclude);
   const written = wanted.wildcard ? expand(verbs, source, wanted.path) : [wanted.path];
   const items = written.flatMap((path) => item(verbs, source, wanted, path, exclude) ?? []);
   const mayBeEmpty = wanted.wildcard && wanted.emptyAllowed && hasWildcard(wanted.path);
@@ -94,7 +98,7 @@ function expand(verbs: FilesystemVerbs, { root, filter }: Source, pattern: strin
       if (!isPattern(part)) return [path(part)];
       const real = resolvePath(verbs, root, base);
       if (real.kind !== 'directory') return [];
-      const fd = verbs.openat2(root, real.path || '.', { flags: O_RDONLY | O_DIRECTORY });
+      const fd = verbs.openat2(root, real.path || '.', { flags: O_RDONLY | O_DIRECTORY, resolve: 0x08 | 0x04 });
       try {
         return verbs
           .readdir(fd)
@@ -157,49 +161,62 @@ const portion = 64 * 1024;
  */
 export async function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash, signal: AbortSignal): Promise<void> {
   const { source } = item;
-  let notes = `item\0${item.name}\0${item.isDirectory}\0`;
+  // As JSON: no name, target or value, whatever bytes are in it, can be taken for another entry.
+  let notes = JSON.stringify(['item', item.name, item.isDirectory]);
   const prefix = item.path && `${item.path}/`;
+  /** Paths of files with several names. */
+  const links = new Map<string, string>();
   const note = (found: Found) => {
     const { path, parent, name, kind, stat } = found;
-    const owner = source.isContext ? '' : `${stat.uid}:${stat.gid}`;
-    const mode = kind === 'symlink' ? '' : (stat.mode & 0o7777).toString(8);
-    const device = kind === 'char' || kind === 'block' ? stat.rdev : '';
-    notes += `${path}\0${kind}\0${mode}\0${owner}\0${device}\0`;
-    if (kind === 'file') {
-      const full = path ? prefix + path : item.path;
-      notes += `${source.digest?.(found, full) ?? fileDigest(verbs, found)}\0`;
-    } else {
-      if (kind === 'symlink') notes += `${verbs.readlinkat(parent, name)}\0`;
-      notes += attributesOf(verbs, found);
-    }
+    const full = path ? prefix + path : item.path;
+    const state = JSON.stringify([
+      kind,
+      kind === 'symlink' ? '' : (stat.mode & 0o7777).toString(8),
+      source.isContext ? '' : `${stat.uid}:${stat.gid}`,
+      kind === 'char' || kind === 'block' ? String(stat.rdev) : '',
+      kind === 'symlink' ? verbs.readlinkat(parent, name) : '',
+      kind === 'file' ? (source.digest?.(found, full) ?? fileDigest(verbs, found)) : attributesOf(verbs, found),
+      kind !== 'directory' && stat.nlink > 1 ? firstOf(links, found) : '',
+    ]);
+    source.noteFound?.(full, state);
+    notes += JSON.stringify(path) + state;
     if (notes.length < portion) return;
-    hash.update(notes, 'utf16le');
+    hash.update(notes);
     notes = '';
   };
   await paced(visitItem(verbs, item, { visit: note, enter: note, leave: () => {} }), signal);
-  // UTF-8 has one form for all bytes that are no UTF-8: names of them would be the same.
-  hash.update(notes, 'utf16le');
+  hash.update(notes);
 }
 
-/** Extended attributes that are copied, as a text. */
-function attributesOf(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): string {
+type Attributes = [name: string, base64: string][];
+
+/** Extended attributes that are copied. */
+function attributesOf(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): Attributes {
   const attributes = verbs.llistxattr(parent, name).filter(isCopied).sort();
   const value = (attribute: string) => Buffer.from(verbs.lgetxattr(parent, name, attribute)).toString('base64');
-  return attributes.map((attribute) => `${attribute}\0${value(attribute)}\0`).join('');
+  return attributes.map((attribute) => [attribute, value(attribute)]);
 }
 
 /** What a file is beyond its stat: digest of its content, and its attributes. A change of either changes its ctime. */
 export function fileDigest(verbs: FilesystemVerbs, found: Pick<Found, 'parent' | 'name'>): string {
   const attributes = attributesOf(verbs, found);
   const content = contentDigest(verbs, found);
-  return attributes ? `${content}\0${attributes}` : content;
+  return attributes.length > 0 ? JSON.stringify([content, attributes]) : content;
+}
+
+/** Path of another name of the same file that came before, '' for the first: they stay one file when they are copied. */
+function firstOf(links: Map<string, string>, { path, stat }: Found): string {
+  const key = `${stat.dev}:${stat.ino}`;
+  const first = links.get(key);
+  if (first === undefined) links.set(key, path);
+  return first ?? '';
 }
 
 const buffer = Buffer.allocUnsafe(256 * 1024);
 const readInto = (fd: Fd) => readSync(fd, buffer);
 
-function contentDigest(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): string {
-  const fd = verbs.openat2(parent, name, { flags: O_RDONLY | constants.O_NOFOLLOW });
+export function contentDigest(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): string {
+  const fd = openFile(verbs, parent, name);
   try {
     const hash = createHash('sha256');
     for (let size = readInto(fd); size > 0; size = readInto(fd)) hash.update(buffer.subarray(0, size));

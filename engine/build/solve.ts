@@ -6,12 +6,12 @@ import type { ImageOperation, Vertex, VertexId } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { StepRecord } from '../images/build-cache.ts';
 import { chainIds } from '../images/layer.ts';
-import { located } from './failure.ts';
-import { readCache, type SolvedStep } from './local-cache.ts';
+import { readCache, type SolvedStep } from './cache-source.ts';
+import { changedMeanwhile, located } from './failure.ts';
 import { NewLayer } from './new-layer.ts';
-import type { Solving } from './solving.ts';
+import { isStill, readsMachine, type Solving } from './solving.ts';
 import { Steps } from './steps.ts';
-import { chainOf, emptyTree, isPresent, type Tree } from './tree.ts';
+import { emptyTree, isPresent, type Tree } from './tree.ts';
 
 export class Solver implements Disposable {
   /** By key. */
@@ -27,11 +27,6 @@ export class Solver implements Disposable {
     this.#solving = solving;
     this.#signal = AbortSignal.any([solving.signal, this.#stop.signal]);
     this.#work = new Steps(solving, (id) => this.tree(id), this.#signal);
-  }
-
-  /** Chain ids, in hex, of the layers that were made. */
-  get made(): Set<string> {
-    return this.#work.made;
   }
 
   /** The first failure ends everything else. @throws a StackError; what had begun has ended then. */
@@ -96,12 +91,17 @@ export class Solver implements Disposable {
     try {
       this.#signal.throwIfAborted();
       const work = await this.#work.prepare(vertex, base);
-      turn = await this.#solving.turns.take(work.key, this.#signal);
-      const found = await this.#found(work.key, base, vertex.ignoreCache === true);
+      const key = await work.key();
+      turn = await this.#solving.turns.take(key, this.#signal);
+      const found = await this.#found(key, base, vertex.ignoreCache === true);
       const record = found ?? { diffIds: (await work.run()).diffIds, createdAt: new Date().toISOString() };
-      if (!found) records.keep(work.key, record);
+      // What was copied has to be what the key says: who changes a file and changes it back gets the first content again.
+      const isKept = found !== undefined || !readsMachine(this.#solving.graph, vertex) || (await isStill(work, key));
+      this.#signal.throwIfAborted();
+      if (!isKept) this.#solving.warn(changedMeanwhile(vertex));
+      else if (!found) records.keep(key, record);
       this.#created.set(vertex.id, record.createdAt);
-      this.steps.set(work.key, { ...record, base: base.diffIds.length });
+      if (isKept) this.steps.set(key, { ...record, base: base.diffIds.length });
       emit({ type: 'done', vertex, ms: ms(), isCached: found !== undefined });
       return { diffIds: record.diffIds };
     } catch (thrown) {
@@ -141,7 +141,7 @@ export class Solver implements Disposable {
         if (!(await this.#holds(next))) {
           using layer = new NewLayer(store, tree);
           await layer.fillFrom(chainIds(over.diffIds)[at]!);
-          this.made.add(chainOf(await layer.publish(diffId)));
+          await layer.publish(diffId);
         }
         tree = next;
       }

@@ -1,29 +1,20 @@
 /** Steps made ready: the key of each, and what makes its layer where the cache has none. */
-import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import type { BindMount, CopyOperation, MkdirOperation, RunOperation, Vertex, VertexId } from '../../schemas/build.ts';
 import { chainIds } from '../images/layer.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import { ContextCopies, mountedPath } from './context-copy.ts';
-import { type Copying, copyAll, makeDirectories, selectAll } from './copy.ts';
+import { type Copying, copyAll, makeDirectories, selectAll, withGroup } from './copy.ts';
 import { exited, located as locatedAt } from './failure.ts';
 import { Inputs } from './inputs.ts';
-import { copyKey, mkdirKey, runKey } from './key.ts';
+import { type Content, copyKey, mkdirKey, runKey } from './key.ts';
 import { diffIdOf, NewLayer } from './new-layer.ts';
 import { packedDiffId } from './pack.ts';
 import type { Source } from './select.ts';
-import type { Solving } from './solving.ts';
+import type { Solving, Work } from './solving.ts';
 import { chainOf, directoriesOf, type Tree } from './tree.ts';
 
-/** A step that is ready to run. */
-export interface Work {
-  key: string;
-  run(): Promise<Tree>;
-}
-
 export class Steps implements Disposable {
-  /** Chain ids, in hex, of the layers that were made. */
-  readonly made = new Set<string>();
   readonly #solving: Solving;
   readonly #tree: (id: VertexId) => Promise<Tree>;
   readonly #signal: AbortSignal;
@@ -46,7 +37,7 @@ export class Steps implements Disposable {
     if (operation.kind === 'run') return this.#run(vertex as Vertex<RunOperation>, base);
     const mkdir = operation as MkdirOperation;
     return {
-      key: mkdirKey(mkdir, chainOf(base), this.#solving.epoch),
+      key: () => mkdirKey(mkdir, chainOf(base), this.#solving.epoch),
       run: () =>
         this.#layer(vertex, base, (layer) =>
           this.#into(layer, base, { destination: mkdir.path, chown: mkdir.owner }, (copying) => {
@@ -59,11 +50,14 @@ export class Steps implements Disposable {
   async #copy(vertex: Vertex<CopyOperation>, base: Tree): Promise<Work> {
     const { host, epoch } = this.#solving;
     const { operation, inputs } = vertex;
-    const hash = createHash('sha256');
-    for (const source of operation.sources) {
-      if (source.type === 'inline') hash.update(`inline\0${source.name}\0${source.content}\0`);
-      else hash.update(`${await this.#inputs.digest(inputs[source.input]!, source, operation.exclude, true)}\0`);
-    }
+    const key = async () => {
+      const contents: Content[] = [];
+      for (const source of operation.sources) {
+        if (source.type === 'inline') contents.push(source);
+        else contents.push(await this.#inputs.digest(inputs[source.input]!, source, operation.exclude, true));
+      }
+      return copyKey(operation, chainOf(base), contents, epoch);
+    };
     const run = async () => {
       using stack = new DisposableStack();
       const opened = new Map<number, Source>();
@@ -75,22 +69,23 @@ export class Steps implements Disposable {
       const copy = (copying: Copying) => copyAll(copying, selected);
       return await this.#layer(vertex, base, (layer) => this.#into(layer, base, operation, copy));
     };
-    return { key: copyKey(operation, chainOf(base), hash.digest('hex'), epoch), run };
+    return { key, run };
   }
 
   async #run(vertex: Vertex<RunOperation>, base: Tree): Promise<Work> {
     const { operation, inputs } = vertex;
-    const digests: (string | undefined)[] = [];
-    for (const mount of operation.mounts) {
-      const isRead = 'input' in mount && mount.input !== undefined;
-      digests.push(
-        isRead ? await this.#inputs.digest(inputs[mount.input!]!, mountedPath(mount.source), [], false) : undefined,
-      );
-    }
+    const digestOf = (mount: RunOperation['mounts'][number]) =>
+      'input' in mount && mount.input !== undefined
+        ? this.#inputs.digest(inputs[mount.input]!, mountedPath(mount.source), [], false)
+        : undefined;
     const contextDirectory = (mount: BindMount) =>
-      this.#contextCopy(inputs[mount.input!]!, mount.source, digests[operation.mounts.indexOf(mount)]!);
+      this.#contextCopy(inputs[mount.input!]!, mount.source, async () => (await digestOf(mount))!);
     return {
-      key: runKey(operation, chainOf(base), digests, this.#solving.epoch),
+      key: async () => {
+        const digests: (string | undefined)[] = [];
+        for (const mount of operation.mounts) digests.push(await digestOf(mount));
+        return runKey(operation, chainOf(base), digests, this.#solving.epoch);
+      },
       run: () => this.#layer(vertex, base, (layer) => this.#process(vertex, base, layer, contextDirectory)),
     };
   }
@@ -102,7 +97,7 @@ export class Steps implements Disposable {
     contextDirectory: (mount: BindMount) => Promise<string | undefined>,
   ): Promise<void> {
     const { operation, inputs } = vertex;
-    const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
+    const { host, store, session, secrets, ssh, caches, memory, emit } = this.#solving;
     const signal = this.#signal;
     const [{ prepareMounts }, { runStep }] = await Promise.all([import('./mounts.ts'), import('./run.ts')]);
     await using mounts = await prepareMounts({
@@ -119,17 +114,19 @@ export class Steps implements Disposable {
     });
     const proxies = Object.entries(vertex.proxy ?? {}).map(([name, value]) => `${name}=${value}`);
     const environment = [...proxies, ...mounts.environment];
-    let tail = '';
+    let tail: Buffer = Buffer.alloc(0);
     const onOutput = (bytes: Buffer) => {
-      tail = (tail + bytes.toString('utf8')).slice(-8192);
+      tail = Buffer.concat([tail, bytes]).subarray(-8192);
       emit({ type: 'output', vertex, bytes });
     };
-    const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
+    const code = await runStep({
+      ...{ host, store, session, base, layer, operation, mounts, environment, memory, signal, onOutput },
+    });
     if (code === 0) return;
-    throw exited(vertex.name, code, tail, store.layers);
+    throw exited(vertex.name, code, tail.toString('utf8'), store.layers);
   }
 
-  async #contextCopy(id: VertexId, path: string, digest: string): Promise<string | undefined> {
+  async #contextCopy(id: VertexId, path: string, digest: () => Promise<string>): Promise<string | undefined> {
     const { sources, graph } = this.#solving;
     const directory = await sources.directory(graph.vertices[id]!);
     return directory && (await this.#copies.of(sources.source(directory), path, digest));
@@ -145,9 +142,7 @@ export class Steps implements Disposable {
       ? await this.#pack(vertex, layer)
       : await diffIdOf(this.#solving, layer.upper, this.#signal);
     await lease.keep([`sha256:${chainIds([...base.diffIds, diffId]).at(-1)!}`]);
-    const tree = await layer.publish(diffId);
-    this.made.add(chainOf(tree));
-    return tree;
+    return await layer.publish(diffId);
   }
 
   async #pack(vertex: Vertex, layer: NewLayer): Promise<string> {
@@ -195,6 +190,3 @@ export class Steps implements Disposable {
     this.#copies[Symbol.dispose]();
   }
 }
-
-/** A number alone is the group's too. Source: Dockerfile reference, "COPY --chown". */
-const withGroup = (chown: string) => (/^\d+$/.test(chown) ? `${chown}:${chown}` : chown);

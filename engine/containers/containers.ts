@@ -48,6 +48,8 @@ export interface Session {
 export interface Containers {
   /** Everything up to the `created` state of runtime-spec: the process waits for start. */
   create(request: CreateRequest): Promise<ContainerRecord>;
+  /** Rules and names of a stack anew, as what runs of it needs them. @throws StackError network.kernel */
+  publish(stack: string): Promise<void>;
   /** Resolves once the process was executed (execve succeeded); a failure names the step. */
   start(record: ContainerRecord): Promise<void>;
   /** Sends the stop signal, SIGKILL after the grace period; resolves when nothing runs any more. */

@@ -4,7 +4,8 @@ import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, rmSync, statS
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseDuration } from '../../planner/load/duration.ts';
-import type { ContainerRecord, Endpoint } from '../../schemas/container.ts';
+import { grantsOf } from '../../planner/reconcile/grants.ts';
+import { type ContainerRecord, type Endpoint, recordFormat } from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import { cgroupParent, type Host } from '../host.ts';
@@ -53,6 +54,7 @@ export async function prepare(
   const resource = `services.${request.service}`;
   const peer = networkPeer({ config, name: request.name }, request.siblings);
   const health = healthOf(config.healthcheck, image.config);
+  const grants = grantsOf(project, config);
   const record: ContainerRecord = {
     id,
     name: request.name,
@@ -63,6 +65,7 @@ export async function prepare(
     config,
     image: { name: config.image ?? image.names[0] ?? image.id, id: image.id, manifestDigest: image.manifestDigest },
     ...(peer ? { networkPeer: peer.id } : {}),
+    ...(grants ? { grants } : {}),
     labels: { ...image.config.config?.Labels, ...config.labels, ...composeLabels(request) },
     endpoints: [],
     ports: [],
@@ -74,6 +77,7 @@ export async function prepare(
     hasHealthcheck: health !== undefined,
     isTty: config.tty ?? false,
     createdAt: new Date().toISOString(),
+    format: recordFormat,
   };
   const directory = host.layout.containerDir(record.stack, id);
   let held: Fd[] = [];
@@ -149,7 +153,7 @@ function write(
     modules: securityModules(host, { stack: record.stack, id: record.id, onWarning: request.onWarning }),
   });
   writeFileSync(join(directory, files.spec), writeSpec(spec));
-  writeFileSync(join(directory, 'image.json'), JSON.stringify({ id: image.id, layers: image.layers }));
+  writeFileSync(join(directory, files.image), JSON.stringify({ id: image.id, layers: image.layers }));
   const bundle = { spec, program: program(host, request, record, spec, paths.upstreams) };
   writeFileSync(join(directory, files.program), bundle.program);
   return bundle;

@@ -10,11 +10,17 @@ import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
 import { type Bundle, launch, readBundle } from './launch.ts';
+import { type RestoreImage, restoreLayers } from './layers.ts';
 import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
 import { attach, exec } from './session.ts';
 import { tidyStack } from './tidy.ts';
 
-export function createContainers(host: Host, networks: Networks, volumes: Volumes): Containers {
+export function createContainers(
+  host: Host,
+  networks: Networks,
+  volumes: Volumes,
+  restoreImage: RestoreImage,
+): Containers {
   /** Containers of each stack that this process knows to hold addresses: what rules and names are made of. */
   const present = new Map<string, Map<string, ContainerRecord>>();
 
@@ -83,11 +89,13 @@ export function createContainers(host: Host, networks: Networks, volumes: Volume
 
   return {
     create,
+    publish,
     async start(record) {
       const { state } = statusOf(host, record);
       // It has just ended: its monitor is on its way out.
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
       if (!isAlive(record)) {
+        await restoreLayers(host, record, restoreImage);
         const bundle = readBundle(host, record);
         const places = appArmorPlaces(host.layout.appArmorMark);
         reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);

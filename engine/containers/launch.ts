@@ -17,7 +17,12 @@ import { readStatus } from '../runtime/status.ts';
 import { stepError } from './failure.ts';
 
 /** Files of a container's directory (engine/state/layout). */
-export const files = { spec: 'config.json', program: 'program', record: 'container.json' } as const;
+export const files = {
+  spec: 'config.json',
+  program: 'program',
+  record: 'container.json',
+  image: 'image.json',
+} as const;
 
 /** What was decided for a container when it was made. */
 export interface Bundle {

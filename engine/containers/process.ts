@@ -7,6 +7,7 @@ import type { Host } from '../host.ts';
 import { boundingSet, capabilitySets } from '../runtime/capabilities.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import type { ExecRequest } from './containers.ts';
+import { files } from './launch.ts';
 
 /** What the engine keeps of the image to resolve users again: container.json has no room for it. */
 export interface ImageMemo {
@@ -57,7 +58,7 @@ function baseProcess(spec: RuntimeSpec, { isPrivileged }: ExecRequest): Process 
 }
 
 async function userOf(host: Host, record: ContainerRecord, user: string) {
-  const text = readFileSync(join(host.layout.containerDir(record.stack, record.id), 'image.json'), 'utf8');
+  const text = readFileSync(join(host.layout.containerDir(record.stack, record.id), files.image), 'utf8');
   const memo = JSON.parse(text) as ImageMemo;
   return resolveUser(imageAccounts(host.kernel, memo), user, [], `container ${record.name}`);
 }

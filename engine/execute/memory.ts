@@ -122,6 +122,12 @@ export class Memory {
           this.networks.set(config.name, record);
           return record;
         },
+        update: async (_, config) => {
+          await this.call(`update network ${config.name}`);
+          const record = { ...this.networks.get(config.name)!, config };
+          this.networks.set(config.name, record);
+          return record;
+        },
         remove: async (record) => {
           await this.call(`remove network ${record.name}`);
           this.networks.delete(record.name);
@@ -132,6 +138,12 @@ export class Memory {
           await this.call(`create volume ${config.name}`);
           const fixed = { path: '', isAnonymous: false, labels: {}, createdAt: '' };
           const record = { key, name: config.name, stack, config, ...fixed };
+          this.volumes.set(config.name, record);
+          return record;
+        },
+        update: async (_, config) => {
+          await this.call(`update volume ${config.name}`);
+          const record = { ...this.volumes.get(config.name)!, config };
           this.volumes.set(config.name, record);
           return record;
         },

@@ -35,9 +35,14 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       return;
     case 'network.create': {
       const isNew = !world.networks.has(operation.network.name);
-      const record = await effects.networks.create(plan.stack, operation.key, operation.network);
+      const record = await effects.networks.create(plan.stack, operation.key, operation.network, operation.isRepair);
       world.networks.set(record.name, record);
       if (isNew) journal.networks.push(record);
+      return;
+    }
+    case 'network.update': {
+      const record = await effects.networks.update(plan.stack, operation.network);
+      world.networks.set(record.name, record);
       return;
     }
     case 'network.remove':
@@ -50,6 +55,9 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       journal.volumes.push(record);
       return;
     }
+    case 'volume.update':
+      await effects.volumes.update(plan.stack, operation.volume);
+      return;
     case 'volume.remove':
       await effects.volumes.remove(operation.record);
       return;
@@ -98,8 +106,9 @@ async function pull({ effects, emit, signal }: Performing, operation: Of<'image.
 
 async function build(
   { effects, emit, signal, project }: Performing,
-  { id, resource, service }: Of<'image.build'>,
+  { id, resource, service, cause }: Of<'image.build'>,
 ): Promise<void> {
+  emit({ type: 'progress', id, resource, detail: `because ${cause}` });
   await effects.images.build(project, service, {
     signal,
     onProgress: (progress) => emit({ type: 'progress', id, resource, ...progress }),

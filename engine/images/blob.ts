@@ -16,7 +16,7 @@ const pieceSize = 256 * 1024;
 
 /**
  * Writes one blob: bytes in, digest checked, then renamed into place. Dispose removes what was not committed, unless it is of use
- * to the next pull (partial.ts). It is on disk after the syncfs(2) that precedes its image's entry in index.json.
+ * to the next pull (partial.ts). It reaches the disk later (settle.ts).
  */
 export class BlobWriter implements Disposable {
   readonly #store: Store;

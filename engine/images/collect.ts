@@ -4,10 +4,12 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
+import { indexOf } from './beside.ts';
 import { cachedLayers } from './build-cache.ts';
 import { measure } from './measure.ts';
 import { partials } from './partial.ts';
-import type { ImageRecord, Store } from './store.ts';
+import type { ImageRecord } from './records.ts';
+import type { Store } from './store.ts';
 import { imageUsers, type Users } from './users.ts';
 
 /** Who needs what, at one moment at which nobody can begin to need more. */
@@ -46,9 +48,10 @@ export async function collect(
     const users = imageUsers(layout);
     await store.changeIndex((manifests) => decide(manifests, { leased, users }));
     const needed = neededDigests(store, leased, users, cachedLayers(store, layout));
-    for (const digest of unneededRecords(store, needed)) {
+    for (const digest of store.records.list()) {
+      if (needed.has(digest)) continue;
       deleted.push(store.record(digest)?.id ?? digest);
-      store.removeRecord(digest);
+      store.records.remove(digest);
     }
     for (const { path, digest, size } of [...blobs(store), ...partials(store)]) {
       if (needed.has(digest)) continue;
@@ -86,7 +89,16 @@ export function neededDigests(store: Store, leased: Set<string>, users: Users, c
     for (const blob of record?.blobs ?? blobsOf(store, digest)) needed.add(blob);
     for (const layer of layersOf(record)) needed.add(layer);
   }
+  for (const entry of store.index().manifests) for (const digest of besideDigests(store, entry)) needed.add(digest);
   return needed;
+}
+
+/** Digests of the index a name stands for, of the blobs it leads to, and `sha256:` + chain ids of the layers of its images. */
+export function besideDigests(store: Store, entry: Descriptor): string[] {
+  const index = indexOf(entry);
+  if (index === undefined) return [];
+  const parts = blobsOf(store, index);
+  return [index, ...parts, ...parts.flatMap((part) => layersOf(store.record(part)))];
 }
 
 export function layersOf(record: ImageRecord | undefined): string[] {
@@ -109,13 +121,6 @@ function blobsOf(store: Store, digest: string): string[] {
   const direct = named.flatMap((each) => (typeof each?.digest === 'string' ? [each.digest] : []));
   const inner = Array.isArray(manifests) ? manifests : [];
   return [...direct, ...inner.flatMap((each) => (each.digest === digest ? [] : blobsOf(store, each.digest)))];
-}
-
-function* unneededRecords(store: Store, needed: Set<string>): Generator<string> {
-  for (const name of fs.readdirSync(join(store.root, 'records'))) {
-    const digest = `sha256:${name.replace(/\.json$/, '')}`;
-    if (name.endsWith('.json') && !needed.has(digest)) yield digest;
-  }
 }
 
 export function* blobs(store: Store): Generator<{ path: string; digest: string; size: number }> {

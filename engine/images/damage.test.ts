@@ -11,6 +11,7 @@ import type { Entry } from './fixtures/tar.ts';
 import { makeWorld, type World } from './fixtures/world.ts';
 import { fsck, repair } from './fsck.ts';
 import { createImages } from './images.ts';
+import { freshMark } from './marks.ts';
 
 const kernel = loadKernel();
 const files = (name: string, count = 20): Entry[] =>
@@ -92,7 +93,7 @@ describe.runIf(process.getuid?.() === 0)('damage', () => {
   test('a layer that was not unpacked to its end is unpacked again, from its blob', async () => {
     const { store } = images();
     const [chain] = store.record(image.manifest.digest)!.chain;
-    for (const mark of ['done', store.freshMark()]) fs.rmSync(join(store.layer(chain!), mark), { force: true });
+    for (const mark of ['done', freshMark()]) fs.rmSync(join(store.layer(chain!), mark), { force: true });
     fs.rmSync(join(store.layer(chain!), 'fs/base/1'));
     expect(await check()).toMatchObject([{ kind: 'layer-missing' }, { kind: 'layer-unfinished' }]);
     expect(images().find(name)).toBeUndefined();

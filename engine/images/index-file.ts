@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { asStackError } from '../../schemas/errors.ts';
 import type { Descriptor, Index } from '../../schemas/oci-image.ts';
+import { closed, opened } from './beside.ts';
 import { ociManifest } from './media.ts';
 
 const mediaType = 'application/vnd.oci.image.index.v1+json';
@@ -13,6 +14,8 @@ export interface IndexPlace {
   lock(): Promise<Disposable>;
   /** Waits for nobody: null where another has it. */
   tryLock(): Disposable | null;
+  /** Digests of the manifests there are records of. */
+  known(): string[];
   /** Replaces a file whole. */
   write(path: string, content: string, isSynced?: boolean): void;
 }
@@ -56,7 +59,11 @@ export class IndexFile {
   }
 
   #write(index: Index): void {
-    const content = JSON.stringify({ ...index, schemaVersion: 2, mediaType }, null, 1);
+    const content = JSON.stringify(
+      { ...index, schemaVersion: 2, mediaType, manifests: index.manifests.map(closed) },
+      null,
+      1,
+    );
     this.#place.write(this.#copy, content, false);
     this.#place.write(this.#path, content);
     this.#known = undefined;
@@ -86,11 +93,9 @@ export class IndexFile {
     const copy = readIndex(this.#copy);
     if (copy) return copy;
     if (!fs.existsSync(this.#path) && !fs.existsSync(this.#copy)) return empty();
-    const records = join(this.#place.root, 'records');
-    const manifests = fs.readdirSync(records).flatMap((name) => {
-      if (!/^[0-9a-f]{64}\.json$/.test(name)) return [];
-      const digest = `sha256:${name.slice(0, 64)}`;
-      const stat = fs.statSync(join(this.#place.root, 'blobs/sha256', name.slice(0, 64)), { throwIfNoEntry: false });
+    const manifests = this.#place.known().flatMap((digest) => {
+      const path = join(this.#place.root, 'blobs', digest.replace(':', '/'));
+      const stat = fs.statSync(path, { throwIfNoEntry: false });
       return stat ? [{ mediaType: ociManifest, digest, size: stat.size }] : [];
     });
     return { schemaVersion: 2, manifests };
@@ -104,7 +109,7 @@ function empty(): Index {
 function readIndex(path: string): Index | undefined {
   try {
     const value = JSON.parse(fs.readFileSync(path, 'utf8')) as Index;
-    return Array.isArray(value.manifests) ? value : undefined;
+    return Array.isArray(value.manifests) ? { ...value, manifests: value.manifests.map(opened) } : undefined;
   } catch {
     return undefined;
   }

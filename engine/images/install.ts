@@ -1,6 +1,5 @@
 /** A whole image into the store: layers at once, then the documents, then its names. */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Descriptor, ImageConfig, Manifest, StoredImage } from '../../schemas/oci-image.ts';
@@ -29,6 +28,8 @@ export interface NewImage {
   shown: string;
   /** Normalised names it gets; none leaves it nameless. */
   names: string[];
+  /** More that its entry says. */
+  annotations?: Record<string, string>;
   manifest: Manifest;
   /** The manifest's bytes where they came from outside; made here where `manifest` is ours. */
   manifestContent: Uint8Array | undefined;
@@ -134,7 +135,7 @@ async function describe(
   const manifest = putBlob(store, content);
   const source = isOurs && image.manifestContent ? putBlob(store, image.manifestContent) : undefined;
   const blobs = [manifest, config, ...layers, ...(source ? [source] : [])];
-  store.writeRecord({
+  store.records.write({
     id: config.digest,
     manifestDigest: manifest.digest,
     ...(source ? { sourceManifest: source.digest } : {}),
@@ -148,16 +149,14 @@ async function describe(
     mediaType: ociManifest,
     ...manifest,
     platform: platformOf(image.config),
-    annotations: { [sourceDigest]: origin, ...(name ? { [refName]: name, [imageName]: name } : {}) },
+    annotations: {
+      ...image.annotations,
+      [sourceDigest]: origin,
+      ...(name ? { [refName]: name, [imageName]: name } : {}),
+    },
   });
-  const root = openSync(store.root, constants.O_DIRECTORY);
-  try {
-    await store.verbs.syncfs(root);
-  } finally {
-    closeSync(root);
-  }
-  store.settleLayers(chain);
   await store.changeIndex((manifests) => withNames(manifests, image.names, entry));
+  await store.settle();
   const stored = store.index().manifests.find(({ digest }) => digest === manifest.digest);
   const answer = stored && store.image(stored);
   if (!answer)

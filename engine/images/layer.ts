@@ -9,6 +9,7 @@ import { BlobWriter, type Expected, mismatch } from './blob.ts';
 import { isFull } from './disk-full.ts';
 import type { Extractors } from './extractors.ts';
 import { interruption } from './locks.ts';
+import { freshMark } from './marks.ts';
 import { isKeptAfter, partialSize } from './partial.ts';
 import { removeTree } from './remove-tree.ts';
 import type { Store } from './store.ts';
@@ -105,12 +106,10 @@ async function fill(
   using blob = new BlobWriter(store, source, source.isResumable);
   using directory = hasLayer ? null : new NewDirectory(store);
   const extraction = directory && (await extractors.start(directory.root));
-  const writeback = directory && new Writeback(store, directory.root);
   try {
     const take = async (chunk: Uint8Array) => {
       if (signal.aborted) throw interruption('Adding a layer');
       await extraction?.write(chunk);
-      writeback?.move(blob.size);
       onProgress('pulling', blob.size);
     };
     for (const chunk of blob.resume()) await take(chunk);
@@ -133,33 +132,6 @@ async function fill(
     await extraction?.abort();
     if (!signal.aborted && !isKeptAfter(asStackError(thrown, 'image.store').code)) blob.discard();
     throw thrown;
-  }
-}
-
-/** Compressed bytes after which the disk is set to work. */
-const writebackStep = 8 * 1024 * 1024;
-
-/** Lets the disk write while the layer is extracted, so that the sync at the end of the image has little left to wait for. */
-class Writeback {
-  readonly #store: Store;
-  readonly #fd: Fd;
-  #next = writebackStep;
-  #isRunning = false;
-
-  constructor(store: Store, fd: Fd) {
-    this.#store = store;
-    this.#fd = fd;
-  }
-
-  move(bytes: number): void {
-    if (bytes < this.#next || this.#isRunning) return;
-    this.#next = bytes + writebackStep;
-    this.#isRunning = true;
-    const ended = () => {
-      this.#isRunning = false;
-    };
-    // What fails here fails at the end again.
-    this.#store.verbs.syncfs(this.#fd).then(ended, ended);
   }
 }
 
@@ -201,10 +173,11 @@ class NewDirectory implements Disposable {
 
   publish(chain: string): void {
     const path = join(this.#store.layers, this.#name);
-    fs.writeFileSync(join(path, this.#store.freshMark()), '');
+    fs.writeFileSync(join(path, freshMark()), '');
     // One without its mark is the rest of a removal or of a power cut; its lock is ours.
     removeLayer(this.#store, chain);
     fs.renameSync(path, this.#store.layer(chain));
+    this.#store.addFresh(chain);
     this.#isPublished = true;
   }
 

@@ -177,7 +177,9 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
 
   test('many runs at once share the work', async () => {
     registry.push('app', '1', image);
-    const runs = await Promise.all(Array.from({ length: 5 }, () => pull('app:1')));
+    // With the usual patience: on a busy machine one of five waits longer for its bytes than the other tests let it.
+    const one = () => createImages(world.host).pull(`${registry.host}/app:1`);
+    const runs = await Promise.all(Array.from({ length: 5 }, one));
     expect(new Set(runs.map(({ id }) => id)).size).toBe(1);
     for (const { digest } of image.layers) expect(registry.count(new RegExp(`GET .*${digest}`))).toBe(1);
     expect(images().list()).toHaveLength(1);
@@ -226,43 +228,6 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
     await pull('app:1');
     expect(world.leftovers()).toEqual([join(layers, '.new-live')]);
     fs.closeSync(live);
-  });
-
-  test('a layer without its mark is not believed', async () => {
-    registry.push('app', '1', image);
-    const stored = await pull('app:1');
-    fs.rmSync(join(stored.layers[1]!, '../done'));
-    fs.rmSync(join(stored.layers[1]!, 'bin'), { recursive: true });
-    expect(images().find(`${registry.host}/app:1`)).toBeUndefined();
-    await pull('app:1');
-    expect(fs.readdirSync(stored.layers[1]!)).toEqual(['bin', 'etc']);
-  });
-});
-
-describe.runIf(process.getuid?.() === 0)('after a power cut', () => {
-  test('a layer marked before the machine stopped, and never synced, is unpacked again from its blob', async () => {
-    registry.push('app', '1', image);
-    const stored = await pull('app:1');
-    const directory = join(stored.layers[1]!, '..');
-    fs.renameSync(join(directory, 'done'), join(directory, 'fresh-01234567-89ab-cdef-0123-456789abcdef'));
-    fs.writeFileSync(join(stored.layers[1]!, 'bin/true'), '');
-    registry.requests = [];
-    expect(images().find(`${registry.host}/app:1`)).toBeUndefined();
-    await pull('app:1');
-    expect(fs.readFileSync(join(stored.layers[1]!, 'bin/true'), 'utf8')).toBe('true');
-    expect(fs.readdirSync(directory).sort()).toEqual(['done', 'fs']);
-    expect(registry.count(new RegExp(image.layers[0]!.digest))).toBe(0);
-  });
-
-  test('a damaged blob is fetched anew', async () => {
-    registry.push('app', '1', image);
-    const stored = await pull('app:1');
-    fs.rmSync(join(stored.layers[1]!, '../done'));
-    const blob = join(world.host.layout.images, 'blobs', image.layers[0]!.digest.replace(':', '/'));
-    fs.writeFileSync(blob, Buffer.alloc(fs.statSync(blob).size, 'x'));
-    expect((await pull('app:1')).id).toBe(image.config.digest);
-    expect(fs.readFileSync(blob)).toEqual(image.layers[0]!.blob);
-    expect(world.leftovers()).toEqual([]);
   });
 });
 

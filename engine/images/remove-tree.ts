@@ -21,9 +21,17 @@ export function removeTree(verbs: FilesystemVerbs, parent: Fd, name: string): vo
     resolve: RESOLVE_BENEATH_NO_MAGICLINKS,
   });
   try {
-    for (const child of verbs.readdir(fd)) removeTree(verbs, fd, child);
+    for (let again = 0; ; again++) {
+      for (const child of verbs.readdir(fd)) removeTree(verbs, fd, child);
+      try {
+        verbs.unlinkat(parent, name, true);
+        return;
+      } catch (thrown) {
+        // Somebody made something meanwhile: a layer that is settled gets its mark (settle.ts).
+        if ((thrown as KernelError).code !== 'ENOTEMPTY' || again === 3) throw thrown;
+      }
+    }
   } finally {
     closeSync(fd);
   }
-  verbs.unlinkat(parent, name, true);
 }

@@ -2,8 +2,8 @@
  * The store on disk: an OCI image layout that other tools read as it lies, plus what we derive from it.
  *
  *   images/oci-layout, index.json, blobs/sha256/<hex>   image-spec image-layout.md
- *   images/records/<manifest hex>.json                  ImageRecord: what `find` needs, checked once when it was written; its
- *                                                       time of modification is when the image was last used
+ *   images/records/<manifest hex>.json, ….fresh-<boot id>  of an image, and until it is on disk (records.ts); its time of
+ *                                                       modification is when the image was last used
  *   images/records/index                                index.json once more, to mend it from
  *   images/ingest/                                      content on its way in or out, each file locked by who writes it
  *   images/partial/<algorithm>-<hex>                    what a pull that was interrupted has of a blob (partial.ts)
@@ -17,14 +17,17 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { asStackError, StackError } from '../../schemas/errors.ts';
-import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
-import type { Descriptor, ImageConfig, Index, Manifest, StoredImage } from '../../schemas/oci-image.ts';
+import type { Fd, FilesystemVerbs, ProcessVerbs } from '../../schemas/kernel.ts';
+import type { Descriptor, Index, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
 import { IndexFile } from './index-file.ts';
 import { type Lease, Leases } from './leases.ts';
 import { lock, makeLocked, sweep, tryLock } from './locks.ts';
+import { doneMark, freshMark, isWholeLayer } from './marks.ts';
 import { sweepPartials } from './partial.ts';
+import { type ImageRecord, Records } from './records.ts';
 import { makeReserve, replaceFile } from './replace-file.ts';
+import { settle } from './settle.ts';
 
 /** image-spec annotations.md; skopeo and umoci look names up by it. */
 export const refName = 'org.opencontainers.image.ref.name';
@@ -33,40 +36,31 @@ export const imageName = 'io.containerd.image.name';
 /** Ours: the digest the name had at the registry (the index's, where there is one). */
 export const sourceDigest = 'dev.stack.source.digest';
 
-/** A StoredImage without what depends on where the store lies and on index.json. */
-export interface ImageRecord {
-  id: string;
-  manifestDigest: string;
-  /** Digest of the manifest as it came, where that was docker's: pushed on as it is. */
-  sourceManifest?: string;
-  config: ImageConfig;
-  /** Chain ids in hex, lowest layer first. Source: image-spec config.md "Layer ChainID". */
-  chain: string[];
-  /** Digests of every blob of the image: manifest, configuration, layers. */
-  blobs: string[];
-  size: number;
-}
-
 export class Store {
   readonly verbs: FilesystemVerbs;
   readonly root: string;
   readonly layers: string;
   #isReady = false;
-  #freshMark: string | undefined;
   readonly #index: IndexFile;
   readonly #leases: Leases;
-  readonly #records = new Map<string, ImageRecord>();
+  readonly #processes: ProcessVerbs;
+  /** Chain ids of layers that became whole in this process. */
+  readonly #fresh = new Set<string>();
+  readonly records: Records;
 
   constructor(host: Host) {
     this.verbs = host.kernel.filesystem;
+    this.#processes = host.kernel.process;
     this.root = host.layout.images;
     this.layers = host.layout.layers;
     this.#index = new IndexFile({
       root: this.root,
       lock: () => this.lock('index'),
       tryLock: () => this.tryLock('index'),
+      known: () => this.records.list(),
       write: (path, content, isSynced) => this.write(path, content, isSynced),
     });
+    this.records = new Records(join(this.root, 'records'), (path, content) => this.write(path, content, false));
     this.#leases = new Leases(this.verbs, join(this.root, 'leases'), () => {
       this.prepare();
       return this.gate('shared');
@@ -79,7 +73,8 @@ export class Store {
     try {
       fs.mkdirSync(dirname(this.root), { recursive: true, mode: 0o711 });
       // Layers hold images' set-user-id programs: nobody but root may reach them from the host's side.
-      for (const dir of [this.root, this.layers]) fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
+      fs.mkdirSync(this.root, { recursive: true, mode: 0o700 });
+      if (fs.mkdirSync(this.layers, { recursive: true, mode: 0o700 })) this.#spreadLayers();
       for (const dir of ['blobs/sha256', 'records', 'ingest', 'partial', 'leases', 'locks']) {
         fs.mkdirSync(join(this.root, dir), { recursive: true, mode: 0o755 });
       }
@@ -100,12 +95,25 @@ export class Store {
     makeReserve(this.root);
   }
 
+  /** Layers have nothing to do with each other, and ext4 is slow to make files where it is just removing some. */
+  #spreadLayers(): void {
+    const fd = fs.openSync(this.layers, fs.constants.O_DIRECTORY);
+    try {
+      this.verbs.setTopDirectory(fd);
+    } catch {
+      // Another file system has other ways.
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
   /** Removes what killed commands left half made, or half removed, and blobs that nobody pulled on for a week. */
   sweep(): void {
     sweep(this.verbs, join(this.root, 'ingest'), () => true);
     sweep(this.verbs, join(this.root, 'leases'), () => true);
     sweep(this.verbs, this.layers, (name) => name.startsWith('.'));
     sweepPartials(this);
+    this.records.forgetLost();
   }
 
   /** Makes something temporary at `path` that no sweep takes away while it is held. See {@link makeLocked}. */
@@ -139,27 +147,21 @@ export class Store {
 
   /** Whether a layer is whole: on disk, or written since the machine started, which is as good until it stops. */
   hasLayer(chain: string): boolean {
-    const path = join(this.layers, chain);
-    // In this order: the one becomes the other by a rename.
-    return fs.existsSync(join(path, this.freshMark())) || fs.existsSync(join(path, 'done'));
+    return isWholeLayer(this.layer(chain));
   }
 
-  /** Name of the mark of layers that may not have reached the disk: it counts for this boot only. */
-  freshMark(): string {
-    this.#freshMark ??= `fresh-${fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
-    return this.#freshMark;
+  /** A layer became whole: from now on it holds until the machine stops. */
+  addFresh(chain: string): void {
+    this.#fresh.add(chain);
   }
 
-  /** Everything is on disk (syncfs): the layers hold from now on. */
-  settleLayers(chains: string[]): void {
-    for (const chain of chains) {
-      try {
-        fs.renameSync(join(this.layers, chain, this.freshMark()), join(this.layers, chain, 'done'));
-      } catch (thrown) {
-        // Another run that shares the layer was first.
-        if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
-      }
-    }
+  /** Lets all that is whole reach the disk, and hold for good from then on. Waits for no disk. See settle.ts. */
+  async settle(): Promise<void> {
+    const records = this.records.unsettled();
+    for (const { digest } of records) for (const chain of this.record(digest)?.chain ?? []) this.#fresh.add(chain);
+    const layers = [...this.#fresh].map((chain) => ({ directory: this.layer(chain), from: freshMark(), to: doneMark }));
+    this.#fresh.clear();
+    await settle(this.#processes, this.root, [...records, ...layers]);
   }
 
   /** Takes the gate: see leases.ts. */
@@ -188,45 +190,7 @@ export class Store {
   }
 
   record(manifestDigest: string): ImageRecord | undefined {
-    let record = this.#records.get(manifestDigest);
-    if (!record) {
-      try {
-        record = JSON.parse(fs.readFileSync(this.#recordPath(manifestDigest), 'utf8')) as ImageRecord;
-      } catch {
-        return undefined;
-      }
-      this.#records.set(manifestDigest, record);
-    }
-    return record;
-  }
-
-  writeRecord(record: ImageRecord): void {
-    this.#records.set(record.manifestDigest, record);
-    this.write(this.#recordPath(record.manifestDigest), JSON.stringify(record), false);
-  }
-
-  /** The image is used now. Costs one system call. */
-  touch(manifestDigest: string): void {
-    const now = new Date();
-    try {
-      fs.utimesSync(this.#recordPath(manifestDigest), now, now);
-    } catch {
-      // Gone, or the disk is read-only: it only decides what goes first when space is made.
-    }
-  }
-
-  /** When it was last pulled, loaded or made a container of, in ms since the epoch; 0 where that is not known. */
-  lastUsed(manifestDigest: string): number {
-    return fs.statSync(this.#recordPath(manifestDigest), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  }
-
-  removeRecord(manifestDigest: string): void {
-    this.#records.delete(manifestDigest);
-    fs.rmSync(this.#recordPath(manifestDigest), { force: true });
-  }
-
-  #recordPath(manifestDigest: string): string {
-    return join(this.root, 'records', `${manifestDigest.replace(/^.*:/, '')}.json`);
+    return this.records.read(manifestDigest);
   }
 
   /** A manifest of the store, as it was checked when it came. @throws StackError `image.store` */

@@ -215,15 +215,6 @@ static Napi::Value flock(const Info& info) {
   return LockWait::run(env, std::move(copy.value()), operation);
 }
 
-static Napi::Value syncfs(const Info& info) {
-  Napi::Env env = info.Env();
-  auto copy = std::make_shared<Result<Fd>>(fs::duplicate(as_int(info, 0)));
-  return Work<Nothing>::run(env, [copy]() -> Result<Nothing> {
-    if (!copy->ok()) return copy->error();
-    return fs::syncfs(copy->value().get());
-  });
-}
-
 void add_filesystem(Napi::Env env, Napi::Object group) {
   auto set = [&](const char* name, Napi::Value (*verb)(const Info&)) {
     group.Set(name, Napi::Function::New(env, verb));
@@ -292,7 +283,8 @@ void add_filesystem(Napi::Env env, Napi::Object group) {
     return answer(info.Env(), fs::overlay_mount(as_fds(info[0]), as_int(info, 1), as_int(info, 2)));
   });
   set("unmount", [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::unmount(as_string(info, 0))); });
-  set("syncfs", syncfs);
+  set("setTopDirectory",
+      [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::set_top_directory(as_int(info, 0))); });
 }
 
 }  // namespace stack::binding

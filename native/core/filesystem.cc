@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,6 +14,13 @@
 #include <unistd.h>
 
 #include <climits>
+
+// As of linux/fs.h, which quarrels with sys/mount.h.
+#ifndef FS_TOPDIR_FL
+#define FS_IOC_GETFLAGS _IOR('f', 1, long)
+#define FS_IOC_SETFLAGS _IOW('f', 2, long)
+#define FS_TOPDIR_FL 0x00020000
+#endif
 
 namespace stack::fs {
 
@@ -33,7 +41,13 @@ static std::string proc_path(int fd) { return "/proc/self/fd/" + std::to_string(
 
 Result<int> openat2(int dirfd, const std::string& path, uint64_t flags, uint64_t mode, uint64_t resolve) {
   open_how how{.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve};
-  int fd = retry([&] { return static_cast<int>(syscall(SYS_openat2, dirfd, path.c_str(), &how, sizeof how)); });
+  int fd = -1;
+  // Any rename or mount of the machine during a `..` is EAGAIN (openat2(2)): now and then that is chance, for ever it is an
+  // attack.
+  for (int tries = 0; tries < 128; tries++) {
+    fd = retry([&] { return static_cast<int>(syscall(SYS_openat2, dirfd, path.c_str(), &how, sizeof how)); });
+    if (fd >= 0 || errno != EAGAIN) break;
+  }
   if (fd < 0) return fail("openat2", path);
   return fd;
 }
@@ -178,8 +192,12 @@ Result<Nothing> unmount(const std::string& path) {
   return Nothing{};
 }
 
-Result<Nothing> syncfs(int fd) {
-  if (retry([&] { return ::syncfs(fd); }) < 0) return fail("syncfs");
+Result<Nothing> set_top_directory(int fd) {
+  int flags = 0;
+  if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) return fail("FS_IOC_GETFLAGS");
+  if (flags & FS_TOPDIR_FL) return Nothing{};
+  flags |= FS_TOPDIR_FL;
+  if (ioctl(fd, FS_IOC_SETFLAGS, &flags) != 0) return fail("FS_IOC_SETFLAGS");
   return Nothing{};
 }
 

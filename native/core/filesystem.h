@@ -57,7 +57,7 @@ Result<FileContents> read_files(int dirfd, const std::vector<std::string>& names
 
 // flock(2). False where `operation` carries LOCK_NB and another holder is in the way.
 Result<bool> flock(int fd, int operation);
-Result<Nothing> syncfs(int fd);
+Result<Nothing> set_top_directory(int fd);
 Result<Nothing> unmount(const std::string& path);
 // A second number for the same open file description.
 Result<Fd> duplicate(int fd);

@@ -1,4 +1,4 @@
-// The shim: one for each container. It gets descriptor 3, a socket to who made it; 4, the sealed program; from 5 on,
+// The shim: one for each container, or for a moment. It gets descriptor 3, a socket to who made it; 4, the sealed program; from 5 on,
 // the descriptors the program names by index. argv[1] is how many those are.
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
   Reader steps = open_program(static_cast<const uint8_t*>(program), size);
   if (steps.bad() || !read_settings(steps, settings)) return 1;
   if (!fork_away(settings)) return 1;
+  if (*settings.settle_root) return settle(settings);
   if (settings.is_launch) return launch(settings, fds, kSocket);
   return Monitor(std::move(settings), std::move(fds)).run(kSocket);
 }

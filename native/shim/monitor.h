@@ -55,6 +55,9 @@ struct Settings {
   uint32_t waits = 0;  // 2: and the process ends with the caller
   uint32_t container = ~0U;
   uint32_t stdio[3] = {~0U, ~0U, ~0U};
+  // Of a settling: the file system, and for each mark its directory, its name and the one it gets once all is on disk.
+  const char* settle_root = "";
+  std::vector<const char*> settle_marks;
   Reader process;
   Reader probe;
   bool has_probe = false;
@@ -71,6 +74,9 @@ bool read_settings(Reader steps, Settings& settings);
 // launch.cc: one process without a monitor. Reports go to the caller as they come; ends when the process has executed or
 // waits for its start, or, where it was asked to wait, with the process.
 int launch(const Settings& settings, const std::vector<int>& fds, int caller);
+
+// settle.cc: waits for the disk, then says what has reached it.
+int settle(const Settings& settings);
 
 struct Child {
   enum Kind { kContainer, kExec, kProbe } kind;

@@ -33,6 +33,7 @@ enum class Code : uint16_t {
   kNetwork = 11,
   kMonitorCgroup = 12,
   kLaunch = 13,
+  kSettle = 14,
 
   kClone = 100,
   kJoinCgroup = 101,

@@ -58,13 +58,19 @@ bool read_settings(Reader steps, Settings& settings) {
         settings.container = body.u32();
         for (uint32_t& index : settings.stdio) index = body.u32();
         break;
+      case Code::kSettle:
+        settings.settle_root = body.string();
+        settings.settle_marks = body.strings();
+        break;
       case Code::kHold: break;  // the descriptors are held by being open
       case Code::kProcess: settings.process = body.bytes(); break;
       default: return false;
     }
     if (body.bad()) return false;
   }
-  return !steps.bad() && (settings.is_launch || *settings.run_dir) && settings.process.size() > 0;
+  if (steps.bad()) return false;
+  if (*settings.settle_root) return true;
+  return (settings.is_launch || *settings.run_dir) && settings.process.size() > 0;
 }
 
 }  // namespace stack::shim

@@ -1,6 +1,7 @@
 /** Programs of every kind as the real encoder writes them, between them with every step there is. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { settle } from '../../engine/images/settle.ts';
 import { type LaunchRequest, launchProcess } from '../../engine/runtime/launcher.ts';
 import { sound } from '../../engine/runtime/oci/config.fixture.ts';
 import { code, encodeProgram, encodeSteps, type Step } from '../../engine/runtime/program/encoder.ts';
@@ -95,16 +96,21 @@ const settings: MonitorSettings = {
   health: { intervalMs: 1000, timeoutMs: 500, startPeriodMs: 0, startIntervalMs: 100, retries: 3, probe: exec },
 };
 
-/** Of a launch: the program that would be handed to the shim. */
-export async function encodeLaunch(request: LaunchRequest): Promise<Uint8Array> {
-  let handed: Uint8Array | undefined;
-  const spawnShim: ProcessVerbs['spawnShim'] = async ({ program }) => {
-    handed = program;
+/** The program that `start` hands to the shim. */
+async function handed(start: (verbs: ProcessVerbs) => Promise<unknown>): Promise<Uint8Array> {
+  let program: Uint8Array | undefined;
+  const spawnShim: ProcessVerbs['spawnShim'] = async (shim) => {
+    program = shim.program;
     return -1;
   };
-  await launchProcess({ spawnShim } as ProcessVerbs, request);
-  return handed!;
+  await start({ spawnShim } as ProcessVerbs);
+  return program!;
 }
+
+export const encodeLaunch = (request: LaunchRequest): Promise<Uint8Array> =>
+  handed((verbs) => launchProcess(verbs, request));
+
+const marks = [{ directory: '/var/lib/stack/layers/a', from: 'fresh-a', to: 'done' }];
 
 const launch = { fds: [], stdio: [0, 1, 2], waits: true } satisfies Omit<LaunchRequest, 'steps'>;
 
@@ -117,6 +123,7 @@ export async function programSeeds(): Promise<Map<string, Uint8Array>> {
     ['launch-host', await encodeLaunch({ ...launch, steps: containerSteps(ofHost) })],
     ['launch-exec', await encodeLaunch({ ...launch, steps: execSteps(exec), container: 3 })],
     ['exec', encodeExec(exec)],
+    ['settle', await handed((verbs) => settle(verbs, '/var/lib/stack/images', marks))],
     ['rest', encodeProgram([...shimSteps(settings, ofImage).slice(0, -1), ['hold'], ['process', encodeSteps(rest)]])],
   ]);
 }

@@ -12,8 +12,10 @@ const verbs: Record<Operation['kind'], string> = {
   'image.pull': 'pull',
   'image.build': 'build',
   'network.create': 'create',
+  'network.update': 'update',
   'network.remove': 'remove',
   'volume.create': 'create',
+  'volume.update': 'update',
   'volume.remove': 'remove',
   'container.create': 'create',
   'container.start': 'start',
@@ -36,8 +38,10 @@ function resourceOf(operation: Addition): string {
     case 'image.pull':
       return `image ${operation.image}${operation.platform ? ` for ${operation.platform}` : ''}`;
     case 'network.create':
+    case 'network.update':
       return `network ${operation.network.name}`;
     case 'volume.create':
+    case 'volume.update':
       return `volume ${operation.volume.name}`;
     case 'network.remove':
       return `network ${operation.record.name}`;

@@ -48,6 +48,10 @@ export class Steps {
         return;
       case 'recreate': {
         const stop = plan.stop(current!, cause);
+        if (instance.isRemovedFirst) {
+          this.start(instance, [this.create(instance, [plan.removalOf(current!.record)!, ...needs])]);
+          return;
+        }
         const create = this.create(instance, [...(stop ? [stop] : []), ...needs]);
         const start = this.start(instance, [create]);
         // The old one goes when the new one runs: until then a failure can go back to it, and a command that is killed

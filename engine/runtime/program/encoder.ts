@@ -18,6 +18,7 @@ export const code = {
   network: 11,
   monitorCgroup: 12,
   launch: 13,
+  settle: 14,
   clone: 100,
   joinCgroup: 101,
   setns: 102,
