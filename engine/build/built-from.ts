@@ -7,6 +7,7 @@ import type { BuildGraph, CopyPaths } from '../../schemas/build.ts';
 import type { FilesystemVerbs } from '../../schemas/kernel.ts';
 import { familiar } from '../images/reference.ts';
 import type { BuildRequest } from './builds.ts';
+import { isAddress } from './context.ts';
 import { ignoreLines, localText } from './dockerfile.ts';
 import type { Records } from './records.ts';
 import { isFetched } from './request.ts';
@@ -57,8 +58,7 @@ export function valuesOf(request: BuildRequest, seen: string[] = []): Values {
     });
   return Object.fromEntries(
     [
-      // The Dockerfile of a repository is what its address says.
-      ['Dockerfile', isFetched(context) ? request.inline : localText(request)],
+      ['Dockerfile', dockerfileOf(request)],
       ['context', isFetched(context) ? context : undefined],
       ['.dockerignore', isFetched(context) ? undefined : ignoreLines(context, request.dockerfile)],
       ...each(
@@ -80,6 +80,13 @@ export function valuesOf(request: BuildRequest, seen: string[] = []): Values {
       ...ofOthers,
     ].filter(([, value]) => value !== undefined),
   ) as Values;
+}
+
+/** One that is fetched is what its address says, the context's or its own. */
+function dockerfileOf(request: BuildRequest): string | undefined {
+  const { context, dockerfile, inline } = request;
+  if (inline === undefined && isAddress(dockerfile)) return dockerfile;
+  return isFetched(context) ? inline : localText(request);
 }
 
 const basePrefix = 'base image ';
