@@ -2,9 +2,10 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { requestOf } from '../engine/build/request.ts';
 import { parseBytes } from '../planner/load/bytes.ts';
+import { builtName } from '../planner/load/supported.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { Project, Service } from '../schemas/project.ts';
-import { interruptible } from './apply.ts';
+import { interruptible, tell } from './apply.ts';
 import { buildRenderer } from './build-progress.ts';
 import { collect, define } from './command.ts';
 import { loadProject } from './project.ts';
@@ -31,6 +32,7 @@ export interface BuildFlags {
 export const build = define<BuildFlags>({
   usage: 'build [SERVICE...]',
   summary: 'Build the images of services',
+  dryRun: 'told',
   examples: [
     ['stack build', 'Build the image of every service that has `build`; steps that have not changed are not run.'],
     ['stack build --no-cache --pull api', 'Build one anew, from the newest base images.'],
@@ -69,6 +71,11 @@ export const build = define<BuildFlags>({
       show.emit({ type: 'warning', error: new StackError('usage', { message, hint }) });
       await show.close();
       return;
+    }
+    if (context.globals.dryRun) {
+      const image = (name: string) => `image ${project.services[name]!.image ?? builtName(project, name)}`;
+      await tell(show.emit, 'image.build', names.map(image), async () => {}, true);
+      return show.close();
     }
     const [host, { createRooms }] = await Promise.all([context.host(), import('../engine/rooms.ts')]);
     const rooms = createRooms(host);

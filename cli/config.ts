@@ -45,6 +45,7 @@ const instead: [flags: string, does: string][] = [
 export const config = define<Flags>({
   usage: 'config [SERVICE...]',
   summary: 'Print the stack file as Stack understands it',
+  dryRun: 'harmless',
   examples: [
     ['stack config', 'Print the merged and interpolated stack file.'],
     ['stack config --services', 'Print the names of the services, one a line.'],

@@ -136,7 +136,8 @@ const restartCondition: Converter = (spot) => {
 };
 
 const limits = recordList({ rate: bytes });
-const hooks = recordList({ command, environment: pairs(null), privileged: flag });
+const hook = { command, environment: pairs(null), privileged: flag };
+const hooks = recordList(hook);
 
 const table: Record<string, Converter> = {
   annotations: labels,
@@ -196,6 +197,7 @@ const table: Record<string, Converter> = {
   pids_limit: integer,
   ports,
   post_start: hooks,
+  pre_start: recordList({ ...hook, per_replica: flag }),
   pre_stop: hooks,
   privileged: flag,
   profiles: uniqueTexts,

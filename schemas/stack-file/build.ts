@@ -80,6 +80,17 @@ export const hook = attributes({
   environment: listOrMapping,
 });
 
+/** An init container: compose-spec 05-services.md "pre_start". */
+export const initHook = attributes({
+  command,
+  image: text,
+  user: text,
+  privileged: flag,
+  working_dir: text,
+  environment: listOrMapping,
+  per_replica: flag,
+});
+
 export const develop = nullable(
   attributes({
     watch: list(
