@@ -92,8 +92,10 @@ export class Solver implements Disposable {
       this.#signal.throwIfAborted();
       const work = await this.#work.prepare(vertex, base);
       const key = await work.key();
-      turn = await this.#solving.turns.take(key, this.#signal);
-      const found = await this.#found(key, base, vertex.ignoreCache === true);
+      const isAnew = vertex.ignoreCache === true;
+      const finished = await this.#finished(vertex, key, isAnew);
+      if (!finished) turn = await this.#solving.turns.take(key, this.#signal);
+      const found = finished ?? (await this.#found(key, base, isAnew));
       const record = found ?? { diffIds: (await work.run()).diffIds, createdAt: new Date().toISOString() };
       // What was copied has to be what the key says: who changes a file and changes it back gets the first content again.
       const isKept = found !== undefined || !readsMachine(this.#solving.graph, vertex) || (await isStill(work, key));
@@ -116,12 +118,25 @@ export class Solver implements Disposable {
     }
   }
 
-  async #found(key: string, base: Tree, isAnew: boolean): Promise<StepRecord | undefined> {
-    const { records, cacheFrom, begunAt } = this.#solving;
+  /** A step that nobody works on any more, its blob included: it is nobody's turn. */
+  async #finished({ id }: Vertex, key: string, isAnew: boolean): Promise<StepRecord | undefined> {
+    const known = await this.#known(key, isAnew);
+    if (!known || !this.#solving.exported.has(id)) return known;
+    const made = known.diffIds.at(-1);
+    return made !== undefined && this.#solving.records.blobOf(made) ? known : undefined;
+  }
+
+  async #known(key: string, isAnew: boolean): Promise<StepRecord | undefined> {
+    const { records, begunAt } = this.#solving;
     const known = records.find(key);
     // Without the cache, too, a step that several builds share runs once: their images fit each other.
-    if (known && (!isAnew || known.createdAt >= begunAt) && (await this.#holds(known))) return known;
-    return await readCache(isAnew ? [] : cacheFrom, key, base, { ...this.#solving, signal: this.#signal });
+    return known && (!isAnew || known.createdAt >= begunAt) && (await this.#holds(known)) ? known : undefined;
+  }
+
+  async #found(key: string, base: Tree, isAnew: boolean): Promise<StepRecord | undefined> {
+    const { cacheFrom } = this.#solving;
+    const known = await this.#known(key, isAnew);
+    return known ?? (await readCache(isAnew ? [] : cacheFrom, key, base, { ...this.#solving, signal: this.#signal }));
   }
 
   /** Kept from removal first, looked at then. */
