@@ -72,6 +72,8 @@ interface Workplace {
   session: BuildSession;
   sources: Sources;
   world: World;
+  /** No step runs any more: what they shared goes, while the rest of the build is done. */
+  leave(): void;
 }
 
 export function createBuilds(host: Host, images: Images, networks: () => Promise<Networks>): Builds {
@@ -103,10 +105,16 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     using lease = store.lease();
     const records = openRecords();
     await using stack = new AsyncDisposableStack();
-    // Layers that no image names, too, and those of a build that failed: the cache knows them.
-    stack.defer(() => store.settle());
     const session = joinSession();
-    stack.defer(() => leaveSession(session));
+    let left: Promise<void> | undefined;
+    const leave = () => {
+      left ??= leaveSession(session);
+      // What fails is told when the build ends.
+      left.catch(() => {});
+      return left;
+    };
+    // Layers that no image names settle, too, and those of a build that failed: the cache knows them.
+    stack.defer(async () => void (await Promise.all([leave(), store.settle()])));
     let fetched: string | undefined;
     const makeFetched = () => {
       fetched ??= mkdtempSync(join(session.fetched, 'of-'));
@@ -117,7 +125,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     });
     using sources = new Sources(host.kernel.filesystem, records, makeFetched, signal);
     const world = new World({ images, lease, sources, host });
-    return await work({ lease, records, session, sources, world });
+    return await work({ lease, records, session, sources, world, leave });
   }
 
   return {
@@ -136,7 +144,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       await BuildSession.sweep(host, networks, join(folder, 'fetched'));
       const caches = join(folder, 'caches');
       const startedAt = new Date().toISOString();
-      return await within(signal, async ({ lease, records, session, sources, world }) => {
+      return await within(signal, async ({ lease, records, session, sources, world, leave }) => {
         // Before anything is read: what changes from here on has changed since.
         const values = valuesOf(request);
         const graph = unwrap(await world.graphOf(request, false), warn);
@@ -167,6 +175,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           signal,
         });
         const trees = await solver.solve(graph.results.map(({ vertex }) => vertex));
+        leave();
         const { provenance, sbom } = request.attestations;
         const isAttested = provenance !== undefined || sbom;
         const isIndexed = isAttested || graph.results.length > 1;

@@ -13,11 +13,17 @@ import { containerCgroups, removeCgroups, removeStackCgroups } from '../runtime/
 
 const prefix = 'build-';
 
+/**
+ * Namespaces and links that are kept for the end: the kernel waits as long for many of them as for one, and the next step
+ * waits for the kernel.
+ */
+const mostLeft = 16;
+
 /** A network namespace of a step and what its files say of it. */
 export interface StepNetwork {
   namespace: Fd;
   addresses: string[];
-  /** Takes it off the network; the namespace is closed. */
+  /** The step has ended; what it had goes with the network, or once there is too much of it. */
   leave(): void;
 }
 
@@ -26,6 +32,8 @@ export class BuildSession implements AsyncDisposable {
   readonly #networks: () => Promise<Networks>;
   readonly #fetched: string;
   readonly #members = new Map<string, Member>();
+  /** Takes away what steps had that ended, the oldest first. */
+  readonly #left: (() => void)[] = [];
   #folder: { name: string; path: string; lock: Fd } | undefined;
   #network: Promise<NetworkRecord> | undefined;
 
@@ -106,12 +114,16 @@ export class BuildSession implements AsyncDisposable {
     const record = isConnected ? await this.#network : undefined;
     const endpoints = record ? networks.allocate(request(this.name, id, record), []) : [];
     const namespace = await this.#host.kernel.network.createNamespace();
-    const leave = () => {
+    const remove = () => {
       closeSync(namespace);
       networks.detach(endpoints);
       networks.release(id);
+    };
+    const leave = () => {
       // Its name and its rules, which are nobody's now, go with the next step that joins, or with the network.
       this.#members.delete(id);
+      this.#left.push(remove);
+      if (this.#left.length > mostLeft) this.#left.shift()!();
     };
     try {
       await networks.attach(namespace, { stack: this.name, id, endpoints });
@@ -134,6 +146,7 @@ export class BuildSession implements AsyncDisposable {
     if (!this.#folder) return;
     const { name, lock } = this.#folder;
     await this.#network?.catch(() => {});
+    for (const remove of this.#left.splice(0)) remove();
     rmSync(join(this.#fetched, name), { recursive: true, force: true });
     await discard(this.#host, this.#networks, name);
     closeSync(lock);
