@@ -10,9 +10,17 @@ import type { Found } from './walk.ts';
 export type Replace = (path: string, content: string) => void;
 
 /** What cannot be read is not there. */
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
 function read<T>(path: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
+    return JSON.parse(readText(path) ?? 'null') ?? undefined;
   } catch {
     return undefined;
   }
@@ -29,8 +37,12 @@ export class Records {
   }
 
   #write(path: string, value: unknown): void {
+    this.#replaceText(path, JSON.stringify(value));
+  }
+
+  #replaceText(path: string, text: string): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    this.#replace(path, JSON.stringify(value));
+    this.#replace(path, text);
   }
 
   /** Of the step with this key (hex). Its last use is the file's time. */
@@ -85,14 +97,17 @@ export class Records {
 
   /** What the image of this name was built from last. */
   inputsOf(name: string): BuiltFrom | undefined {
-    return read(this.#inputs(name));
+    const inputs = read<BuiltFrom>(this.#inputs(name));
+    return inputs?.reads.every(({ files }) => Array.isArray(files)) ? inputs : undefined;
   }
 
   /** Written where they are others than before. Not having them costs a reason in the next plan, and no build. */
   keepInputs(name: string, inputs: BuiltFrom): void {
-    if (JSON.stringify(this.inputsOf(name)) === JSON.stringify(inputs)) return;
+    const path = this.#inputs(name);
+    const text = JSON.stringify(inputs);
+    if (readText(path) === text) return;
     try {
-      this.#write(this.#inputs(name), inputs);
+      this.#replaceText(path, text);
     } catch {
       // A full disk.
     }
@@ -126,25 +141,29 @@ const isSettled = (ctimeNs: bigint, readNs: bigint) => ctimeNs < readNs - (ctime
 /** Digests of a directory's files, remembered from build to build. */
 export class FileDigests {
   readonly #path: string;
-  readonly #known: Record<string, [stamp: string, digest: string]>;
-  readonly #fresh: Record<string, [stamp: string, digest: string]> = {};
+  readonly #known = new Map<string, { stamp: string; digest: string }>();
   readonly #write: (path: string, value: unknown) => void;
   #isChanged = false;
 
   constructor(path: string, write: (path: string, value: unknown) => void) {
     this.#path = path;
     this.#write = write;
-    this.#known = read(path) ?? {};
+    // Path, stamp and digest in turns: of ten thousand files it is read in no time.
+    const list = read<string[]>(path);
+    if (!Array.isArray(list)) return;
+    for (let at = 0; at + 2 < list.length; at += 3) {
+      this.#known.set(list[at]!, { stamp: list[at + 1]!, digest: list[at + 2]! });
+    }
   }
 
   of(path: string, { stat }: Pick<Found, 'stat'>, digest: () => string): string {
     const { stamp } = stat;
-    const known = this.#fresh[path] ?? this.#known[path];
-    if (known?.[0] === stamp) return known[1];
+    const known = this.#known.get(path);
+    if (known?.stamp === stamp) return known.digest;
     const readNs = BigInt(Date.now()) * 1_000_000n;
     const fresh = digest();
     if (isSettled(stat.ctimeNs, readNs)) {
-      this.#fresh[path] = [stamp, fresh];
+      this.#known.set(path, { stamp, digest: fresh });
       this.#isChanged = true;
     }
     return fresh;
@@ -154,7 +173,10 @@ export class FileDigests {
     if (!this.#isChanged) return;
     this.#isChanged = false;
     try {
-      this.#write(this.#path, { ...this.#known, ...this.#fresh });
+      this.#write(
+        this.#path,
+        [...this.#known].flatMap(([name, { stamp, digest }]) => [name, stamp, digest]),
+      );
     } catch {
       // On a full disk the files are read again next time.
     }

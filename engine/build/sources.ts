@@ -88,7 +88,7 @@ export class Sources implements Disposable {
   /** What steps read of the machine's directories. */
   reads(): Read[] {
     return [...this.#reads].map(([location, { wanted, files }]) => {
-      return { location, wanted: [...wanted.values()], files: Object.fromEntries(files) };
+      return { location, wanted: [...wanted.values()], files: [...files].flat() };
     });
   }
 
