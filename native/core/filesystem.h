@@ -34,6 +34,10 @@ Result<std::vector<uint8_t>> lgetxattr(int dirfd, const std::string& name, const
 Result<bool> flock(int fd, int operation);
 Result<Nothing> set_top_directory(int fd);
 Result<Nothing> unmount(const std::string& path);
+// fsopen(2) to move_mount(2): a file system on the directory `target`. Options are `key` or `key=value`, `attributes`
+// MOUNT_ATTR_*. The subject of an error is what the kernel says about it, where it says anything.
+Result<Nothing> mount_filesystem(const std::string& type, const std::string& source,
+                                 const std::vector<std::string>& options, unsigned attributes, int target);
 // A second number for the same open file description.
 Result<Fd> duplicate(int fd);
 
