@@ -43,7 +43,17 @@ export interface PublishedPort {
 /** A mount of the stack file with everything resolved. */
 export type ResolvedMount =
   | { type: 'bind'; source: string; target: string; readOnly: boolean; propagation?: string }
-  | { type: 'volume'; name: string; source: string; target: string; readOnly: boolean; isAnonymous: boolean }
+  | {
+      type: 'volume';
+      name: string;
+      /** Absolute directory on the host. */
+      source: string;
+      target: string;
+      readOnly: boolean;
+      isAnonymous: boolean;
+      /** Of a volume that is a bind (`driver_opts`): `bind`, `ro`, `nosuid`. */
+      options?: string[];
+    }
   | { type: 'tmpfs'; target: string; size?: number; mode?: number; options?: string[]; readOnly: boolean };
 
 export interface ContainerRecord {

@@ -112,6 +112,7 @@ export async function prepare(
     networks.release(id);
     releaseCategories(host.layout.labels, record.stack, id);
     rmSync(directory, { recursive: true, force: true });
+    await volumes.release(record.mounts);
     throw error;
   }
 }

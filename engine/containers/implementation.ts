@@ -68,6 +68,7 @@ export function createContainers(
     presentOf(record.stack).set(record.id, record);
     const published = publish(record.stack);
     published.catch(() => {}); // launch awaits it, unless it fails before
+    await volumes.attach(record.mounts);
     await launch(host, networks, { record, bundle, held, published, peers: listPeers(record) });
   }
 
@@ -83,6 +84,7 @@ export function createContainers(
     await networks.detach(record.endpoints);
     if (options.removeAnonymousVolumes) await volumes.removeAnonymous(record);
     await discard(host, record);
+    await volumes.release(record.mounts);
     networks.release(record.id);
     if (presentOf(record.stack).size === 0) tidyStack(host, record.stack);
   }

@@ -105,11 +105,13 @@ function toMount(mount: ResolvedMount): Mount {
     return { destination: mount.target, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(mount) };
   }
   const propagation = (mount.type === 'bind' && mount.propagation) || 'rprivate';
+  const asked = mount.type === 'volume' ? (mount.options ?? []) : [];
+  const depth = asked.includes('bind') ? [] : ['rbind'];
   return {
     destination: mount.target,
     type: 'bind',
     source: mount.source,
-    options: ['rbind', ...access, propagation],
+    options: [...depth, propagation, ...asked, ...access],
   };
 }
 

@@ -7,6 +7,7 @@ import type { Fd } from '../../schemas/kernel.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Project, Service, ServiceVolume } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
+import { attachVolume, contentOf, localOf } from './attach.ts';
 import { fillVolume } from './fill.ts';
 import { parseTmpfs } from './tmpfs.ts';
 import { imageView, lookUp } from './tree.ts';
@@ -38,6 +39,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
   const toFill: { record: VolumeRecord; target: string }[] = [];
   const mounts: ResolvedMount[] = [];
   const made: VolumeRecord[] = [];
+  const attached: ResolvedMount[] = [];
   try {
     for (const mount of request.config.volumes ?? []) mounts.push(await resolveOne(mount));
     for (const text of request.config.tmpfs ?? []) {
@@ -56,6 +58,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
     for (const { record, target } of toFill) await fillVolume(verbs, record, image(), target);
   } catch (thrown) {
     for (const record of made) await volumes.remove(record);
+    await volumes.release(attached);
     throw thrown;
   } finally {
     if (view !== undefined && view !== null) closeSync(view);
@@ -84,8 +87,11 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
     const isNoCopy = mount.volume?.nocopy ?? false;
     if (!mount.source) return anonymous(target, readOnly, isNoCopy);
     const record = await named(mount.source);
+    attached.push({ type: 'volume', name: record.name, source: '', target, readOnly, isAnonymous: false });
+    await attachVolume(verbs, record);
     if (!isNoCopy) toFill.push({ record, target });
-    return { type: 'volume', name: record.name, source: record.path, target, readOnly, isAnonymous: false };
+    const source = contentOf(record);
+    return { type: 'volume', name: record.name, source, target, readOnly, isAnonymous: false, ...deviceOptions(record) };
   }
 
   async function named(key: string) {
@@ -126,6 +132,13 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
       if (isDirectory !== found.isDirectory) throw wrongKind(mount, isDirectory, resource);
     }
   }
+}
+
+/** A bind's own options, which each of its containers gets. */
+function deviceOptions(record: VolumeRecord): { options?: string[] } {
+  const local = localOf(record);
+  const options = local.kind === 'bind' ? local.options.filter((one) => one !== 'rbind' && one !== 'defaults') : [];
+  return options.length > 0 ? { options } : {};
 }
 
 const hasMode = (mount: Extract<ResolvedMount, { type: 'tmpfs' }>) =>

@@ -4,6 +4,7 @@ import type { ContainerRecord, ResolvedMount, VolumeRecord } from '../../schemas
 import { StackError } from '../../schemas/errors.ts';
 import type { Volume } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
+import { attachVolume, detachVolume, localOf, locked } from './attach.ts';
 import { deleteVolume, listVolumes, readVolume, usersOf, writeVolume } from './records.ts';
 import { type MountsRequest, resolveMounts } from './resolve.ts';
 
@@ -20,12 +21,19 @@ export interface Volumes {
   remove(record: VolumeRecord): Promise<void>;
   /** Deletes the anonymous volumes of a container that no other one mounts. */
   removeAnonymous(container: Pick<ContainerRecord, 'name' | 'mounts'>): Promise<void>;
+  /** Mounts what the volumes among these lie in, where it is not mounted. @throws volume.mount, host.kernel-feature */
+  attach(mounts: ResolvedMount[]): Promise<void>;
+  /** Takes away again what of it no container has any more. */
+  release(mounts: ResolvedMount[]): Promise<void>;
   /** The mounts of one container, parents before children; missing volumes are made, empty ones filled from the image. */
   resolve(request: MountsRequest): Promise<ResolvedMount[]>;
 }
 
 export function createVolumes(host: Host): Volumes {
   const { layout } = host;
+  const verbs = host.kernel.filesystem;
+  const recordsOf = (mounts: ResolvedMount[]) =>
+    mounts.flatMap((mount) => (mount.type === 'volume' ? (readVolume(layout, mount.name) ?? []) : []));
   const volumes: Volumes = {
     async create(stack, key, volume) {
       const existing = readVolume(layout, volume.name);
@@ -61,7 +69,19 @@ export function createVolumes(host: Host): Volumes {
           resource: `volume ${record.name}`,
         });
       }
+      await locked(verbs, record, async () => detachVolume(verbs, record)).catch(unlessGone);
       await deleteVolume(layout, record.name);
+    },
+    async attach(mounts) {
+      for (const record of recordsOf(mounts)) await attachVolume(verbs, record);
+    },
+    async release(mounts) {
+      for (const record of recordsOf(mounts)) {
+        if (localOf(record).kind !== 'filesystem') continue;
+        await locked(verbs, record, async () => {
+          if (usersOf(layout, record.name).length === 0) detachVolume(verbs, record);
+        }).catch(unlessGone);
+      }
     },
     async removeAnonymous(container) {
       for (const mount of container.mounts) {
@@ -73,4 +93,9 @@ export function createVolumes(host: Host): Volumes {
     resolve: (request) => resolveMounts(host, volumes, request),
   };
   return volumes;
+}
+
+/** Another command removed it first. */
+function unlessGone(thrown: unknown): void {
+  if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
 }

@@ -114,8 +114,7 @@ test('networks and volumes', () => {
     [
       'compose.yaml:2:16 config.not-supported not supported yet: networks.n.driver',
       'compose.yaml:2:47 config.not-supported not supported yet: networks.n.driver_opts.parent',
-      'compose.yaml:3:15 config.not-supported not supported yet: volumes.v.driver',
-      'compose.yaml:3:28 config.not-supported not supported yet: volumes.v.driver_opts',
+      'compose.yaml:3:15 config.not-supported volumes.v.driver: "nfs" is a plugin of docker\'s daemon, and Stack has none',
     ],
   );
 });

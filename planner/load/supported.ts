@@ -7,6 +7,7 @@ import type { Project, Service } from '../../schemas/project.ts';
 import { ignoredAttributes } from './ignored.ts';
 import type { Loaded } from './load.ts';
 import { refusedAttributes } from './refused.ts';
+import { refusedVolume } from './refused-storage.ts';
 
 type Path = (string | number)[];
 type Refuse = (path: Path, hint?: string, why?: string) => void;
@@ -63,9 +64,7 @@ export function checkSupported(loaded: Loaded, named: string[] = []): StackError
   }
   for (const [key, volume] of Object.entries(volumes)) {
     if (volume.external || !usedVolumes.has(key)) continue;
-    if (volume.driver !== undefined && volume.driver !== 'local')
-      refuse(['volumes', key, 'driver'], 'Supported: local.');
-    if (Object.keys(volume.driver_opts ?? {}).length > 0) refuse(['volumes', key, 'driver_opts']);
+    for (const { path, why, hint } of refusedVolume(volume)) refuse(['volumes', key, ...path], hint, why);
   }
   return errors;
 }
