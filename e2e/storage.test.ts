@@ -1,8 +1,8 @@
 /** Volumes with options, and the other forms of mounts, as processes in containers and the machine see them. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { idle, scenario } from './harness/scenario.ts';
+import { idle, scenario, shell } from './harness/scenario.ts';
 
 const world = scenario();
 
@@ -16,9 +16,9 @@ test('a volume that is a tmpfs is one for all its containers, and goes with the 
   await stack.ok(['exec', '-T', 'one', 'sh', '-c', 'echo shared > /a/file']);
   expect(await stack.ok(['exec', '-T', 'two', 'cat', '/b/file'])).toBe('shared\n');
   expect(await stack.ok(['exec', '-T', 'one', 'cat', '/proc/mounts'])).toMatch(/^tmpfs \/a tmpfs rw,\S*size=2048k/m);
-  expect((await stack.stack(['exec', '-T', 'one', 'dd', 'if=/dev/zero', 'of=/a/big', 'bs=1M', 'count=3'])).stderr).toMatch(
-    /No space left/,
-  );
+  expect(
+    (await stack.stack(['exec', '-T', 'one', 'dd', 'if=/dev/zero', 'of=/a/big', 'bs=1M', 'count=3'])).stderr,
+  ).toMatch(/No space left/);
   await stack.ok(['down', 'one']);
   expect(await stack.ok(['exec', '-T', 'two', 'cat', '/b/file'])).toBe('shared\n');
   await stack.ok(['down']);
@@ -48,4 +48,91 @@ test('a file system that the kernel has not is refused by its name, and nothing 
   expect(code).not.toBe(0);
   expect(stderr).toMatch(/volume nonfs_data: (this kernel has no file system nfs|:\/srv cannot be mounted as nfs)/);
   expect(await world.host.leaks()).toEqual([]);
+});
+
+test('a path below a volume is what the container gets, and a link that leads out is refused at the start too', async () => {
+  const stack = world.project('subpath', {
+    services: {
+      all: shell('mkdir -p /v/a/b && echo inside > /v/a/b/file && exec sleep 1000000', {
+        init: true,
+        volumes: ['v:/v'],
+      }),
+      one: {
+        ...idle,
+        depends_on: ['all'],
+        volumes: [{ type: 'volume', source: 'v', target: '/one', volume: { subpath: 'a/b' } }],
+      },
+    },
+    volumes: { v: {} },
+  });
+  await stack.ok(['up', '-d', 'all']);
+  await stack.ok(['exec', '-T', 'all', 'sh', '-c', 'until [ -s /v/a/b/file ]; do :; done']);
+  await stack.ok(['up', '-d']);
+  expect(await stack.ok(['exec', '-T', 'one', 'cat', '/one/file'])).toBe('inside\n');
+  await stack.ok(['stop', '-t', '0', 'one']);
+  await stack.ok(['exec', '-T', 'all', 'sh', '-c', 'rm -r /v/a && ln -s /etc /v/a && ln -s ../../../.. /v/up']);
+  const again = await stack.stack(['start', 'one']);
+  expect(again.code).not.toBe(0);
+  expect(again.stderr).toContain('the subpath a/b leads out of the volume');
+});
+
+test('what a container makes in a bind with x-idmap belongs to the owner of the folder', async () => {
+  const data = { type: 'bind', source: './data', target: '/data', 'x-idmap': true };
+  const stack = world.project('owners', {
+    services: { root: { ...idle, volumes: [data] }, user: { ...idle, user: '33:34', volumes: [data] } },
+  });
+  mkdirSync(join(stack.folder, 'data'));
+  chownSync(join(stack.folder, 'data'), 1234, 1235);
+  await stack.ok(['up', '-d']);
+  await stack.ok(['exec', '-T', 'root', 'touch', '/data/root']);
+  await stack.ok(['exec', '-T', 'user', 'touch', '/data/user']);
+  for (const name of ['root', 'user']) {
+    const { uid, gid } = statSync(join(stack.folder, 'data', name));
+    expect([name, uid, gid]).toEqual([name, 1234, 1235]);
+  }
+  expect(await stack.ok(['exec', '-T', 'user', 'stat', '-c', '%u:%g', '/data', '/data/root'])).toBe('33:34\n33:34\n');
+  expect(await stack.ok(['exec', '-T', 'root', 'stat', '-c', '%u:%g', '/data', '/data/user'])).toBe('0:0\n0:0\n');
+});
+
+test('mounts below a bind: they come along, stay away, or stay writable, as it says; and later ones where it is a slave', async () => {
+  const bind = (target: string, more: object, isReadOnly = false) => ({
+    ...{ type: 'bind', source: './tree', target, read_only: isReadOnly },
+    bind: more,
+  });
+  const stack = world.project('below', {
+    services: {
+      one: {
+        ...idle,
+        volumes: [
+          bind('/all', {}, true),
+          bind('/alone', { recursive: 'disabled' }),
+          bind('/writable', { recursive: 'writable' }, true),
+          bind('/sealed', { recursive: 'readonly' }, true),
+          bind('/slave', { propagation: 'rslave' }),
+        ],
+      },
+    },
+  });
+  const tree = join(stack.folder, 'tree');
+  mkdirSync(join(tree, 'below'), { recursive: true });
+  mkdirSync(join(tree, 'later'));
+  await world.host.read(
+    `mount -t tmpfs tmpfs ${tree} && mkdir ${tree}/below ${tree}/later && mount --make-rshared ${tree}`,
+  );
+  await world.host.read(`mount -t tmpfs tmpfs ${tree}/below && touch ${tree}/below/file`);
+  try {
+    await stack.ok(['up', '-d']);
+    const sh = (script: string) => stack.stack(['exec', '-T', 'one', 'sh', '-c', script]);
+    const ls = async (path: string) => (await sh(`ls ${path}`)).stdout;
+    expect([await ls('/all/below'), await ls('/alone/below')]).toEqual(['file\n', '']);
+    expect((await sh('touch /all/below/x')).stderr).toMatch(/read-only/i);
+    expect((await sh('touch /sealed/below/x')).stderr).toMatch(/read-only/i);
+    expect((await sh('touch /writable/x')).stderr).toMatch(/read-only/i);
+    expect((await sh('touch /writable/below/x')).code).toBe(0);
+    await world.host.read(`mount -t tmpfs tmpfs ${tree}/later && touch ${tree}/later/new`);
+    expect([await ls('/slave/later'), await ls('/all/later')]).toEqual(['new\n', '']);
+  } finally {
+    await stack.ok(['down']);
+    await world.host.read(`umount -R ${tree}`);
+  }
 });

@@ -42,7 +42,17 @@ export interface PublishedPort {
 
 /** A mount of the stack file with everything resolved. */
 export type ResolvedMount =
-  | { type: 'bind'; source: string; target: string; readOnly: boolean; propagation?: string }
+  | {
+      type: 'bind';
+      source: string;
+      target: string;
+      readOnly: boolean;
+      propagation?: string;
+      /** What becomes of what is mounted below the source; absent: it comes along, as writable as the rest. */
+      recursive?: 'disabled' | 'writable' | 'readonly';
+      /** Owner on disk, and who that is in the container (`x-idmap`). */
+      owner?: { uid: number; gid: number; as: { uid: number; gid: number } };
+    }
   | {
       type: 'volume';
       name: string;
@@ -51,6 +61,8 @@ export type ResolvedMount =
       target: string;
       readOnly: boolean;
       isAnonymous: boolean;
+      /** A path below `source`, looked up anew at each start and never out of it. */
+      subpath?: string;
       /** Of a volume that is a bind (`driver_opts`): `bind`, `ro`, `nosuid`. */
       options?: string[];
     }

@@ -56,6 +56,7 @@ export const titles = {
   'volume.not-found': 'Volume not found',
   'volume.in-use': 'The volume is in use',
   'volume.mount': 'A file system cannot be mounted',
+  'volume.subpath': 'The path is not inside the volume',
   'volume.bind-source': 'The bind source does not exist',
   'volume.bind-kind': 'The bind source is not of the kind the target needs',
   'runtime.unknown-user': 'Unknown user',

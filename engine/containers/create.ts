@@ -102,7 +102,7 @@ export async function prepare(
     const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });
     held = reservation.fds;
     record.ports = reservation.ports;
-    record.mounts = await volumes.resolve({ ...request, inherited: inherited.mounts });
+    record.mounts = await volumes.resolve({ ...request, user, inherited: inherited.mounts });
     record.mounts.push(...grantMounts(request, directory));
     const bundle = await write(host, request, record, user, peers);
     saveContainer(host.layout, record);

@@ -3,6 +3,7 @@
 import type { ContainerRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { ShimFailure } from '../runtime/control.ts';
+import { subpathError } from '../volumes/subpath.ts';
 
 type Subject = Pick<ContainerRecord, 'name' | 'service'>;
 
@@ -33,6 +34,9 @@ export function stepError(container: Subject, { step, errno, subject }: ShimFail
       message: `${container.name}: cannot mount a directory on a file, or a file on a directory, at ${subject}.`,
       hint: 'Make the source of the volume the same kind as its target in the image.',
     });
+  }
+  if (step === 'subpath') {
+    return subpathError(errno, subject, { resource: `container ${container.name}`, volume: 'it is of' });
   }
   return new StackError('runtime.step', {
     ...fields,

@@ -1,5 +1,5 @@
 /** The `volumes` and `tmpfs` of a service, and the VOLUMEs of its image, as mounts with real sources. */
-import { chmodSync, closeSync, fstatSync, mkdirSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { ContainerRecord, ResolvedMount, VolumeRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -8,7 +8,9 @@ import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Project, Service, ServiceVolume } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
 import { attachVolume, contentOf, localOf } from './attach.ts';
+import { bindMount } from './bind.ts';
 import { fillVolume } from './fill.ts';
+import { checkSubpath } from './subpath.ts';
 import { parseTmpfs } from './tmpfs.ts';
 import { imageView, lookUp } from './tree.ts';
 import type { Volumes } from './volumes.ts';
@@ -18,6 +20,8 @@ export interface MountsRequest {
   service: string;
   config: Pick<Service, 'volumes' | 'tmpfs'>;
   image: StoredImage;
+  /** Whom the container runs as: who the owner of a bind with `x-idmap` is in there. */
+  user?: { uid: number; gid: number };
   /** Mounts of other containers (`volumes_from`); the service's own are over them. */
   inherited?: ResolvedMount[];
   /** The container this one takes the place of: its anonymous volumes are handed on. */
@@ -37,6 +41,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
     return view;
   };
   const toFill: { record: VolumeRecord; target: string }[] = [];
+  const toCheck: { record: VolumeRecord; subpath: string; target: string }[] = [];
   const mounts: ResolvedMount[] = [];
   const made: VolumeRecord[] = [];
   const attached: ResolvedMount[] = [];
@@ -54,7 +59,11 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
       const target = targetPath(path, `services.${request.service}.image`);
       if (!taken.has(target)) mounts.push(anonymous(target, false, false));
     }
-    compareWithImage(mounts);
+    const files = new Set<string>();
+    for (const { record, subpath, target } of toCheck) {
+      if (!checkSubpath(verbs, record, subpath, resource).isDirectory) files.add(target);
+    }
+    compareWithImage(mounts, files);
     for (const { record, target } of toFill) await fillVolume(verbs, record, image(), target);
   } catch (thrown) {
     for (const record of made) await volumes.remove(record);
@@ -79,19 +88,27 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
         ...(mode === undefined ? {} : { mode }),
       };
     }
-    if (mount.type === 'bind') {
-      const source = bindSource(mount, resource);
-      const propagation = mount.bind?.propagation;
-      return { type: 'bind', source, target, readOnly, ...(propagation ? { propagation } : {}) };
-    }
+    if (mount.type === 'bind') return bindMount(mount, target, request.user, resource);
     const isNoCopy = mount.volume?.nocopy ?? false;
     if (!mount.source) return anonymous(target, readOnly, isNoCopy);
     const record = await named(mount.source);
     attached.push({ type: 'volume', name: record.name, source: '', target, readOnly, isAnonymous: false });
     await attachVolume(verbs, record);
-    if (!isNoCopy) toFill.push({ record, target });
     const source = contentOf(record);
-    return { type: 'volume', name: record.name, source, target, readOnly, isAnonymous: false, ...deviceOptions(record) };
+    const subpath = mount.volume?.subpath;
+    // What lies below a volume is there for others too: it is not made, nor filled.
+    if (subpath) toCheck.push({ record, subpath, target });
+    else if (!isNoCopy) toFill.push({ record, target });
+    return {
+      type: 'volume',
+      name: record.name,
+      source,
+      target,
+      readOnly,
+      isAnonymous: false,
+      ...(subpath ? { subpath } : {}),
+      ...deviceOptions(record),
+    };
   }
 
   async function named(key: string) {
@@ -118,7 +135,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
   }
 
   /** A file cannot be mounted on a directory, nor the other way round: said here, where names are known. */
-  function compareWithImage(all: ResolvedMount[]): void {
+  function compareWithImage(all: ResolvedMount[], files: Set<string>): void {
     for (const mount of all) {
       const isCovered = all.some((other) => other !== mount && `${mount.target}/`.startsWith(`${other.target}/`));
       const root = isCovered ? null : image();
@@ -128,7 +145,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
       closeSync(found.fd);
       // As docker: memory in place of a directory keeps the directory's mode.
       if (mount.type === 'tmpfs' && !hasMode(mount)) mount.mode = mode & 0o7777;
-      const isDirectory = mount.type !== 'bind' || statSync(mount.source).isDirectory();
+      const isDirectory = mount.type === 'bind' ? statSync(mount.source).isDirectory() : !files.has(mount.target);
       if (isDirectory !== found.isDirectory) throw wrongKind(mount, isDirectory, resource);
     }
   }
@@ -154,40 +171,6 @@ function wrongKind(mount: ResolvedMount, isDirectory: boolean, resource: string)
       : 'Mount a directory there, or choose another target.',
     resource,
   });
-}
-
-/** The source as it is on the host; a missing directory is made where the short syntax, or create_host_path, asks for it. */
-function bindSource(mount: ServiceVolume, resource: string): string {
-  const source = mount.source ?? '';
-  try {
-    statSync(source);
-    return source;
-  } catch (thrown) {
-    const errno = (thrown as NodeJS.ErrnoException).code;
-    if (errno === 'ENOENT' && mount.bind?.create_host_path === true) {
-      try {
-        // The mode again, for the umask of whoever calls is not the container's.
-        if (mkdirSync(source, { recursive: true })) chmodSync(source, 0o755);
-        return source;
-      } catch (cause) {
-        const because = (cause as NodeJS.ErrnoException).code;
-        throw new StackError('volume.bind-source', {
-          message: `${resource}: ${source} does not exist and cannot be made: ${because}`,
-          hint: 'Make the directory by hand, or correct the path.',
-          resource,
-          errno: because,
-          cause,
-        });
-      }
-    }
-    throw new StackError('volume.bind-source', {
-      message: `${resource}: the bind source ${source} ${errno === 'ENOENT' ? 'does not exist' : `cannot be used: ${errno}`}`,
-      hint: 'Make it, correct the path, or add `bind: { create_host_path: true }` to have the directory made.',
-      resource,
-      errno,
-      cause: thrown,
-    });
-  }
 }
 
 /** Clean and absolute. @throws config.value */

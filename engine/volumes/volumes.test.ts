@@ -309,30 +309,36 @@ const defined = (driver_opts: Record<string, string>, labels = {}) => ({
 const content = () => join(host.layout.volumeDir('demo_data'), '_data');
 const mounted = () => fs.readFileSync('/proc/self/mounts', 'utf8').includes(` ${content()} `);
 
-test.skipIf(!isRoot)('a file system of its own is mounted once, filled, and taken away with its last container', async () => {
-  const volumes = createVolumes(host);
-  const request = defined({ type: 'tmpfs', device: 'tmpfs', o: 'size=4m,mode=750,noexec' });
-  const from = image([], rich);
-  const mounts = await volumes.resolve({ ...request, image: from });
-  try {
-    expect(mounts).toMatchObject([{ type: 'volume', source: content(), target: '/srv/data' }]);
-    expect(fs.statfsSync(content()).blocks * 4096).toBe(4 << 20);
-    expect(describe(content())).toEqual(describe(join(dir, 'layer0/srv/data')));
-    fs.writeFileSync(join(content(), 'mine'), '');
-    await volumes.resolve({ ...request, image: from });
-    expect(fs.existsSync(join(content(), 'mine'))).toBe(true);
-    fs.mkdirSync(host.layout.containerDir('demo', 'a'), { recursive: true });
-    fs.writeFileSync(join(host.layout.containerDir('demo', 'a'), 'container.json'), JSON.stringify({ name: 'a', mounts }));
-    await volumes.release(mounts);
-    expect(mounted()).toBe(true);
-    fs.rmSync(host.layout.containerDir('demo', 'a'), { recursive: true });
-    await volumes.release(mounts);
-    expect(mounted()).toBe(false);
-    expect(fs.readdirSync(content())).toEqual([]);
-  } finally {
-    while (mounted()) kernel.filesystem.unmount(content());
-  }
-});
+test.skipIf(!isRoot)(
+  'a file system of its own is mounted once, filled, and taken away with its last container',
+  async () => {
+    const volumes = createVolumes(host);
+    const request = defined({ type: 'tmpfs', device: 'tmpfs', o: 'size=4m,mode=750,noexec' });
+    const from = image([], rich);
+    const mounts = await volumes.resolve({ ...request, image: from });
+    try {
+      expect(mounts).toMatchObject([{ type: 'volume', source: content(), target: '/srv/data' }]);
+      expect(fs.statfsSync(content()).blocks * 4096).toBe(4 << 20);
+      expect(describe(content())).toEqual(describe(join(dir, 'layer0/srv/data')));
+      fs.writeFileSync(join(content(), 'mine'), '');
+      await volumes.resolve({ ...request, image: from });
+      expect(fs.existsSync(join(content(), 'mine'))).toBe(true);
+      fs.mkdirSync(host.layout.containerDir('demo', 'a'), { recursive: true });
+      fs.writeFileSync(
+        join(host.layout.containerDir('demo', 'a'), 'container.json'),
+        JSON.stringify({ name: 'a', mounts }),
+      );
+      await volumes.release(mounts);
+      expect(mounted()).toBe(true);
+      fs.rmSync(host.layout.containerDir('demo', 'a'), { recursive: true });
+      await volumes.release(mounts);
+      expect(mounted()).toBe(false);
+      expect(fs.readdirSync(content())).toEqual([]);
+    } finally {
+      while (mounted()) kernel.filesystem.unmount(content());
+    }
+  },
+);
 
 test.skipIf(!isRoot)('removing a volume never deletes what is in its file system', async () => {
   const volumes = createVolumes(host);
@@ -392,4 +398,48 @@ test.skipIf(!isRoot)('a bind is filled while it is empty, and nothing in it is e
   await volumes.resolve({ ...request, image: from });
   await volumes.remove(volumes.get('demo_data')!);
   expect(fs.existsSync(join(device, 'a'))).toBe(true);
+});
+
+test('a path below a volume is checked by descriptors: no link leads out of it', async () => {
+  const volumes = createVolumes(host);
+  await volumes.create('demo', 'data', { name: 'demo_data' });
+  fs.mkdirSync(join(content(), 'sub/deep'), { recursive: true });
+  fs.writeFileSync(join(content(), 'file'), '');
+  fs.symlinkSync('../../../..', join(content(), 'out'));
+  fs.symlinkSync('/etc', join(content(), 'absolute'));
+  fs.symlinkSync('sub', join(content(), 'in'));
+  fs.symlinkSync('self', join(content(), 'self'));
+  const on = (subpath: string) =>
+    resolve({ volumes: [{ type: 'volume', source: 'data', target: '/d', volume: { subpath } }] });
+  expect(await on('in/deep')).toMatchObject([{ source: content(), subpath: 'in/deep', target: '/d' }]);
+  await on('file');
+  for (const [subpath, message] of [
+    ['out', 'leads out of the volume demo_data'],
+    ['out/etc', 'leads out of the volume demo_data'],
+    ['absolute', 'leads out of the volume demo_data'],
+    ['../demo_data/_data/sub', 'leads out of the volume demo_data'],
+    ['/etc', 'leads out of the volume demo_data'],
+    ['none', 'is not in the volume demo_data'],
+    ['file/x', 'passes through a file of the volume demo_data'],
+    ['self', 'goes through links of the volume demo_data without end'],
+  ] as const) {
+    await expect(on(subpath), subpath).rejects.toMatchObject({
+      code: 'volume.subpath',
+      message: `services.web.volumes: the subpath ${subpath} ${message}`,
+    });
+  }
+});
+
+test('the owner of a bind is its source’s, or who is named; in the container it is whom that runs as', async () => {
+  const source = join(dir, 'host');
+  fs.mkdirSync(source);
+  const { uid, gid } = fs.statSync(source);
+  const bind = { type: 'bind', source, target: '/d' };
+  expect(await resolve({ volumes: [{ ...bind, 'x-idmap': true }] })).toMatchObject([
+    { owner: { uid, gid, as: { uid: 0, gid: 0 } } },
+  ]);
+  expect(await resolve({ volumes: [{ ...bind, 'x-idmap': { uid: 7, gid: 8 } }] })).toMatchObject([
+    { owner: { uid: 7, gid: 8, as: { uid: 0, gid: 0 } } },
+  ]);
+  expect((await resolve({ volumes: [{ ...bind, 'x-idmap': false }] }))[0]).not.toHaveProperty('owner');
 });

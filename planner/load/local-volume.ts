@@ -53,20 +53,33 @@ function bind(type: string, device: string, words: string[]): LocalVolume | Loca
     return problem(`a bind has no file system, and this one says ${type}`, 'Write `type: none`.', 'type');
   }
   if (!device.startsWith('/')) {
-    return problem(`${JSON.stringify(device)} is no absolute path`, 'Begin it with / or, in a stack file, ./.', 'device');
+    return problem(
+      `${JSON.stringify(device)} is no absolute path`,
+      'Begin it with / or, in a stack file, ./.',
+      'device',
+    );
   }
   const wrong = words.find((word) => !bindOptions.test(word));
   if (wrong !== undefined) {
-    return problem(`${JSON.stringify(wrong)} is no option of a bind mount`, 'It takes ro, nosuid, nodev, noexec, …', 'o');
+    return problem(
+      `${JSON.stringify(wrong)} is no option of a bind mount`,
+      'It takes ro, nosuid, nodev, noexec, …',
+      'o',
+    );
   }
   return { kind: 'bind', device, options: words };
 }
 
 function filesystem(type: string, device: string, words: string[]): LocalVolume | LocalProblem {
   if (type === '' || type === 'none') {
-    return problem('it is not said which file system the device has', 'Write `type`, or `o: bind` for a directory.', 'type');
+    return problem(
+      'it is not said which file system the device has',
+      'Write `type`, or `o: bind` for a directory.',
+      'type',
+    );
   }
-  if (!/^[\w.-]+$/.test(type)) return problem(`${JSON.stringify(type)} is no file system`, 'See filesystems(5).', 'type');
+  if (!/^[\w.-]+$/.test(type))
+    return problem(`${JSON.stringify(type)} is no file system`, 'See filesystems(5).', 'type');
   if (words.includes('remount')) return problem('remount changes what is there already', 'Leave it out.', 'o');
   return { kind: 'filesystem', type, device, options: words };
 }

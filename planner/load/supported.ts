@@ -7,7 +7,7 @@ import type { Project, Service } from '../../schemas/project.ts';
 import { ignoredAttributes } from './ignored.ts';
 import type { Loaded } from './load.ts';
 import { refusedAttributes } from './refused.ts';
-import { refusedVolume } from './refused-storage.ts';
+import { refusedMount, refusedVolume } from './refused-storage.ts';
 
 type Path = (string | number)[];
 type Refuse = (path: Path, hint?: string, why?: string) => void;
@@ -96,9 +96,7 @@ function checkService(at: Path, service: Service, refuse: Refuse): void {
   for (const { path, why, hint } of refusedAttributes(service)) refuse([...at, ...path], hint, why);
   for (const [index, mount] of (service.volumes ?? []).entries()) {
     const path = [...at, 'volumes', index];
-    if (!['bind', 'volume', 'tmpfs'].includes(mount.type)) refuse([...path, 'type'], 'Supported: bind, volume, tmpfs.');
-    if (mount.volume?.subpath) refuse([...path, 'volume', 'subpath']);
-    if (mount.bind?.recursive && mount.bind.recursive !== 'enabled') refuse([...path, 'bind', 'recursive']);
+    for (const one of refusedMount(mount)) refuse([...path, ...one.path], one.hint, one.why);
   }
   for (const [index, port] of (service.ports ?? []).entries()) {
     if (port.protocol !== 'tcp' && port.protocol !== 'udp') refuse([...at, 'ports', index], 'Supported: tcp, udp.');
