@@ -1,4 +1,5 @@
 /** Steps of builds as lines: what runs, what it prints, what came from the cache, and how long it took. */
+import { StringDecoder } from 'node:string_decoder';
 import type { BuildEvent } from '../engine/build/builds.ts';
 import type { StoredImage } from '../schemas/oci-image.ts';
 import type { Context } from './command.ts';
@@ -14,6 +15,13 @@ export function buildRenderer({ stdout, stderr, globals }: Context, isQuiet: boo
   const isJson = globals.progress === 'json';
   const numbers = new Map<string, number>();
   const rests = new Map<number, string>();
+  /** A character may come in two pieces. */
+  const decoders = new Map<number, StringDecoder>();
+  const textOf = (number: number, bytes: Buffer) => {
+    const decoder = decoders.get(number) ?? new StringDecoder('utf8');
+    decoders.set(number, decoder);
+    return decoder.write(bytes);
+  };
   const numberOf = (key: string) => {
     const known = numbers.get(key) ?? numbers.size + 1;
     numbers.set(key, known);
@@ -25,7 +33,8 @@ export function buildRenderer({ stdout, stderr, globals }: Context, isQuiet: boo
       const { vertex } = event;
       const number = numberOf(`${service} ${vertex.id}`);
       if (isJson) {
-        stderr.write(`${JSON.stringify(asJson(service, number, event))}\n`);
+        const text = event.type === 'output' ? textOf(number, event.bytes) : '';
+        stderr.write(`${JSON.stringify(asJson(service, number, event, text))}\n`);
         return;
       }
       switch (event.type) {
@@ -33,7 +42,7 @@ export function buildRenderer({ stdout, stderr, globals }: Context, isQuiet: boo
           line(`#${number} ${service} ${vertex.name}`);
           return;
         case 'output': {
-          const lines = ((rests.get(number) ?? '') + event.bytes.toString('utf8')).split('\n');
+          const lines = ((rests.get(number) ?? '') + textOf(number, event.bytes)).split('\n');
           rests.set(number, lines.pop() ?? '');
           for (const each of lines) line(`#${number} ${each.replace(/.*\r(?!$)/, '')}`);
           return;
@@ -55,10 +64,10 @@ export function buildRenderer({ stdout, stderr, globals }: Context, isQuiet: boo
   };
 }
 
-function asJson(service: string, number: number, event: BuildEvent): object {
+function asJson(service: string, number: number, event: BuildEvent, text: string): object {
   const { vertex, type } = event;
   const common = { type: `build.${type}`, service, step: number, name: vertex.name, stage: vertex.stage };
-  if (type === 'output') return { ...common, text: event.bytes.toString('utf8') };
+  if (type === 'output') return { ...common, text };
   if (type === 'done') return { ...common, ms: event.ms, cached: event.isCached };
   return type === 'failed' ? { ...common, ms: event.ms, error: event.error.message } : common;
 }

@@ -48,6 +48,14 @@ export const commands: Record<string, Entry> = {
     summary: 'Print what `stack up` would do, and why; change nothing',
     load: async () => (await import('./plan.ts')).plan,
   },
+  lock: {
+    summary: 'Write stack.lock: the digest of every image, and of what is built from',
+    load: async () => (await import('./lock.ts')).lock,
+  },
+  update: {
+    summary: 'Renew stack.lock: what the images of services are now',
+    load: async () => (await import('./lock.ts')).update,
+  },
   build: { summary: 'Build the images of services', load: async () => (await import('./build.ts')).build },
   builder: {
     summary: 'Remove what builds keep for the next one',
@@ -95,7 +103,5 @@ export const laterCommands = new Map<string, string>([
 
 /** Flags of docker compose's, of any command, that Stack does not have yet. */
 export const laterFlags = new Set(
-  '--all-resources --cap-add --cap-drop --compatibility --dry-run --env-from-file --parallel --quiet-build --use-aliases'.split(
-    ' ',
-  ),
+  '--all-resources --cap-add --cap-drop --compatibility --env-from-file --quiet-build --use-aliases'.split(' '),
 );

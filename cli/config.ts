@@ -45,6 +45,7 @@ const instead: [flags: string, does: string][] = [
 export const config = define<Flags>({
   usage: 'config [SERVICE...]',
   summary: 'Print the stack file as Stack understands it',
+  dryRun: 'harmless',
   examples: [
     ['stack config', 'Print the merged and interpolated stack file.'],
     ['stack config --services', 'Print the names of the services, one a line.'],
@@ -149,8 +150,8 @@ async function explained(loaded: Loaded, path: string, { format }: Flags): Promi
 async function document(context: Context, project: Project, flags: Flags): Promise<string> {
   let shown = project;
   if (flags.resolveImageDigests || flags.lockImageDigests) {
-    const { imagesOnly, withDigests } = await import('./config/digests.ts');
-    shown = await withDigests(context, project);
+    const { imagesOnly, withCurrentDigests } = await import('./config/digests.ts');
+    shown = await withCurrentDigests(context, project);
     if (flags.lockImageDigests) return flags.format === 'json' ? toJson(imagesOnly(shown)) : toYaml(imagesOnly(shown));
   }
   const { canonical } = await import('../planner/load/canonical.ts');

@@ -16,6 +16,7 @@ interface Flags {
 export const down = define<Flags>({
   usage: 'down [SERVICE...]',
   summary: 'Stop and remove the containers and networks of the stack',
+  dryRun: 'told',
   examples: [
     ['stack down', 'Remove containers and networks; volumes stay.'],
     ['stack down --rmi local', 'Remove the images that were built for the stack, too.'],
@@ -49,7 +50,7 @@ export const down = define<Flags>({
     const after = renderer(context);
     try {
       const images = flags.rmi ? await removeImages(context, project, services, flags.rmi, after.emit) : 0;
-      if (plan.operations.length > 0 || images > 0) return;
+      if (plan.operations.length > 0 || images > 0 || context.globals.dryRun) return;
       const error = new StackError('usage', { message: `Stack ${project.name} has nothing to remove.` });
       after.emit({ type: 'warning', error });
     } finally {

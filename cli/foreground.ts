@@ -2,11 +2,13 @@
 import type { Applied, Engine } from '../engine/engine.ts';
 import type { ContainerRecord, ContainerState } from '../schemas/container.ts';
 import type { Project } from '../schemas/project.ts';
+import { type EndingSignal, signalExitCode } from '../schemas/signals.ts';
 import { apply, given } from './apply.ts';
 import type { Context } from './command.ts';
 import { StackFollower } from './follow.ts';
 import { LogPrinter, shortName } from './render/prefix.ts';
 import { style } from './render/style.ts';
+import { onEndingSignal } from './signals.ts';
 import type { UpFlags } from './up.ts';
 
 interface ForegroundOptions {
@@ -41,7 +43,8 @@ export async function foreground(
   let stopping: Promise<unknown> | undefined;
   let killing: Promise<unknown> | undefined;
   const ending = new AbortController();
-  const isAborting = flags.abortOnContainerExit || flags.exitCodeFrom !== undefined;
+  // With --abort-on-container-failure the exit code of a service is waited for, unless another one fails.
+  const isAborting = flags.abortOnContainerExit || (flags.exitCodeFrom !== undefined && !flags.abortOnContainerFailure);
 
   // Log lines go on meanwhile, and would be drawn over by a list.
   const isLine = globals.progress === 'json' || globals.progress === 'quiet';
@@ -77,9 +80,9 @@ export async function foreground(
   const kill = async (record: ContainerRecord) => {
     if (!isOver(containers.status(record).state)) await containers.kill(record, SIGKILL);
   };
-  const interrupt = () => {
-    exitCode = 130;
-    if (killing) process.exit(130);
+  const interrupt = (signal: EndingSignal) => {
+    exitCode = signalExitCode(signal);
+    if (killing) process.exit(exitCode);
     if (stopping) {
       ending.abort();
       killing = Promise.allSettled(applied.containers.filter(({ service }) => concerned.has(service)).map(kill));
@@ -88,19 +91,13 @@ export async function foreground(
     stderr.write('Gracefully stopping... (press Ctrl+C again to force)\n');
     stop();
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
-  try {
-    const names = applied.containers.filter((record) => isWatched(record) && shown.has(record.service)).map(shortName);
-    stderr.write(`Attaching to ${names.join(', ')}\n`);
-    await follower.run();
-    await killing;
-    if (!killing) await stopping;
-    return exitCode;
-  } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
-  }
+  using _listening = onEndingSignal(interrupt);
+  const names = applied.containers.filter((record) => isWatched(record) && shown.has(record.service)).map(shortName);
+  stderr.write(`Attaching to ${names.join(', ')}\n`);
+  await follower.run();
+  await killing;
+  if (!killing) await stopping;
+  return exitCode;
 }
 
 function isOver(state: ContainerState): boolean {

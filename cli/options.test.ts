@@ -68,6 +68,21 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
   ['up --pull always --quiet-pull', { pull: 'always', quietPull: true }],
   ['up --abort-on-container-exit --exit-code-from web', { abortOnContainerExit: true, exitCodeFrom: 'web' }],
   ['up -V --no-log-prefix --no-color', { renewAnonVolumes: true, logPrefix: false, color: false }],
+  ['up --attach a --no-attach b --no-attach c', { attach: ['a'], noAttach: ['b', 'c'] }],
+  [
+    'up --attach-dependencies --timestamps --menu -y',
+    { attachDependencies: true, timestamps: true, menu: true, yes: true },
+  ],
+  ['up --build --quiet-build --always-recreate-deps', { build: true, quietBuild: true, alwaysRecreateDeps: true }],
+  [
+    'up --no-build --frozen --recreate-volume a --recreate-volume b',
+    { build: false, frozen: true, recreateVolume: ['a', 'b'] },
+  ],
+  ['up --plan plan.json -d', { plan: 'plan.json', detach: true }],
+  ['up --pull build', { pull: 'build' }],
+  ['plan -o plan.json --force-recreate -V', { output: 'plan.json', forceRecreate: true, renewAnonVolumes: true }],
+  ['lock --check', { check: true }],
+  ['update web db', {}, ['web', 'db']],
   ['up -f a.yaml -p demo', { file: ['a.yaml'], projectName: 'demo' }],
   ['down -v --remove-orphans -t 3', { volumes: true, removeOrphans: true, timeout: 3000 }],
   ['down -p demo', { projectName: 'demo' }],
@@ -120,6 +135,16 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
     { ignorePushFailures: true, includeDeps: true, quiet: true },
     ['web'],
   ],
+  [
+    'build --build-arg A=1 --build-arg B --no-cache --pull --push -q --ssh default --with-dependencies web',
+    { buildArg: ['A=1', 'B'], cache: false, pull: true, push: true, quiet: true, withDependencies: true },
+    ['web'],
+  ],
+  [
+    'build -m 512m --provenance mode=max --sbom true --check --print --progress plain --platform linux/arm64,linux/amd64',
+    { memory: 512 * 1024 * 1024, provenance: 'mode=max', sbom: 'true', check: true, print: true, progress: 'plain' },
+  ],
+  ['build --parallel --compress --force-rm --no-rm', {}],
   ['doctor --json', { json: true, format: 'pretty' }],
   ['doctor --format json', { format: 'json' }],
   ['version --short', { short: true }],
@@ -144,6 +169,19 @@ test.each([
   ['up --nonsense', /--nonsense/],
   ['up --watch', /Not supported yet: --watch/],
   ['up -d --abort-on-container-exit', /cannot be given together/],
+  ['up -d --abort-on-container-failure', /--detach and --abort-on-container-failure cannot/],
+  ['up --wait --attach web', /--wait and --attach cannot/],
+  ['up --wait --attach-dependencies', /--wait and --attach-dependencies cannot/],
+  ['up --attach web --attach-dependencies', /--attach and --attach-dependencies cannot/],
+  ['up --abort-on-container-exit --abort-on-container-failure', /cannot be given together/],
+  ['up --no-recreate -V', /--renew-anon-volumes and --no-recreate cannot/],
+  ['up --no-recreate --always-recreate-deps', /--always-recreate-deps and --no-recreate cannot/],
+  ['up --no-recreate --recreate-volume data', /--recreate-volume and --no-recreate cannot/],
+  ['up --frozen --pull always', /--frozen and --pull always cannot/],
+  ['up --plan plan.json web', /--plan and services cannot/],
+  ['up --plan plan.json --no-deps', /--plan and --no-deps cannot/],
+  ['up --plan plan.json --no-build', /--plan and --no-build cannot/],
+  ['plan --no-recreate --force-recreate', /cannot be given together/],
   ['down --rmi some', /Allowed choices are local, all/],
   ['run --rm -d web', /Not supported yet/],
   ['doctor --format xml', /pretty, json/],
@@ -158,7 +196,9 @@ test.each([
   ['gc', /--keep/],
   ['gc --keep much', /500MB/],
   ['image save --format zip a', /docker-archive/],
-  ['--dry-run up', /Not supported yet: --dry-run/],
+  ['--dry-run exec web true', /`stack exec` cannot tell beforehand what it would do/],
+  ['image prune --dry-run', /`stack image prune` cannot tell/],
+  ['--parallel many up', /whole number/],
   ['image nonsense', /no command "image nonsense"/],
   ['login -u ann r.test', /no terminal to ask/],
   ['login -p x --password-stdin -u ann', /cannot be given together/],
@@ -170,6 +210,16 @@ test.each([
   expect(stderr).toMatch(words);
   expect(stdout).toBe('');
   expect(exitCode).toBe(1);
+});
+
+test('what build cannot do is refused with a reason', async () => {
+  const other = await output('build', '--builder', 'remote');
+  expect([other.exitCode, other.stderr]).toEqual([
+    1,
+    expect.stringMatching(/--builder remote: .*Stack builds by itself/),
+  ]);
+  const size = await output('build', '--memory', 'much');
+  expect([size.exitCode, size.stderr]).toEqual([1, expect.stringMatching(/It is a size/)]);
 });
 
 test.each([...laterCommands.keys()])('%s is not supported yet', async (name) => {

@@ -1,32 +1,22 @@
-import { InvalidArgumentError, Option } from 'commander';
-import type { PullPolicy, ReconcileOptions } from '../planner/reconcile/options.ts';
+import { Option } from 'commander';
+import type { Engine } from '../engine/engine.ts';
+import type { Loaded } from '../planner/load/load.ts';
 import { StackError } from '../schemas/errors.ts';
+import type { PlanFile } from '../schemas/plan-file.ts';
 import { apply, given, timeoutMs } from './apply.ts';
-import { collect, define, refuse } from './command.ts';
+import { type Context, collect, define, refuse } from './command.ts';
 import { checkServices } from './containers.ts';
+import { checkPlanFlags, conflict, type PlanFlags, planOptions, reconcileOptions } from './plan-options.ts';
 import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
 
-export interface UpFlags {
+export interface UpFlags extends PlanFlags {
   detach?: boolean;
-  wait?: boolean;
+  plan?: string;
   waitTimeout?: number;
-  forceRecreate?: boolean;
-  alwaysRecreateDeps?: boolean;
-  /** Commander's negated flags: false where given. */
-  recreate: boolean;
-  deps: boolean;
-  start: boolean;
   color: boolean;
   logPrefix: boolean;
-  removeOrphans?: boolean;
-  renewAnonVolumes?: boolean;
-  scale?: Record<string, number>;
-  pull?: PullPolicy;
-  /** `--build`, `--no-build`; neither is undefined. */
-  build?: boolean;
   quietPull?: boolean;
-  timeout?: number;
   abortOnContainerExit?: boolean;
   abortOnContainerFailure?: boolean;
   exitCodeFrom?: string;
@@ -35,95 +25,122 @@ export interface UpFlags {
   noAttach?: string[];
   timestamps?: boolean;
   watch?: boolean;
+  menu?: boolean;
+  quietBuild?: boolean;
 }
 
 export const up = define<UpFlags>({
   usage: 'up [SERVICE...]',
   summary: 'Create and start the stack, or change it to what the stack file says now',
+  dryRun: 'told',
   examples: [
     ['stack up -d', 'Start the stack and leave it running.'],
     ['stack up --wait db', 'Start db and what it needs, and return once it is healthy.'],
   ],
   options(command) {
-    command
+    planOptions(command)
+      .option('--plan <file>', 'do exactly what this file of `stack plan -o` says, or nothing')
       .option('-d, --detach', 'leave it running and return')
-      .option('--wait', 'return once every service runs, or is healthy where it has a health check')
       .option('--wait-timeout <seconds>', 'longest time to wait', timeoutMs)
-      .option('--force-recreate', 'recreate containers though nothing changed')
-      .option('--always-recreate-deps', 'with --force-recreate: also what the services need')
-      .option('--no-recreate', 'leave containers that exist as they are')
-      .option('--no-deps', 'only the services named, without what they need')
-      .option('--no-start', 'create everything and start nothing')
-      .option('--remove-orphans', 'remove containers of services that the stack file no longer has')
-      .option('-V, --renew-anon-volumes', 'give recreated containers new anonymous volumes')
-      .option('--scale <service=number>', 'number of containers of a service (repeatable)', scale)
-      .addOption(new Option('--pull <policy>', 'when to pull images').choices(['always', 'missing', 'never']))
       .option('--quiet-pull', 'do not show the progress of pulls')
-      .option('-t, --timeout <seconds>', 'time containers have to stop before they are killed', timeoutMs)
+      .option('--quiet-build', 'do not show the progress of builds')
       .option('--abort-on-container-exit', 'stop all containers when one ends')
       .option('--abort-on-container-failure', 'stop all containers when one ends with a failure')
       .option('--exit-code-from <service>', 'end with the exit code of this service; implies --abort-on-container-exit')
       .option('--attach <service>', 'show the log of this service (repeatable)', collect)
-      .option('--no-attach <service>', 'do not show the log of this service (repeatable)', collect)
+      .addOption(notAttached())
       .option('--attach-dependencies', 'also show the logs of what the services need')
       .option('--timestamps', 'put the time in front of each line')
       .option('--no-color', 'do not colour the names')
       .option('--no-log-prefix', 'do not put names in front of the lines')
-      .option('--build', 'build the images of services that have `build`, though they are there')
-      .option('--no-build', 'build nothing: an image that is not there is an error')
       .addOption(new Option('-w, --watch', 'not supported yet'))
       .addOption(new Option('-y, --yes', 'ask nothing').hideHelp())
-      .addOption(new Option('--menu', 'not supported yet').hideHelp());
+      .addOption(new Option('--menu', 'there is none: told, and passed over').hideHelp());
   },
   async action(context, services, flags) {
     if (flags.watch) refuse('--watch');
-    checkCombination(flags);
-    const show = renderer(context, { quietPull: flags.quietPull === true });
-    const { project, disabled } = await loadSupported(context, show.emit, services);
+    checkCombination(flags, services);
+    const { quietPull = false, quietBuild = false } = flags;
+    const show = renderer(context, { quietPull, quietBuild });
+    if (flags.menu) show.emit({ type: 'warning', error: noMenu() });
+    const engine = await context.engine();
+    const file = flags.plan === undefined ? undefined : (await import('./plan-file.ts')).readPlan(flags.plan, engine);
+    const loaded = await loadSupported(context, show.emit, file?.options.services ?? services);
+    const { project, options, inspect } = await decided(context, engine, loaded, services, flags, file);
     const { attach = [], noAttach = [], exitCodeFrom = [] } = flags;
     checkServices([...attach, ...noAttach].concat(exitCodeFrom), new Set(Object.keys(project.services)));
-    const isDetached = flags.detach || flags.wait || !flags.start;
-    const engine = await context.engine();
+    const isDetached = flags.detach || options.wait || options.noStart;
     const startedAt = new Date().toISOString();
-    const options: ReconcileOptions = given({
-      action: 'up' as const,
-      services,
-      noDeps: !flags.deps,
-      noStart: !flags.start,
-      noRecreate: !flags.recreate,
-      forceRecreate: flags.forceRecreate,
-      alwaysRecreateDeps: flags.alwaysRecreateDeps,
-      removeOrphans: flags.removeOrphans,
-      renewAnonVolumes: flags.renewAnonVolumes,
-      scale: flags.scale,
-      pull: flags.pull,
-      build: flags.build === true,
-      noBuild: flags.build === false,
-      timeoutMs: flags.timeout,
-      wait: flags.wait,
-      disabledServices: Object.keys(disabled),
-    });
-    const how = { command: 'stack up', waitTimeoutMs: flags.waitTimeout };
+    const how = given({ command: 'stack up', waitTimeoutMs: flags.waitTimeout, inspect });
     const applied = await apply(context, engine, project, options, how, show);
-    if (isDetached) return 0;
+    if (isDetached || context.globals.dryRun) return 0;
     const { foreground } = await import('./foreground.ts');
-    return foreground(context, engine, project, applied, { services, flags, startedAt });
+    return foreground(context, engine, project, applied, { services: options.services ?? [], flags, startedAt });
   },
 });
 
-function checkCombination(flags: UpFlags): void {
-  const conflict = (a: string, b: string): never => {
-    throw new StackError('usage', { message: `${a} and ${b} cannot be given together.` });
-  };
-  const isAborting = flags.abortOnContainerExit || flags.exitCodeFrom !== undefined;
-  if (flags.forceRecreate && !flags.recreate) conflict('--force-recreate', '--no-recreate');
-  if (flags.detach && isAborting) conflict('--detach', '--abort-on-container-exit');
-  if (flags.wait && isAborting) conflict('--wait', '--abort-on-container-exit');
-  if (flags.alwaysRecreateDeps && !flags.recreate) conflict('--always-recreate-deps', '--no-recreate');
+/** It has a value of its own: for commander it would be the negation of --attach, and its value one of those. */
+function notAttached(): Option {
+  const option = new Option('--no-attach <service>', 'do not show the log of this service (repeatable)');
+  option.argParser(collect).negate = false;
+  option.attributeName = () => 'noAttach';
+  return option;
 }
 
-export function scale(value: string, previous: Record<string, number> | undefined): Record<string, number> {
-  const parts = /^([^=]+)=(\d+)$/.exec(value);
-  if (!parts) throw new InvalidArgumentError('It must be SERVICE=NUMBER.');
-  return { ...previous, [parts[1] as string]: Number(parts[2]) };
+const noMenu = () =>
+  new StackError('plan.warning', {
+    message: 'There is no menu: --menu changes nothing, and keys do nothing.',
+    hint: 'Ctrl-C stops the stack.',
+  });
+
+/** What is to be done: as the flags say, or as a plan says that was made before. */
+async function decided(
+  { environment }: Context,
+  engine: Engine,
+  loaded: Loaded,
+  services: string[],
+  flags: UpFlags,
+  file: PlanFile | undefined,
+) {
+  const isFrozen = file ? file.options.frozen : flags.frozen;
+  const project = isFrozen ? await (await import('./lock/frozen.ts')).frozen(loaded) : loaded.project;
+  if (file) return { project, ...(await import('./plan-file.ts')).follow(file, { loaded, project }, engine) };
+  const options = reconcileOptions(services, loaded.disabled, flags, environment);
+  return { project, options, inspect: undefined };
+}
+
+/** @throws StackError usage for flags that contradict each other, as docker compose has it */
+function checkCombination(flags: UpFlags, services: string[]): void {
+  checkPlanFlags(flags);
+  const isAborting = flags.abortOnContainerExit || flags.exitCodeFrom !== undefined;
+  const attached: [boolean | undefined, string][] = [
+    [isAborting, flags.exitCodeFrom === undefined ? '--abort-on-container-exit' : '--exit-code-from'],
+    [flags.abortOnContainerFailure, '--abort-on-container-failure'],
+    [flags.attach !== undefined, '--attach'],
+    [flags.attachDependencies, '--attach-dependencies'],
+  ];
+  for (const [isGiven, name] of attached) {
+    if (isGiven && flags.wait) conflict('--wait', name);
+    if (isGiven && flags.detach) conflict('--detach', name);
+  }
+  if (flags.attach && flags.attachDependencies) conflict('--attach', '--attach-dependencies');
+  if (flags.abortOnContainerExit && flags.abortOnContainerFailure) {
+    conflict('--abort-on-container-exit', '--abort-on-container-failure');
+  }
+  if (flags.plan !== undefined) checkBesidePlan(flags, services);
+}
+
+/** A plan was made with the flags that decide what happens: beside it they could only say something else. */
+function checkBesidePlan(flags: UpFlags, services: string[]): void {
+  if (services.length > 0) conflict('--plan', 'services');
+  const beside = ['abortOnContainerExit', 'abortOnContainerFailure', 'exitCodeFrom', 'attach', 'attachDependencies'];
+  const shown = ['color', 'logPrefix', 'noAttach', 'quietPull', 'quietBuild', 'timestamps', 'watch', 'menu'];
+  const fine = new Set([...beside, ...shown, 'plan', 'detach', 'waitTimeout', 'yes']);
+  for (const [name, value] of Object.entries(flags)) {
+    // Commander's negated flags are true unless given.
+    const isNegated = ['recreate', 'deps', 'start'].includes(name);
+    if (fine.has(name) || value === undefined || (isNegated && value === true)) continue;
+    const isNot = isNegated || value === false;
+    conflict('--plan', `--${isNot ? 'no-' : ''}${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+  }
 }

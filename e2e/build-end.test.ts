@@ -46,6 +46,19 @@ test.each([
   expect(await stack.ok(['image', 'ls', '-q', 'cancel-web'])).toBe('');
 });
 
+test('a time-out from outside, as of timeout(1), ends an endless step too', async () => {
+  const stack = demo('late', endless);
+  const live = stack.start(['build']);
+  await live.output(/^#\d+ begun/m);
+  const begun = performance.now();
+  live.kill('SIGTERM');
+  const done = await live.exited;
+  expect(performance.now() - begun).toBeLessThan(1500);
+  expectError(done, 130, /interrupted/i);
+  expect(remains()).toEqual([]);
+  expect(await stack.ok(['image', 'ls', '-q', 'late-web'])).toBe('');
+});
+
 test('killed with -9: the step dies with the build, and the next build sweeps and works', async () => {
   const stack = demo('killed', endless);
   const live = stack.start(['build']);

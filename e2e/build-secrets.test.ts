@@ -44,6 +44,27 @@ COPY . /all
   expect(again.code).toBe(0);
 });
 
+test('a secret is on the machine as long as its step, and no longer', async () => {
+  const stack = world.project('short', {
+    services: { web: { build: { context: '.', secrets: ['one'] } } },
+    secrets: { one: { environment: 'ONE' } },
+  });
+  stack.write(
+    'Dockerfile',
+    `FROM busybox:1
+RUN --mount=type=secret,id=one echo first; sleep 1
+RUN echo second; sleep 1
+`,
+  );
+  const held = () => world.host.read(`grep -rl ${word} ${world.host.run} || true`);
+  const live = stack.start(['build'], { env: { ONE: `${word}-short` } });
+  await live.output(/^#\d+ first/m);
+  expect(await held()).toMatch(/secret/);
+  await live.output(/^#\d+ second/m);
+  expect(await held()).toBe('');
+  expect(await live.exited).toMatchObject({ code: 0 });
+});
+
 test('a required secret that was not handed over', async () => {
   const stack = world.project('required', { services: { web: { build: { context: '.' } } } });
   stack.write('Dockerfile', 'FROM busybox:1\nRUN --mount=type=secret,id=nobody,required=true true\n');

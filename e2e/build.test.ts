@@ -76,3 +76,13 @@ test('a step that fails is told with its line and what it printed; nothing is ta
   expect((await world.host.stack(['image', 'ls'])).stdout).not.toContain('failing-web');
   expect(await list(stack)).toEqual([]);
 });
+
+test('as many layers as an image may have: 127', async () => {
+  const copies = Array.from({ length: 124 }, (_, at) => `COPY <<END /f${at}\n${at}\nEND\n`).join('');
+  const text = `FROM busybox:1\n${copies}RUN test "$(cat /f0 /f123 | tr -d '\\n')" = 0123 && rm /f0\nCOPY a.txt /\nCMD ["ls", "/"]\n`;
+  const stack = demo('deep', text);
+  const done = await stack.stack(['build']);
+  expect(done, done.stderr).toMatchObject({ code: 0 });
+  const listed = (await stack.ok(['run', '--rm', '-T', 'web'])).split('\n').filter((name) => /^f\d+$/.test(name));
+  expect(listed).toHaveLength(123);
+});

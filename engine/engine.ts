@@ -6,7 +6,7 @@ import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import { asStackError } from '../schemas/errors.ts';
 import type { Emit } from '../schemas/events.ts';
 import type { Plan } from '../schemas/plan.ts';
-import type { Project } from '../schemas/project.ts';
+import type { Project, Service } from '../schemas/project.ts';
 import type { ObservedContainer, Snapshot } from '../schemas/snapshot.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Host } from './host.ts';
@@ -19,12 +19,21 @@ import { lockIfFree, lockStack } from './state/lock.ts';
 /** How a run reports, and how it is ended. */
 export interface Run {
   emit: Emit;
-  /** Aborted by SIGINT: nothing new begins, waits end at once, what was half made is undone; `plan.interrupted` is thrown. */
+  /** Aborted by SIGINT, SIGTERM and SIGHUP with `interruption`: nothing new begins, waits end at once, what was half made is undone; `plan.interrupted` is thrown. */
   signal?: AbortSignal;
   /** `--wait-timeout`: longest time a dependency or `--wait` is awaited, in milliseconds. */
   waitTimeoutMs?: number;
+  /** `--parallel`: operations at once; absent or below 1: all that can. */
+  parallel?: number;
+  /** The plan is told by a `dry-run` event, without the stack's lock, and nothing is changed. */
+  isDry?: boolean;
   /** What the command calls itself, for those who wait for its lock: `stack up`. */
   command?: string;
+  /**
+   * Looks at what is about to be done, under the lock, and throws where it must not be: `up --plan`. Called again with
+   * `isAfterPulls` where images that are in use were pulled or built first, and the rest was planned anew.
+   */
+  inspect?: (found: Snapshot, plan: Plan, isAfterPulls: boolean) => void;
 }
 
 export interface Applied {
@@ -48,7 +57,7 @@ export interface Engine {
   /** The project as the stack's readable records tell it, for commands without a stack file (`stack -p demo down`). */
   recorded(stack: string): Promise<Project>;
   /** What apply would do. Left-overs are part of it unless a command is at work on the stack, whose work they may be. */
-  plan(project: Project, options: ReconcileOptions): Promise<Plan>;
+  plan(project: Project, options: ReconcileOptions): Promise<{ plan: Plan; snapshot: Snapshot }>;
   /** Observe, reconcile and execute under the stack's lock. Throws a StackError that names what is left. */
   apply(project: Project, options: ReconcileOptions, run: Run): Promise<Applied>;
   /**
@@ -61,6 +70,8 @@ export interface Engine {
   images(): Promise<Images>;
 }
 
+const never = new AbortController().signal;
+
 /** Puts the rooms together over a host. Cheap: nothing is read or loaded yet. */
 export function createEngine(host: Host): Engine {
   const rooms = createRooms(host);
@@ -70,6 +81,16 @@ export function createEngine(host: Host): Engine {
     return observe({ host, stack, project, withStrays, ...(images ? { findImage: images.find } : {}) });
   }
 
+  /** As look, and what has changed of images that are to be built again. */
+  async function lookWithBuilds(project: Project, options: ReconcileOptions, withStrays: boolean, signal = never) {
+    const found = await look(project.name, project, withStrays);
+    const mayBuild = ({ build, pull_policy: policy }: Service) =>
+      build && !options.noBuild && (options.build || policy === 'build');
+    if (options.action !== 'up' || !Object.values(project.services).some(mayBuild)) return found;
+    const { observeBuilds } = await import('./build/observe.ts');
+    return { ...found, builds: await observeBuilds(rooms, project, options, found.images, signal) };
+  }
+
   /**
    * Plans under the lock, carries it out. Where the image of a container that exists is asked for anew, images come
    * first: what they are decides what becomes of it.
@@ -77,10 +98,12 @@ export function createEngine(host: Host): Engine {
   async function carryOut(
     project: Project,
     run: Run,
+    options: ReconcileOptions,
     make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
-    action: Plan['action'] = 'up',
   ): Promise<Applied> {
-    const { emit, signal, waitTimeoutMs, command = 'stack' } = run;
+    const { action } = options;
+    const { emit, signal, waitTimeoutMs, parallel, command = 'stack', inspect } = run;
+    if (run.isDry) return tellOnly(project, options, make, emit);
     using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
     if (action === 'down') for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
     const { execute } = await import('./execute/execute.ts');
@@ -89,20 +112,23 @@ export function createEngine(host: Host): Engine {
     // Only where containers may be made: a full disk, which takes no lease, must not keep anything from being stopped.
     if (action === 'up') await keepImages(project, hold);
     const effects = () => createEffects(host, rooms, hold);
-    let snapshot = await look(project.name, project, true);
+    let snapshot = await lookWithBuilds(project, options, true, signal);
     let plan = await make(snapshot, []);
+    inspect?.(snapshot, plan, false);
     const pulls = plan.operations.filter((one) => one.kind === 'image.pull' || one.kind === 'image.build');
     const inUse = new Set(snapshot.containers.map(({ record }) => record.image.name));
     const isAnew = (one: (typeof pulls)[number]) => one.kind === 'image.build' || one.policy === 'always';
     if (pulls.some((one) => isAnew(one) && inUse.has(one.image))) {
-      await execute({ plan: { ...plan, operations: pulls, warnings: [] }, project, snapshot, effects, emit, signal });
+      const first = { ...plan, operations: pulls, warnings: [] };
+      await execute({ plan: first, project, snapshot, effects, emit, signal, parallel });
       snapshot = await look(project.name, project, true);
       plan = await make(
         snapshot,
         pulls.map(({ image }) => image),
       );
+      inspect?.(snapshot, plan, true);
     }
-    const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs });
+    const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs, parallel });
     // A command that was killed between a container's last file and its stack's directory left that to this one.
     if (outcome.containers.length === 0) (await import('./containers/tidy.ts')).tidyStack(host, project.name);
     return { plan, ...outcome };
@@ -112,7 +138,25 @@ export function createEngine(host: Host): Engine {
 
   /** With the variables of the services that others provide, which are brought up first. */
   const provided = async (project: Project, services: string[], run: Run): Promise<Project> =>
-    hasProviders(project) ? (await providers()).providersUp(host, project, services, run) : project;
+    !hasProviders(project)
+      ? project
+      : run.isDry
+        ? (await providers()).withRemembered(host, project)
+        : (await providers()).providersUp(host, project, services, run);
+
+  async function tellOnly(
+    project: Project,
+    options: ReconcileOptions,
+    make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
+    emit: Emit,
+  ): Promise<Applied> {
+    using free = lockIfFree(host, project.name);
+    const snapshot = await lookWithBuilds(project, options, free !== undefined);
+    const plan = await make(snapshot, []);
+    (await import('./dry-run.ts')).tellPlan(plan, emit);
+    const containers = snapshot.containers.map(({ record }) => record);
+    return { plan, containers, networks: snapshot.networks.map(({ record }) => record) };
+  }
 
   return {
     host,
@@ -127,20 +171,18 @@ export function createEngine(host: Host): Engine {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
       if (hasProviders(project)) project = (await providers()).withRemembered(host, project);
       using free = lockIfFree(host, project.name);
-      return reconcile(project, await look(project.name, project, free !== undefined), options);
+      const snapshot = await lookWithBuilds(project, options, free !== undefined);
+      return { plan: reconcile(project, snapshot, options), snapshot };
     },
     async apply(project, options, run) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
       const { action, services = [] } = options;
       const whole = action === 'up' ? await provided(project, services, run) : project;
-      const applied = await carryOut(
-        whole,
-        run,
-        async (found, pulled) => reconcile(whole, found, { ...options, pulled }),
-        action,
+      const applied = await carryOut(whole, run, options, async (found, pulled) =>
+        reconcile(whole, found, { ...options, pulled }),
       );
       const ends = action === 'down' || action === 'stop' ? action : undefined;
-      if (ends && (hasProviders(project) || existsSync(host.layout.providers(project.name)))) {
+      if (ends && !run.isDry && (hasProviders(project) || existsSync(host.layout.providers(project.name)))) {
         await (await providers()).providersEnd(host, project, ends, services, run);
       }
       return applied;
@@ -148,12 +190,17 @@ export function createEngine(host: Host): Engine {
     async createOneOff(project, request, run) {
       const { reconcileOneOff } = await import('../planner/reconcile/reconcile.ts');
       const whole = await provided(project, [request.service], run);
-      const { service } = request;
+      const { service, noDeps, disabledServices } = request;
       const config =
         whole === project
           ? request.config
           : (await providers()).withGiven(request.config, project.services[service], whole.services[service]);
-      const { containers } = await carryOut(whole, run, async (found, pulled) =>
+      const oneOff = {
+        services: [service],
+        ...(noDeps ? { noDeps } : {}),
+        ...(disabledServices ? { disabledServices } : {}),
+      };
+      const { containers } = await carryOut(whole, run, { ...oneOff, action: 'up' }, async (found, pulled) =>
         reconcileOneOff(whole, found, { ...request, config, pulled }),
       );
       return containers.find(({ name }) => name === request.name)!;

@@ -139,7 +139,7 @@ test('a plan counts left-overs, unless a command is at work on the stack', async
   mkdirSync(host.layout.containerDir('demo', 'e'.repeat(64)), { recursive: true });
   const idle: Project = { name: 'demo', services: {}, networks: {}, volumes: {} };
   const engine = createEngine(host);
-  const operations = async () => (await engine.plan(idle, { action: 'up' })).operations.map(({ id }) => id);
+  const operations = async () => (await engine.plan(idle, { action: 'up' })).plan.operations.map(({ id }) => id);
   expect(await operations()).toEqual(['remove container eeeeeeeeeeee']);
   using _ = await lockStack(host, { stack: 'demo', command: 'stack up', emit() {} });
   expect(await operations()).toEqual([]);

@@ -3,22 +3,23 @@ import { readlinkSync, renameSync, statSync } from 'node:fs';
 import { hookImages } from '../planner/images/hooks.ts';
 import type { NetworkRecord } from '../schemas/container.ts';
 import type { StackError } from '../schemas/errors.ts';
+import type { StoredImage } from '../schemas/oci-image.ts';
 import type { Project } from '../schemas/project.ts';
-import type { ObservedContainer, ObservedImage, Snapshot } from '../schemas/snapshot.ts';
+import type { ObservedContainer, ObservedImage, ObservedVolume, Snapshot } from '../schemas/snapshot.ts';
 import type { Host } from './host.ts';
-import { findBridges } from './network/bridges.ts';
+import { observeBridges } from './network/drift.ts';
 import { loadRecords } from './network/records.ts';
 import { findStrays } from './observe-strays.ts';
 import { readStatus } from './runtime/status.ts';
 import { damagedContainers, listContainers } from './state/records.ts';
-import { listVolumes } from './volumes/records.ts';
+import { hasContent, listVolumes } from './volumes/records.ts';
 
 export interface Observation {
   host: Host;
   stack: string;
   /** Its images, and the external networks and volumes it names, are looked up too. */
   project?: Project | undefined;
-  findImage?: (name: string, platform?: string) => { id: string; manifestDigest: string } | undefined;
+  findImage?: (name: string, platform?: string) => Pick<StoredImage, 'id' | 'manifestDigest' | 'digest'> | undefined;
   /** With the stack's lock held: what no record explains is looked for. */
   withStrays?: boolean;
   /** Records that cannot be read are an error, unless they are to be left out. */
@@ -64,17 +65,27 @@ export async function observe({
   const networks = loadRecords(host.layout).filter((one) => one.stack === stack || wantedNetworks.has(one.name));
   const records = containers.map(({ record }) => record);
   const [bridges, strays] = await Promise.all([
-    existingBridges(host, networks),
+    observeBridges(host.kernel.network, networks, networksInUse(stack, containers, networks)),
     withStrays ? findStrays(host, stack, records, networks) : [],
   ]);
   return {
     stack,
     containers,
-    networks: networks.map((record) => ({ record, exists: bridges.has(record.bridge) })),
-    volumes: listVolumes(host.layout).filter((one) => one.stack === stack || wantedVolumes.has(one.name)),
+    networks: networks.map((record) => ({ record, ...bridges(record) })),
+    volumes: listVolumes(host.layout)
+      .filter((one) => one.stack === stack || wantedVolumes.has(one.name))
+      .map((one): ObservedVolume => (hasContent(one) ? one : { ...one, isContentGone: true })),
     images: project && findImage ? observeImages(project, findImage) : [],
     strays,
   };
+}
+
+/** The stack's own networks that something of it runs on. */
+function networksInUse(stack: string, containers: ObservedContainer[], networks: NetworkRecord[]): Set<string> {
+  const own = new Set(networks.filter((record) => record.stack === stack).map(({ name }) => name));
+  const running = containers.filter(({ status }) => status.state === 'running' || status.state === 'paused');
+  const joined = running.flatMap(({ record }) => record.endpoints.map(({ networkName }) => networkName));
+  return new Set(joined.filter((name) => own.has(name)));
 }
 
 /**
@@ -88,19 +99,15 @@ function isWhole({ layout }: Host, { record, status }: ObservedContainer): boole
   return size('config.json') > 0 && size('program') > 0;
 }
 
-async function existingBridges({ kernel }: Host, networks: NetworkRecord[]): Promise<Set<string>> {
-  if (networks.length === 0) return new Set();
-  const names = networks.map(({ bridge }) => bridge);
-  return new Set((await findBridges(kernel.network, names)).keys());
-}
-
 function observeImages(project: Project, findImage: NonNullable<Observation['findImage']>): ObservedImage[] {
   const images = new Map<string, ObservedImage>();
   for (const service of Object.values(project.services)) {
     for (const name of [service.image, ...hookImages(service)]) {
       if (!name || images.has(name)) continue;
       const found = findImage(name, service.platform);
-      if (found) images.set(name, { name, id: found.id, manifestDigest: found.manifestDigest });
+      if (!found) continue;
+      const { id, manifestDigest, digest } = found;
+      images.set(name, { name, id, manifestDigest, digest });
     }
   }
   return [...images.values()];

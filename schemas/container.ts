@@ -68,7 +68,12 @@ export type ResolvedMount =
     }
   | { type: 'tmpfs'; target: string; size?: number; mode?: number; options?: string[]; readOnly: boolean };
 
+/** Counts up when a record means something that an older version of Stack would misread. A field more is no such thing. */
+export const recordFormat = 1;
+
 export interface ContainerRecord {
+  /** {@link recordFormat} of the version that wrote it; absent before there was one. */
+  format?: number;
   /** 64 hex digits. */
   id: string;
   /** `demo-web-1`, or `container_name`. */
@@ -85,6 +90,8 @@ export interface ContainerRecord {
   image: { name: string; id: string; manifestDigest: string };
   /** Id of the container whose network it shares (`network_mode: service:…`). */
   networkPeer?: string;
+  /** Digests of the configs and secrets it was given, by path (`configs.app`). */
+  grants?: Record<string, string>;
   /** The same for its other namespaces (`ipc: service:…`) and for volumes: ids by what is shared. */
   peers?: Record<string, string>;
   labels: Record<string, string>;

@@ -54,6 +54,7 @@ export const titles = {
   'network.not-found': 'Network not found',
   'network.in-use': 'The network is in use',
   'volume.not-found': 'Volume not found',
+  'volume.changed': 'The volume cannot be changed without losing its data',
   'volume.in-use': 'The volume is in use',
   'volume.mount': 'A file system cannot be mounted',
   'volume.subpath': 'The path is not inside the volume',
@@ -82,8 +83,14 @@ export const titles = {
   'state.status': 'The container is not in the state for this',
   'state.damaged': 'A state file is damaged',
   'plan.dependency': 'A dependency failed',
+  'plan.update': 'An update failed',
   'plan.interrupted': 'Interrupted',
   'plan.warning': 'Worth knowing',
+  'plan.file': 'The plan file cannot be used',
+  'plan.moved': 'The plan does not fit any more',
+  'lock.not-found': 'There is no lock',
+  'lock.invalid': 'The lock cannot be used',
+  'lock.differs': 'The lock does not fit the stack file',
   usage: 'Invalid usage',
   internal: 'Internal error',
 } as const;
@@ -145,6 +152,13 @@ export class StackError extends Error {
     this.errno = fields.errno;
     this.exitCode = fields.exitCode ?? 1;
     this.also = fields.also ?? [];
+  }
+
+  /** The same error with some fields others; it is its cause, unless it has one. */
+  with(change: Partial<StackErrorFields>): StackError {
+    const { message, hint, where, other, resource, operation, errno, exitCode, also } = this;
+    const fields = { message, hint, where, other, resource, operation, errno, exitCode, also };
+    return new StackError(this.code, { ...fields, cause: this.cause ?? this, ...change });
   }
 
   /** One JSON object, as `--progress json` and `--json` print it. */

@@ -243,7 +243,19 @@ export interface Deploy {
     reservations?: { cpus?: number; memory?: string; devices?: DeviceRequest[] };
   };
   restart_policy?: { condition?: string; delay?: Duration; max_attempts?: number; window?: Duration };
+  update_config?: UpdateConfig;
+  rollback_config?: UpdateConfig;
   [other: string]: unknown;
+}
+
+/** How the containers of a service are replaced (compose-spec deploy.md). */
+export interface UpdateConfig {
+  parallelism?: number;
+  delay?: Duration;
+  failure_action?: string;
+  monitor?: Duration;
+  max_failure_ratio?: number;
+  order?: string;
 }
 
 export interface Network {

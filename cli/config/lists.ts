@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { canonical } from '../../planner/load/canonical.ts';
 import type { Loaded } from '../../planner/load/load.ts';
-import type { Project, Service, ServiceVolume } from '../../schemas/project.ts';
+import { imageVolumes } from '../../planner/lock/images.ts';
+import type { Project, Service } from '../../schemas/project.ts';
 
 export type List = 'services' | 'images' | 'volumes' | 'networks' | 'models' | 'profiles' | 'environment';
 
@@ -26,11 +27,6 @@ export const lists: Record<List, (loaded: Loaded, services: [string, Service][])
     ]),
   environment: ({ environment }) => Object.entries(environment).map(([name, value]) => `${name}=${value}`),
 };
-
-/** Volumes that are images: `type: image`. */
-export function imageVolumes({ volumes = [] }: Service): ServiceVolume[] {
-  return volumes.filter(({ type }) => (type as string) === 'image');
-}
 
 /**
  * SHA-256 of what a service's container is made from, in hexadecimal. As with docker compose, how it is built, how often

@@ -7,8 +7,10 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'image.load': ['Loading', 'Loaded'],
   'image.push': ['Pushing', 'Pushed'],
   'network.create': ['Creating', 'Created'],
+  'network.update': ['Updating', 'Updated'],
   'network.remove': ['Removing', 'Removed'],
   'volume.create': ['Creating', 'Created'],
+  'volume.update': ['Updating', 'Updated'],
   'volume.remove': ['Removing', 'Removed'],
   'image.remove': ['Removing', 'Removed'],
   'container.create': ['Creating', 'Created'],
@@ -20,6 +22,7 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'provider.up': ['Creating', 'Created'],
   'provider.down': ['Removing', 'Removed'],
   'provider.stop': ['Stopping', 'Stopped'],
+  'update.monitor': ['Monitoring', 'Updated'],
   'stray.remove': ['Removing', 'Removed'],
 };
 

@@ -10,6 +10,7 @@ import { removeTree } from '../images/remove-tree.ts';
 import type { Store } from '../images/store.ts';
 import { imageUsers } from '../images/users.ts';
 import type { Layout } from '../state/layout.ts';
+import { forgetTurns } from './turns.ts';
 
 export interface CacheItem extends Spare {
   kind: 'step' | 'mount';
@@ -108,6 +109,8 @@ export async function pruneCache(
   );
   const mounts = removeGone(store, layout);
   forget(store, layout);
+  forgetInputs(store, layout);
+  forgetTurns(store.verbs, join(layout.build, 'locks'));
   return { deleted: gone.map(({ key }) => key), bytes: bytes + mounts };
 }
 
@@ -155,6 +158,21 @@ function forget(store: Store, layout: Layout): void {
       // Damaged: of no use.
     }
     rmSync(path, { force: true });
+  }
+}
+
+/** What images were built from that have gone, or whose names are others'. */
+function forgetInputs(store: Store, layout: Layout): void {
+  const folder = join(layout.build, 'inputs');
+  if (!existsSync(folder)) return;
+  const ids = new Set(store.index().manifests.map(({ digest }) => store.record(digest)?.id));
+  for (const name of readdirSync(folder)) {
+    try {
+      if (ids.has((JSON.parse(readFileSync(join(folder, name), 'utf8')) as { id: string }).id)) continue;
+    } catch {
+      // Damaged: of no use.
+    }
+    rmSync(join(folder, name), { force: true });
   }
 }
 

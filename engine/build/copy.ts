@@ -40,7 +40,7 @@ export function selectAll(
 export async function digestOf(verbs: FilesystemVerbs, selected: Selected[], signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   for (const one of selected) {
-    if (one.type === 'inline') hash.update(`inline\0${one.name}\0${one.content}\0`);
+    if (one.type === 'inline') hash.update(JSON.stringify(['inline', one.name, one.content]));
     else await digestItem(verbs, one.item, hash, signal);
   }
   return hash.digest('hex');
@@ -92,6 +92,9 @@ export async function copyAll(copying: Copying, selected: Selected[]): Promise<v
     }
   }
 }
+
+/** A number alone is the group's too. Source: Dockerfile reference, "COPY --chown". */
+export const withGroup = (chown: string) => (/^\d+$/.test(chown) ? `${chown}:${chown}` : chown);
 
 const overrideOf = ({ owner, chmod }: Copying, item?: Item): Override => {
   const own = owner ?? (item?.source.isContext ? { uid: 0, gid: 0 } : {});

@@ -3,6 +3,7 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } f
 import { isAbsolute, join } from 'node:path';
 import { createIgnoreMatcher, ignoreFileNames, readIgnoreFile } from '../../planner/dockerfile/ignore/ignore.ts';
 import { parseDockerfile } from '../../planner/dockerfile/parse.ts';
+import { withoutPasswords } from '../../planner/dockerfile/redact.ts';
 import type { Dockerfile } from '../../schemas/dockerfile.ts';
 import { type Result, StackError } from '../../schemas/errors.ts';
 import type { FilesystemVerbs } from '../../schemas/kernel.ts';
@@ -11,13 +12,28 @@ import type { BuildRequest } from './builds.ts';
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
 
-export const parsed = (text: string, file: string): Dockerfile => unwrap(parseDockerfile(text, file), () => {});
+export interface DockerfileText {
+  text: string;
+  /** As positions name it. */
+  file: string;
+}
 
-export function localDockerfile({ context, dockerfile, inline }: BuildRequest): Dockerfile {
-  const path = isAbsolute(dockerfile) ? dockerfile : join(context, dockerfile);
-  let text = inline;
+export const parsed = ({ text, file }: DockerfileText): Dockerfile => unwrap(parseDockerfile(text, file), () => {});
+
+export function localDockerfile(request: BuildRequest): DockerfileText {
+  const { inline } = request;
+  return { text: localText(request), file: inline === undefined ? pathOf(request) : 'dockerfile_inline' };
+}
+
+const pathOf = ({ context, dockerfile }: BuildRequest): string =>
+  isAbsolute(dockerfile) ? dockerfile : join(context, dockerfile);
+
+/** Of a local Dockerfile, or of one in the stack file. @throws StackError build.dockerfile */
+export function localText(request: BuildRequest): string {
+  const { context, inline } = request;
+  const path = pathOf(request);
   try {
-    text ??= readFileSync(path, 'utf8');
+    return inline ?? readText(path);
   } catch (thrown) {
     const isThere = existsSync(context);
     throw new StackError('build.dockerfile', {
@@ -27,7 +43,17 @@ export function localDockerfile({ context, dockerfile, inline }: BuildRequest): 
       hint: isThere ? 'Check `build.dockerfile` in the stack file.' : 'Check `build.context` in the stack file.',
     });
   }
-  return parsed(text, inline === undefined ? path : 'dockerfile_inline');
+}
+
+/** Of a regular file: a fifo would be waited for for ever, and a device has no end. */
+function readText(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(fd).isFile()) throw Object.assign(new Error(), { code: 'it is no file' });
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Of a repository a stranger may have made: links in it lead nowhere else, as errors would show what they lead to. */
@@ -35,10 +61,10 @@ export function fetchedDockerfile(
   verbs: FilesystemVerbs,
   directory: string,
   { context, dockerfile }: BuildRequest,
-): Dockerfile {
+): DockerfileText {
   const failed = (why: string) =>
     new StackError('build.dockerfile', {
-      message: `The Dockerfile ${dockerfile} of ${context} cannot be read: ${why}.`,
+      message: withoutPasswords(`The Dockerfile ${dockerfile} of ${context} cannot be read: ${why}.`),
       hint: 'Check `build.dockerfile`, and the ref and directory behind the # of `build.context`.',
     });
   const root = openSync(directory, constants.O_DIRECTORY);
@@ -48,7 +74,7 @@ export function fetchedDockerfile(
     const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
     fd = verbs.openat2(root, dockerfile, { flags: O_RDONLY | O_NONBLOCK, resolve });
     if (!fstatSync(fd).isFile()) throw failed('it is no file');
-    return parsed(readFileSync(fd, 'utf8'), dockerfile);
+    return { text: readFileSync(fd, 'utf8'), file: dockerfile };
   } catch (thrown) {
     if (thrown instanceof StackError) throw thrown;
     throw failed((thrown as NodeJS.ErrnoException).code ?? 'unknown');
@@ -58,11 +84,22 @@ export function fetchedDockerfile(
   }
 }
 
+function readIgnore(path: string): string {
+  try {
+    return readText(path);
+  } catch (thrown) {
+    throw new StackError('build.context', {
+      message: `${path} cannot be read: ${(thrown as NodeJS.ErrnoException).code}.`,
+      hint: 'Without it everything would be in the build context. Make it a readable file, or remove it.',
+    });
+  }
+}
+
 export function ignoreLines(context: string, dockerfile: string): string[] {
   for (const name of ignoreFileNames(dockerfile)) {
     const path = isAbsolute(name) ? name : join(context, name);
     if (!existsSync(path)) continue;
-    const lines = readIgnoreFile(readFileSync(path, 'utf8'));
+    const lines = readIgnoreFile(readIgnore(path));
     const [malformed] = createIgnoreMatcher(lines).malformed;
     if (malformed === undefined) return lines;
     throw new StackError('build.context', {

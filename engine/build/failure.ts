@@ -34,6 +34,14 @@ const diskFull = (name: string, cause?: unknown) =>
     cause,
   });
 
+/** A file of the context was written to between its digest and its copy. */
+export const changedMeanwhile = ({ where, name }: Vertex) =>
+  new StackError('build.context', {
+    message: `The build context changed while ${name} read it: the image may have a part of the change, and the step will run again.`,
+    hint: 'Build again when the files are as they are meant.',
+    where: { file: where.file, line: where.start, column: 1 },
+  });
+
 /** The place in the Dockerfile, and the step. */
 export function located(thrown: unknown, { where, name }: Vertex): StackError {
   const error = thrown instanceof StackError ? thrown : undefined;

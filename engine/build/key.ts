@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { CopyOperation, MkdirOperation, RunOperation } from '../../schemas/build.ts';
 
 /** Part of every key: raised where a step of the same definition begins to give another outcome. */
-const version = 1;
+const version = 2;
 
 /** Hex. */
 function keyOf(...parts: unknown[]): string {

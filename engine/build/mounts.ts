@@ -76,7 +76,7 @@ export async function prepareMounts(request: MountRequest): Promise<PreparedMoun
           });
           break;
         case 'secret':
-          secret(request, mount, at, prepared);
+          secret(request, mount, at, prepared, stack);
           break;
         case 'ssh':
           await agent(request, mount, at, prepared, stack);
@@ -216,8 +216,14 @@ async function fillCache(request: MountRequest, mount: CacheMount, directory: st
 
 type Prepared = Pick<PreparedMounts, 'mounts' | 'environment'>;
 
-/** In the run folder, which is memory: never near a layer. */
-function secret({ secrets, run, layer }: MountRequest, mount: SecretMount, at: number, prepared: Prepared): void {
+/** In the run folder, which is memory, for the time of the step: never near a layer. */
+function secret(
+  { secrets, run, layer }: MountRequest,
+  mount: SecretMount,
+  at: number,
+  prepared: Prepared,
+  stack: AsyncDisposableStack,
+): void {
   const value = secrets.get(mount.id);
   if (value === undefined) {
     if (!mount.required) return;
@@ -229,6 +235,7 @@ function secret({ secrets, run, layer }: MountRequest, mount: SecretMount, at: n
   if (mount.env !== undefined) prepared.environment.push(`${mount.env}=${value}`);
   if (mount.target === undefined) return;
   const path = join(run, `${layer.name}-secret-${at}`);
+  stack.defer(() => rmSync(path, { force: true }));
   rmSync(path, { force: true });
   writeOwned(path, value, mount);
   prepared.mounts.push(bound(path, mount.target, true));

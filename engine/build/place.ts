@@ -3,6 +3,7 @@ import { closeSync, constants, readSync, writeSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
 import { isCopied, major, minor } from '../volumes/tree.ts';
+import { openFile } from './resolve.ts';
 import { type Found, type Kind, kindOf, statAt } from './walk.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, S_IFMT } = constants;
@@ -70,7 +71,7 @@ function copyFile(
   name: string,
   over: Override,
 ) {
-  const input = verbs.openat2(parent, from, { flags: O_RDONLY | O_NOFOLLOW });
+  const input = openFile(verbs, parent, from);
   let output: Fd | undefined;
   try {
     output = verbs.openat2(to, name, { flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600 });

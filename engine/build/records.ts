@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readStep, type StepRecord } from '../images/build-cache.ts';
+import type { BuiltFrom } from './built-from.ts';
 import type { Found } from './walk.ts';
 
 /** Written whole or not at all; what cannot be read is not there. */
@@ -65,6 +66,26 @@ export class Records {
     write(join(this.#folder, 'blobs', `${diffId.replace(':', '-')}.json`), blob);
   }
 
+  /** What the image of this name was built from last. */
+  inputsOf(name: string): BuiltFrom | undefined {
+    return read(this.#inputs(name));
+  }
+
+  /** Written where they are others than before. Not having them costs a reason in the next plan, and no build. */
+  keepInputs(name: string, inputs: BuiltFrom): void {
+    if (JSON.stringify(this.inputsOf(name)) === JSON.stringify(inputs)) return;
+    try {
+      write(this.#inputs(name), inputs);
+    } catch {
+      // A full disk.
+    }
+  }
+
+  #inputs(name: string): string {
+    const file = createHash('sha256').update(name).digest('hex').slice(0, 32);
+    return join(this.#folder, 'inputs', `${file}.json`);
+  }
+
   /** Digests of the files of a directory of the machine. */
   digests(location: string): FileDigests {
     const name = createHash('sha256').update(location).digest('hex').slice(0, 32);
@@ -88,7 +109,7 @@ export class FileDigests {
 
   of(path: string, { stat }: Found, digest: () => string): string {
     const stamp = `${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
-    const known = this.#known[path];
+    const known = this.#used[path] ?? this.#known[path];
     if (known?.[0] === stamp) {
       this.#used[path] = known;
       return known[1];

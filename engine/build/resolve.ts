@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 
-const { O_NOFOLLOW, S_IFMT, S_IFLNK, S_IFDIR } = constants;
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, S_IFREG, S_IFMT, S_IFLNK, S_IFDIR } = constants;
 const O_PATH = 0o10000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
@@ -31,6 +31,21 @@ export function openPlain(verbs: FilesystemVerbs, root: Fd, path: string): Fd | 
     if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((thrown as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw thrown;
   }
+}
+
+/**
+ * Opens what was a regular file when it was looked at. Whoever else writes there may have put a fifo in its place since, of
+ * which an open would wait for ever, or a device. @throws StackError build.context
+ */
+export function openFile(verbs: FilesystemVerbs, parent: Fd, path: string): Fd {
+  const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const fd = verbs.openat2(parent, path, { flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, resolve });
+  if ((fstatSync(fd).mode & S_IFMT) === S_IFREG) return fd;
+  closeSync(fd);
+  throw new StackError('build.context', {
+    message: `${path} is no file any more: it was changed while it was read.`,
+    hint: 'Build again when nothing changes the context.',
+  });
 }
 
 /**

@@ -8,7 +8,7 @@ import type { CopyPaths } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import { isCopied } from '../volumes/tree.ts';
-import { openPlain, resolvePath } from './resolve.ts';
+import { openFile, openPlain, resolvePath } from './resolve.ts';
 import { type Filter, type Found, kindOf, paced, walk } from './walk.ts';
 
 const { O_DIRECTORY, O_RDONLY } = constants;
@@ -23,6 +23,9 @@ export interface Source {
   isContext: boolean;
   /** Digest of a file's content, where it can be had without reading it. */
   digest?(found: Found, path: string): string;
+  /** Told what is selected, and of each file and directory in it, by its path in the source, all that counts of it. */
+  noteWanted?(wanted: CopyPaths, exclude: string[]): void;
+  noteFound?(path: string, state: string): void;
 }
 
 /** One file or directory that is copied. */
@@ -39,6 +42,7 @@ export interface Item {
 
 /** @throws StackError build.not-found for what is not there, or left out by the ignore file */
 export function select(verbs: FilesystemVerbs, source: Source, wanted: CopyPaths, exclude: string[]): Item[] {
+  source.noteWanted?.(wanted, exclude);
   const written = wanted.wildcard ? expand(verbs, source, wanted.path) : [wanted.path];
   const items = written.flatMap((path) => item(verbs, source, wanted, path, exclude) ?? []);
   const mayBeEmpty = wanted.wildcard && wanted.emptyAllowed && hasWildcard(wanted.path);
@@ -92,7 +96,7 @@ function expand(verbs: FilesystemVerbs, { root, filter }: Source, pattern: strin
       if (!isPattern(part)) return [path(part)];
       const real = resolvePath(verbs, root, base);
       if (real.kind !== 'directory') return [];
-      const fd = verbs.openat2(root, real.path || '.', { flags: O_RDONLY | O_DIRECTORY });
+      const fd = verbs.openat2(root, real.path || '.', { flags: O_RDONLY | O_DIRECTORY, resolve: 0x08 | 0x04 });
       try {
         return verbs
           .readdir(fd)
@@ -152,33 +156,47 @@ export function* visitItem(
  */
 export async function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash, signal: AbortSignal): Promise<void> {
   const { source } = item;
-  hash.update(`item\0${item.name}\0${item.isDirectory}\0`);
+  // As JSON: no name, target or value, whatever bytes are in it, can be taken for another entry.
+  hash.update(JSON.stringify(['item', item.name, item.isDirectory]));
+  /** Paths of files with several names. */
+  const links = new Map<string, string>();
   const note = (found: Found) => {
     const { path, parent, name, kind, stat } = found;
-    const owner = source.isContext ? '' : `${stat.uid}:${stat.gid}`;
-    const mode = kind === 'symlink' ? '' : (Number(stat.mode) & 0o7777).toString(8);
-    const device = kind === 'char' || kind === 'block' ? stat.rdev : '';
-    hash.update(`${path}\0${kind}\0${mode}\0${owner}\0${device}\0`);
-    if (kind === 'symlink') hash.update(`${verbs.readlinkat(parent, name)}\0`);
-    if (kind === 'file') {
-      const full = [item.path, path].filter(Boolean).join('/');
-      hash.update(`${source.digest?.(found, full) ?? contentDigest(verbs, found)}\0`);
-    }
-    for (const attribute of verbs.llistxattr(parent, name).filter(isCopied).sort()) {
-      hash
-        .update(`${attribute}\0`)
-        .update(verbs.lgetxattr(parent, name, attribute))
-        .update('\0');
-    }
+    const full = [item.path, path].filter(Boolean).join('/');
+    const attributes = verbs
+      .llistxattr(parent, name)
+      .filter(isCopied)
+      .sort()
+      .map((attribute) => [attribute, Buffer.from(verbs.lgetxattr(parent, name, attribute)).toString('base64')]);
+    const state = JSON.stringify([
+      kind,
+      kind === 'symlink' ? '' : (Number(stat.mode) & 0o7777).toString(8),
+      source.isContext ? '' : `${stat.uid}:${stat.gid}`,
+      kind === 'char' || kind === 'block' ? String(stat.rdev) : '',
+      kind === 'symlink' ? verbs.readlinkat(parent, name) : '',
+      kind === 'file' ? (source.digest?.(found, full) ?? contentDigest(verbs, found)) : '',
+      attributes,
+      kind !== 'directory' && stat.nlink > 1n ? firstOf(links, found) : '',
+    ]);
+    hash.update(JSON.stringify([path, state]));
+    source.noteFound?.(full, state);
   };
   await paced(visitItem(verbs, item, { visit: note, enter: note, leave: () => {} }), signal);
+}
+
+/** Path of another name of the same file that came before, '' for the first: they stay one file when they are copied. */
+function firstOf(links: Map<string, string>, { path, stat }: Found): string {
+  const key = `${stat.dev}:${stat.ino}`;
+  const first = links.get(key);
+  if (first === undefined) links.set(key, path);
+  return first ?? '';
 }
 
 const buffer = Buffer.allocUnsafe(256 * 1024);
 const readInto = (fd: Fd) => readSync(fd, buffer);
 
 export function contentDigest(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): string {
-  const fd = verbs.openat2(parent, name, { flags: O_RDONLY | constants.O_NOFOLLOW });
+  const fd = openFile(verbs, parent, name);
   try {
     const hash = createHash('sha256');
     for (let size = readInto(fd); size > 0; size = readInto(fd)) hash.update(buffer.subarray(0, size));

@@ -2,7 +2,6 @@
  * Carries out a graph: every vertex once, as soon as what it reads is there. A step whose key is known is not run: its
  * layers are in the store.
  */
-import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import type {
   CopyOperation,
@@ -16,15 +15,15 @@ import { StackError } from '../../schemas/errors.ts';
 import type { StepRecord } from '../images/build-cache.ts';
 import { chainIds } from '../images/layer.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
-import { copyContext, mountedPath } from './context-copy.ts';
-import { type Copying, copyAll, digestOf, makeDirectories, selectAll } from './copy.ts';
-import { exited, located } from './failure.ts';
+import { readCache, type SolvedStep } from './cache-source.ts';
+import { copyContext, digestMounted } from './context-copy.ts';
+import { type Copying, copyAll, digestOf, makeDirectories, selectAll, withGroup } from './copy.ts';
+import { changedMeanwhile, exited, located } from './failure.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
-import { readCache, type SolvedStep } from './local-cache.ts';
 import { diffIdOf, NewLayer } from './new-layer.ts';
 import { packedDiffId } from './pack.ts';
-import { digestItem, type Item, type Source, select } from './select.ts';
-import type { Solving, Work } from './solving.ts';
+import type { Source } from './select.ts';
+import { isStill, readsMachine, type Solving, type Work } from './solving.ts';
 import { chainOf, directoriesOf, emptyTree, isPresent, openView, type Tree, type View } from './tree.ts';
 
 export class Solver {
@@ -100,12 +99,17 @@ export class Solver {
     try {
       this.#signal.throwIfAborted();
       using work = await this.#prepare(vertex, base);
-      using _turn = await this.#solving.turns.take(work.key, this.#signal);
-      const found = await this.#found(work.key, base, vertex.ignoreCache === true);
+      const key = await work.key();
+      using _turn = await this.#solving.turns.take(key, this.#signal);
+      const found = await this.#found(key, base, vertex.ignoreCache === true);
       const record = found ?? { diffIds: (await work.run()).diffIds, createdAt: new Date().toISOString() };
-      if (!found) records.keep(work.key, record);
+      // What was copied has to be what the key says: who changes a file and changes it back gets the first content again.
+      const isKept = found !== undefined || !readsMachine(this.#solving.graph, vertex) || (await isStill(work, key));
+      this.#signal.throwIfAborted();
+      if (!isKept) this.#solving.warn(changedMeanwhile(vertex));
+      else if (!found) records.keep(key, record);
       this.#created.set(vertex.id, record.createdAt);
-      this.steps.set(work.key, { ...record, base: base.diffIds.length });
+      if (isKept) this.steps.set(key, { ...record, base: base.diffIds.length });
       emit({ type: 'done', vertex, ms: ms(), isCached: found !== undefined });
       return { diffIds: record.diffIds };
     } catch (thrown) {
@@ -131,13 +135,12 @@ export class Solver {
   }
 
   async #prepare(vertex: Vertex, base: Tree): Promise<Work> {
-    const { epoch } = this.#solving;
     const { operation } = vertex;
     if (operation.kind === 'copy') return this.#prepareCopy(vertex as Vertex<CopyOperation>, base);
     if (operation.kind === 'run') return this.#prepareRun(vertex as Vertex<RunOperation>, base);
     const mkdir = operation as MkdirOperation;
     return {
-      key: mkdirKey(mkdir, chainOf(base), epoch),
+      key: () => mkdirKey(mkdir, chainOf(base), this.#solving.epoch),
       run: () =>
         this.#layer(vertex, base, (layer) =>
           this.#into(layer, base, { destination: mkdir.path, chown: mkdir.owner }, (copying) => {
@@ -158,7 +161,8 @@ export class Solver {
       for (const input of new Set(used)) opened.set(input, await this.#source(inputs[input]!, stack));
       const selected = selectAll(host.kernel.filesystem, operation, (input) => opened.get(input)!);
       return {
-        key: copyKey(operation, chainOf(base), await digestOf(host.kernel.filesystem, selected, this.#signal), epoch),
+        key: async () =>
+          copyKey(operation, chainOf(base), await digestOf(host.kernel.filesystem, selected, this.#signal), epoch),
         run: () =>
           this.#layer(vertex, base, (layer) =>
             this.#into(layer, base, operation, (copying) => copyAll(copying, selected)),
@@ -173,10 +177,12 @@ export class Solver {
 
   async #prepareRun(vertex: Vertex<RunOperation>, base: Tree): Promise<Work> {
     const { operation, inputs } = vertex;
-    const digests: (string | undefined)[] = [];
-    for (const mount of operation.mounts) digests.push(await this.#mounted(vertex, mount));
     return {
-      key: runKey(operation, chainOf(base), digests, this.#solving.epoch),
+      key: async () => {
+        const digests: (string | undefined)[] = [];
+        for (const mount of operation.mounts) digests.push(await this.#mounted(vertex, mount));
+        return runKey(operation, chainOf(base), digests, this.#solving.epoch);
+      },
       run: () => this.#layer(vertex, base, (layer) => this.#run(vertex, base, layer, inputs)),
       [Symbol.dispose]() {},
     };
@@ -185,19 +191,14 @@ export class Solver {
   /** What a mount reads, as a digest. */
   async #mounted(vertex: Vertex<RunOperation>, mount: RunOperation['mounts'][number]): Promise<string | undefined> {
     if (!('input' in mount) || mount.input === undefined) return undefined;
-    const { host } = this.#solving;
     using stack = new DisposableStack();
     const source = await this.#source(vertex.inputs[mount.input]!, stack);
-    const wanted = { ...mountedPath(mount.source), input: mount.input };
-    const hash = createHash('sha256');
-    const items: Item[] = select(host.kernel.filesystem, source, wanted, []);
-    for (const item of items) await digestItem(host.kernel.filesystem, { ...item, name: '' }, hash, this.#signal);
-    return hash.digest('hex');
+    return digestMounted(this.#solving.host.kernel.filesystem, source, mount.source, this.#signal);
   }
 
   async #run(vertex: Vertex<RunOperation>, base: Tree, layer: NewLayer, inputs: VertexId[]): Promise<void> {
     const { operation } = vertex;
-    const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
+    const { host, store, session, secrets, ssh, caches, memory, emit } = this.#solving;
     const signal = this.#signal;
     const [{ prepareMounts }, { runStep }] = await Promise.all([import('./mounts.ts'), import('./run.ts')]);
     await using mounts = await prepareMounts({
@@ -214,14 +215,16 @@ export class Solver {
     });
     const proxies = Object.entries(vertex.proxy ?? {}).map(([name, value]) => `${name}=${value}`);
     const environment = [...proxies, ...mounts.environment];
-    let tail = '';
+    let tail: Buffer = Buffer.alloc(0);
     const onOutput = (bytes: Buffer) => {
-      tail = (tail + bytes.toString('utf8')).slice(-8192);
+      tail = Buffer.concat([tail, bytes]).subarray(-8192);
       emit({ type: 'output', vertex, bytes });
     };
-    const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
+    const code = await runStep({
+      ...{ host, store, session, base, layer, operation, mounts, environment, memory, signal, onOutput },
+    });
     if (code === 0) return;
-    throw exited(vertex.name, code, tail, store.layers);
+    throw exited(vertex.name, code, tail.toString('utf8'), store.layers);
   }
 
   async #contextCopy(id: VertexId, path: string, layer: NewLayer): Promise<string | undefined> {
@@ -294,6 +297,3 @@ export class Solver {
     return tree;
   }
 }
-
-/** A number alone is the group's too. Source: Dockerfile reference, "COPY --chown". */
-const withGroup = (chown: string) => (/^\d+$/.test(chown) ? `${chown}:${chown}` : chown);

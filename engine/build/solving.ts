@@ -4,6 +4,7 @@ import type { StackError } from '../../schemas/errors.ts';
 import type { Host } from '../host.ts';
 import type { Lease } from '../images/leases.ts';
 import type { Store } from '../images/store.ts';
+import type { CacheSource } from './cache-source.ts';
 import type { Records } from './records.ts';
 import type { BuildSession } from './session.ts';
 import type { Sources } from './sources.ts';
@@ -23,8 +24,8 @@ export interface Solving {
   records: Records;
   sources: Sources;
   turns: Turns;
-  /** Directories with steps of other machines. */
-  cacheFrom: string[];
+  /** With steps of other machines. */
+  cacheFrom: CacheSource[];
   /** When the builds at work together began, RFC 3339. */
   begunAt: string;
   warn(error: StackError): void;
@@ -39,14 +40,30 @@ export interface Solving {
   /** Folder of cache mounts. */
   caches: string;
   epoch: number | undefined;
+  /** Bytes that a step may take. */
+  memory: number | undefined;
   emit(event: BuildEvent): void;
   signal: AbortSignal;
 }
 
 /** A step that is ready to run: what it reads is open until it is disposed. */
 export interface Work extends Disposable {
-  key: string;
+  /** Reads what it is made of anew each time: files of the machine may have changed. */
+  key(): Promise<string> | string;
   run(): Promise<Tree>;
+}
+
+/** Directories of the machine are written to by others, too, while a step reads them. */
+export const readsMachine = ({ vertices }: BuildGraph, { inputs }: Vertex): boolean =>
+  inputs.some((id) => vertices[id]!.operation.kind === 'source.context');
+
+/** Whether what a step reads still has the key that it had. What cannot be read any more has not. */
+export async function isStill(work: Work, key: string): Promise<boolean> {
+  try {
+    return (await work.key()) === key;
+  } catch {
+    return false;
+  }
 }
 
 /** The vertices that `result` is laid on, itself included: their layers are those of its image. */

@@ -5,6 +5,7 @@ import { createContextFilter } from '../../planner/dockerfile/ignore/context.ts'
 import type { ContextOperation, Vertex } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { FilesystemVerbs } from '../../schemas/kernel.ts';
+import { type Read, stateHash } from './built-from.ts';
 import type { Records } from './records.ts';
 import { contentDigest, type Source } from './select.ts';
 
@@ -12,6 +13,8 @@ export interface Directory {
   path: string;
   /** Lines of its ignore file. */
   ignore: string[];
+  /** A directory of the machine as it lies: nothing was fetched into it. */
+  isLocal?: boolean;
 }
 
 export class Sources implements Disposable {
@@ -19,8 +22,11 @@ export class Sources implements Disposable {
   readonly #records: Records;
   readonly #folder: string;
   readonly #signal: AbortSignal;
+  /** Of what was fetched, by vertex: hex by algorithm. */
+  readonly checksums = new Map<string, Record<string, string>>();
   readonly #fetched = new Map<string, Promise<string>>();
   readonly #open: number[] = [];
+  readonly #reads = new Map<string, { wanted: Map<string, Read['wanted'][number]>; files: Map<string, string> }>();
   readonly #digests = new Map<string, ReturnType<Records['digests']>>();
 
   /** @param folder for what is fetched; the caller removes it. */
@@ -33,19 +39,22 @@ export class Sources implements Disposable {
 
   /** The directory that a source vertex stands for; undefined for one that is a tree. */
   async directory({ operation, id }: Vertex): Promise<Directory | undefined> {
+    const note = (digest: Record<string, string>) => void this.checksums.set(id, digest);
     switch (operation.kind) {
       case 'source.context':
-        return { path: contextPath(operation), ignore: operation.ignore };
+        return { path: contextPath(operation), ignore: operation.ignore, isLocal: true };
       case 'source.git':
         return {
-          path: await this.#once(id, async (to) => (await import('./fetch.ts')).fetchGit(operation, to, this.#signal)),
+          path: await this.#once(id, async (to) =>
+            (await import('./fetch.ts')).fetchGit(operation, to, this.#signal, note),
+          ),
           ignore: [],
         };
       case 'source.http':
         return {
           path: await this.#once(id, async (to) => {
             const { fetchFile } = await import('./fetch.ts');
-            await fetchFile(operation, to, this.#signal);
+            await fetchFile(operation, to, this.#signal, note);
             return to;
           }),
           ignore: [],
@@ -62,7 +71,7 @@ export class Sources implements Disposable {
   }
 
   /** Open until the build ends. Digests of a directory's files are remembered from build to build. */
-  source({ path, ignore }: Directory): Source {
+  source({ path, ignore, isLocal }: Directory): Source {
     const root = openSync(path, constants.O_DIRECTORY);
     this.#open.push(root);
     const digests = this.#digests.get(path) ?? this.#records.digests(path);
@@ -72,6 +81,23 @@ export class Sources implements Disposable {
       isContext: true,
       ...(ignore.length > 0 ? { filter: createContextFilter(undefined, ignore) } : {}),
       digest: (found, name) => digests.of(name, found, () => contentDigest(this.#verbs, found)),
+      ...(isLocal ? this.#notes(path) : {}),
+    };
+  }
+
+  /** What steps read of the machine's directories. */
+  reads(): Read[] {
+    return [...this.#reads].map(([location, { wanted, files }]) => {
+      return { location, wanted: [...wanted.values()], files: Object.fromEntries(files) };
+    });
+  }
+
+  #notes(path: string): Pick<Source, 'noteWanted' | 'noteFound'> {
+    const read = this.#reads.get(path) ?? { wanted: new Map(), files: new Map() };
+    this.#reads.set(path, read);
+    return {
+      noteWanted: (paths, exclude) => read.wanted.set(JSON.stringify([paths, exclude]), [paths, exclude]),
+      noteFound: (file, state) => read.files.set(file, stateHash(state)),
     };
   }
 

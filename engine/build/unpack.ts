@@ -1,7 +1,5 @@
 /** ADD of a local tar archive: its entries are put into a directory of the tree, every name walked inside the tree. */
-import { spawn } from 'node:child_process';
 import { closeSync, constants, readSync, writeSync } from 'node:fs';
-import type { Readable, Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
@@ -9,19 +7,18 @@ import { safePath } from '../images/extract-path.ts';
 import { type TarEntry, TarReader, type TarSink } from '../images/tar.ts';
 import { checkSum } from '../images/tar-header.ts';
 import type { Copying } from './copy.ts';
+import { compressionOf, decompress } from './decompress.ts';
 import { clear, kindAt } from './place.ts';
-import { openPlain, resolvePath } from './resolve.ts';
+import { openFile, openPlain, resolvePath } from './resolve.ts';
 import type { Item } from './select.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
-
-type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
 /** Told by its first bytes; a compressed file counts as an archive where a tar is in it. */
 export function isArchive(verbs: FilesystemVerbs, item: Item): boolean {
   // Opening a fifo waits for whoever writes to it.
   if (kindAt(verbs, item.source.root, item.path) !== 'file') return false;
-  const fd = verbs.openat2(item.source.root, item.path, { flags: O_RDONLY | O_NOFOLLOW });
+  const fd = openFile(verbs, item.source.root, item.path);
   try {
     const head = Buffer.alloc(64 * 1024);
     const start = head.subarray(0, readSync(fd, head, 0, head.length, 0));
@@ -33,14 +30,6 @@ export function isArchive(verbs: FilesystemVerbs, item: Item): boolean {
   } finally {
     closeSync(fd);
   }
-}
-
-function compressionOf(start: Buffer): Compression | undefined {
-  if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip';
-  if (start.toString('latin1', 0, 3) === 'BZh') return 'bzip2';
-  if (start.length >= 6 && start.toString('latin1', 0, 6) === '\xfd7zXZ\0') return 'xz';
-  if (start.length >= 4 && start.readUInt32LE(0) === 0xfd2fb528) return 'zstd';
-  return undefined;
 }
 
 function inflated(start: Buffer): Buffer {
@@ -64,22 +53,26 @@ function isTar(start: Buffer): boolean {
 /** @param directory of the tree, where the archive's root comes; stays open. */
 export async function unpack(copying: Copying, item: Item, directory: Fd): Promise<void> {
   const { verbs } = copying;
-  const fd = verbs.openat2(item.source.root, item.path, { flags: O_RDONLY | O_NOFOLLOW });
+  const fd = openFile(verbs, item.source.root, item.path);
   const head = Buffer.alloc(8);
   readSync(fd, head, 0, 8, 0);
   const source = (await import('node:fs')).createReadStream('', { fd, start: 0, highWaterMark: 256 * 1024 });
   const sink = new Unpacker(copying, directory);
   const reader = new TarReader(sink);
   try {
-    for await (const chunk of decompress(source, compressionOf(head), item.name)) {
+    const { plain, ended } = decompress(source, compressionOf(head), item.name);
+    for await (const chunk of plain) {
       copying.signal.throwIfAborted();
       reader.push(chunk as Buffer);
     }
+    await ended;
     reader.finish();
     sink.finish();
   } catch (thrown) {
     throw explained(thrown, item.name);
   } finally {
+    // A decompressor in between that ends early leaves it open.
+    source.destroy();
     sink.close();
   }
 }
@@ -94,29 +87,6 @@ function explained(thrown: unknown, name: string): unknown {
     hint: isHostile ? 'Do not use this archive. Nothing was tagged.' : 'It is damaged, or cut off: make it again.',
     cause: thrown,
   });
-}
-
-function decompress(source: Readable, compression: Compression | undefined, name: string): Readable {
-  const through = (transform: Transform) => {
-    source.on('error', (error) => transform.destroy(error));
-    return source.pipe(transform);
-  };
-  if (!compression) return source;
-  if (compression === 'gzip') return through(zlib.createGunzip());
-  if (compression === 'zstd') return through(zlib.createZstdDecompress());
-  const child = spawn(compression, ['-dc'], { stdio: ['pipe', 'pipe', 'ignore'] });
-  const failed = (why: string) =>
-    new StackError('build.context', {
-      message: `${name} cannot be unpacked: ${why}.`,
-      hint: `Install ${compression === 'xz' ? 'xz-utils' : 'bzip2'}, or pack it with gzip or zstd.`,
-    });
-  child.on('error', () => child.stdout.destroy(failed(`there is no program ${compression}`)));
-  child.on('exit', (code) => {
-    if (code !== 0) child.stdout.destroy(failed(`${compression} says that it is damaged`));
-  });
-  child.stdin.on('error', () => {});
-  source.pipe(child.stdin);
-  return child.stdout;
 }
 
 /** Like a layer's extraction, but onto what is there: links of the tree are followed inside of it, and nothing is a whiteout. */

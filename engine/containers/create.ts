@@ -4,7 +4,8 @@ import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, rmSync, statS
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseDuration } from '../../planner/load/duration.ts';
-import type { ContainerRecord } from '../../schemas/container.ts';
+import { grantsOf } from '../../planner/reconcile/grants.ts';
+import { type ContainerRecord, recordFormat } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { NamespaceType, RuntimeSpec } from '../../schemas/oci-runtime.ts';
@@ -56,11 +57,13 @@ export async function prepare(
   const { config, image, project } = request;
   const id = randomBytes(32).toString('hex');
   const resource = `services.${request.service}`;
-  const all = candidates(host, { config }, request.siblings);
+  const siblings = request.siblings();
+  const all = candidates(host, { config }, siblings);
   const peers = namespacePeers({ config, name: request.name }, all);
   const inherited = volumesFrom(config.volumes_from ?? [], request.name, all);
   const peer = peers.network;
   const health = healthOf(config.healthcheck, image.config);
+  const grants = grantsOf(project, config);
   const record: ContainerRecord = {
     id,
     name: request.name,
@@ -71,6 +74,7 @@ export async function prepare(
     config,
     image: { name: config.image ?? image.names[0] ?? image.id, id: image.id, manifestDigest: image.manifestDigest },
     ...(peer ? { networkPeer: peer.id } : {}),
+    ...(grants ? { grants } : {}),
     ...peerIds(peers, inherited.peers),
     labels: { ...image.config.config?.Labels, ...config.labels, ...composeLabels(request) },
     endpoints: [],
@@ -83,6 +87,7 @@ export async function prepare(
     hasHealthcheck: health !== undefined,
     isTty: config.tty ?? false,
     createdAt: new Date().toISOString(),
+    format: recordFormat,
   };
   const directory = host.layout.containerDir(record.stack, id);
   let held: Fd[] = [];
@@ -96,7 +101,7 @@ export async function prepare(
       resource,
     );
     if (!config.network_mode) {
-      record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
+      record.endpoints = networks.allocate({ ...request, id, stack: project.name }, siblings);
     }
     const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
     const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });

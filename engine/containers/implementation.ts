@@ -96,6 +96,7 @@ export function createContainers(
 
   return {
     create,
+    publish,
     async start(record, { signal } = {}) {
       const { state } = statusOf(host, record);
       // It has just ended: its monitor is on its way out.

@@ -49,12 +49,19 @@ export interface Effects {
     ): Promise<unknown>;
   };
   networks: {
-    /** Makes the network, or what is missing of it where a record exists: a bridge that a reboot took. */
-    create(stack: string, key: string, network: Network): Promise<NetworkRecord>;
+    /**
+     * Makes the network, or what is missing of it where a record exists: a bridge that a reboot took. `isRepair`: containers
+     * run on it, and get their rules and names again.
+     */
+    create(stack: string, key: string, network: Network, isRepair?: boolean): Promise<NetworkRecord>;
+    /** Writes down what only the record says. */
+    update(stack: string, network: Network): Promise<NetworkRecord>;
     remove(record: NetworkRecord): Promise<void>;
   };
   volumes: {
     create(stack: string, key: string, volume: Volume): Promise<VolumeRecord>;
+    /** Writes down what only the record says. */
+    update(stack: string, volume: Volume): Promise<VolumeRecord>;
     remove(record: VolumeRecord): Promise<void>;
   };
   strays: {

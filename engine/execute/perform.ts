@@ -4,9 +4,11 @@ import type { Emit } from '../../schemas/events.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Operation, Plan } from '../../schemas/plan.ts';
 import type { Project } from '../../schemas/project.ts';
+import { aborted } from './aborted.ts';
 import { awaitCondition } from './condition.ts';
 import type { Effects } from './effects.ts';
 import { runInitHooks } from './init-hooks.ts';
+import { monitorBatch } from './rolling.ts';
 import type { Journal, World } from './world.ts';
 
 export interface Performing {
@@ -16,12 +18,17 @@ export interface Performing {
   world: World;
   journal: Journal;
   emit: Emit;
+  /** Ends the run: the user's, or another step's failure. */
   signal: AbortSignal;
+  /** The user's alone. */
+  interrupted?: AbortSignal | undefined;
   waitTimeoutMs?: number | undefined;
   /** Found once a name. */
   images: Map<string, StoredImage>;
   /** Init containers at work, by service or container. */
   hooks: Map<string, Promise<void>>;
+  /** Containers of updates that did not hold, by service. */
+  failedReplicas: Map<string, number>;
 }
 
 export type Creation = Of<'container.create'>;
@@ -39,9 +46,14 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       return;
     case 'network.create': {
       const isNew = !world.networks.has(operation.network.name);
-      const record = await effects.networks.create(plan.stack, operation.key, operation.network);
+      const record = await effects.networks.create(plan.stack, operation.key, operation.network, operation.isRepair);
       world.networks.set(record.name, record);
       if (isNew) journal.networks.push(record);
+      return;
+    }
+    case 'network.update': {
+      const record = await effects.networks.update(plan.stack, operation.network);
+      world.networks.set(record.name, record);
       return;
     }
     case 'network.remove':
@@ -54,6 +66,9 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       journal.volumes.push(record);
       return;
     }
+    case 'volume.update':
+      await effects.volumes.update(plan.stack, operation.volume);
+      return;
     case 'volume.remove':
       await effects.volumes.remove(operation.record);
       return;
@@ -92,6 +107,8 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       );
       return;
     }
+    case 'update.monitor':
+      return monitorBatch(run, operation);
     case 'stray.remove':
       await effects.strays.remove(plan.stack, operation.stray);
   }
@@ -109,8 +126,9 @@ async function pull({ effects, emit, signal }: Performing, operation: Of<'image.
 
 async function build(
   { effects, emit, signal, project }: Performing,
-  { id, resource, service }: Of<'image.build'>,
+  { id, resource, service, cause }: Of<'image.build'>,
 ): Promise<void> {
+  emit({ type: 'progress', id, resource, detail: `because ${cause}` });
   await effects.images.build(project, service, {
     signal,
     onProgress: (progress) => emit({ type: 'progress', id, resource, ...progress }),
@@ -126,7 +144,8 @@ async function create(run: Performing, operation: Creation): Promise<ContainerRe
     const record = world.networks.get(project.networks[key]?.name ?? '');
     if (record) networks.set(key, record);
   }
-  const siblings = [...world.containers.values()].filter(({ id }) => id !== replaces?.id);
+  // What is stopped leaves its addresses to its successor.
+  const siblings = () => [...world.containers.values()].filter(({ id }) => operation.isBeside || id !== replaces?.id);
   const record: ContainerRecord = await effects.containers.create({
     project,
     service,
@@ -161,8 +180,7 @@ async function imageOf({ images, effects }: Performing, name: string, platform?:
 function unlessAborted(work: Promise<unknown>, { signal, plan }: Performing): Promise<unknown> {
   if (signal.aborted || (plan.action !== 'down' && plan.action !== 'stop')) return work;
   return new Promise((resolve, reject) => {
-    const interrupt = () => reject(signal.reason);
-    signal.addEventListener('abort', interrupt, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', interrupt));
+    aborted(signal).then(() => reject(signal.reason));
+    work.then(resolve, reject);
   });
 }

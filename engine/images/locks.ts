@@ -18,7 +18,7 @@ export async function lock(
   path: string,
   kind: 'shared' | 'exclusive',
   signal?: AbortSignal,
-): Promise<Disposable> {
+): Promise<{ fd: Fd } & Disposable> {
   if (signal?.aborted) throw interruption('Waiting for another pull');
   const file = open(path, O_RDWR | O_CREAT);
   const interrupted = Promise.withResolvers<never>();

@@ -14,7 +14,8 @@ export async function makeBridge(kernel: NetworkVerbs, record: NetworkRecord): P
   const mac = macOf((ipv4 ?? ipv6)!.gateway);
   const answers = await send(kernel, protocol.route, null, [
     addBridge({ name, mac, group: linkGroup(stack), mtu }),
-    setLink(name, { alias: bridgeAlias(stack, record.name) }),
+    // The MTU too: a bridge that is there may have been given another since.
+    setLink(name, { alias: bridgeAlias(stack, record.name), mtu }),
     ...(ipv6 ? [] : [withoutLinkLocal(name)]),
     setLink(name, { isUp: true }),
     getLink(name),

@@ -39,6 +39,8 @@ export interface Networks {
    * @throws StackError network.overlap, network.address, network.address-exhausted, network.kernel, config.not-supported
    */
   create(stack: string, key: string, config: Network): Promise<NetworkRecord>;
+  /** Writes what only the record says: labels. @throws StackError network.not-found, network.overlap */
+  update(stack: string, config: Network): NetworkRecord;
   /** Every network of the machine, or those of one stack. */
   list(stack?: string): NetworkRecord[];
   /** By its name on the machine. */
@@ -132,6 +134,21 @@ export function createNetworks(host: Host): Networks {
     }
   }
 
+  function update(stack: string, config: Network): NetworkRecord {
+    const record = loadRecord(layout, config.name);
+    if (!record) {
+      throw new StackError('network.not-found', {
+        message: `The network ${config.name} is not there any more.`,
+        hint: 'Run the command again: it makes it anew.',
+        resource: `network ${config.name}`,
+      });
+    }
+    if (record.stack !== stack) throw foreign(record);
+    const updated = { ...record, labels: config.labels ?? {}, config };
+    saveRecord(layout, updated);
+    return updated;
+  }
+
   interface Membership extends RuleInput {
     containers: Member[];
   }
@@ -223,6 +240,7 @@ export function createNetworks(host: Host): Networks {
 
   return {
     create,
+    update,
     list: listRecords,
     find: (name) => loadRecord(layout, name),
     remove,

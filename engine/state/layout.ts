@@ -7,11 +7,12 @@
  *     volumes/<name>/             volume.json, _data/
  *     networks/<name>.json        NetworkRecord
  *     build/                      the build cache (engine/build/cache): steps/<key>.json, blobs/, contexts/, caches/<id>/data,
- *                                 fetched/<build>/
+ *                                 fetched/<build>/, locks/<key> of steps at work, inputs/<hash of a name>.json
  *     stacks/<stack>/<id>/        one container: container.json, config.json (OCI bundle), upper/, work/, log,
  *                                 hosts, hostname, resolv.conf
  *     providers/<stack>.json      services of others: what they are, the variables they gave (engine/providers)
  *     labels/<level>              SELinux categories in use, a link to <stack>/<id> (engine/security/categories)
+ *     plan.key                    with which plan files are signed (engine/state/plan-key)
  *   STACK_RUN       /run/stack
  *     settings.json               the settings file as it was last checked (engine/settings)
  *     apparmor-default            the loaded profile's hash (engine/security/apparmor)

@@ -1,7 +1,7 @@
 /** Container records on disk: intent, one JSON file a container, replaced as a whole. */
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerRecord } from '../../schemas/container.ts';
+import { type ContainerRecord, recordFormat } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Layout } from './layout.ts';
 
@@ -53,18 +53,44 @@ function loadContainer(path: string, id: string): ContainerRecord | undefined {
     throw error;
   }
   if (text === '') return;
+  let isLater = false;
   try {
     const record = JSON.parse(text) as ContainerRecord;
-    if (record.id === id && typeof record.name === 'string' && record.config) return record;
+    if (record.id === id && typeof record.name === 'string' && record.config) {
+      if ((record.format ?? 0) <= recordFormat) return completed(record);
+      isLater = true;
+    }
   } catch {
     // Told below.
   }
   throw new StackError('state.damaged', {
-    message: `${path} is not a container record.`,
-    hint: `\`stack down\` removes what is left of it. Or remove ${path}, and \`stack up\` makes the container anew.`,
+    message: isLater ? `A later version of Stack wrote ${path}.` : `${path} is not a container record.`,
+    hint: isLater
+      ? 'Use that version, or `stack down` to remove what it made.'
+      : `\`stack down\` removes what is left of it. Or remove ${path}, and \`stack up\` makes the container anew.`,
     resource: `container ${id.slice(0, 12)}`,
   });
 }
+
+/** With what an older version of Stack did not write down yet: a new version makes nothing anew for it. */
+function completed(record: ContainerRecord): ContainerRecord {
+  return { ...unwritten, ...record, config: { ...unwritten.config, ...record.config } };
+}
+
+const unwritten = {
+  number: 1,
+  isOneOff: false,
+  config: { command: null, entrypoint: null },
+  labels: {},
+  endpoints: [],
+  ports: [],
+  mounts: [],
+  stopSignal: 15,
+  stopGraceMs: 10_000,
+  hasHealthcheck: false,
+  isTty: false,
+  createdAt: '',
+};
 
 function entries(directory: string): string[] {
   try {

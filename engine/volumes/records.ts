@@ -66,6 +66,33 @@ export function writeVolume(layout: Layout, record: Omit<VolumeRecord, 'path' | 
   return whole;
 }
 
+/** The record anew, entered by rename. */
+export function rewriteVolume(layout: Layout, record: VolumeRecord): VolumeRecord {
+  const directory = layout.volumeDir(record.name);
+  const temporary = join(directory, `.volume.json.${randomBytes(4).toString('hex')}`);
+  try {
+    writeFileSync(temporary, `${JSON.stringify(record, null, 2)}\n`, { flush: true });
+    renameSync(temporary, join(directory, 'volume.json'));
+  } catch (thrown) {
+    throw ioError(thrown, `volume ${record.name}`);
+  }
+  return record;
+}
+
+/** Whether the folder of the content is there: somebody may have removed it and left the record. */
+export const hasContent = ({ path }: VolumeRecord): boolean => existsSync(path);
+
+/** The same volume, with an empty folder where its own is gone. */
+export function withContent(record: VolumeRecord): VolumeRecord {
+  try {
+    // The mode again, for the umask of whoever calls is not the container's.
+    if (mkdirSync(record.path, { recursive: true })) chmodSync(record.path, 0o755);
+  } catch (thrown) {
+    throw ioError(thrown, `volume ${record.name}`);
+  }
+  return record;
+}
+
 /** A directory that a volume is being made in says by whom: the process is asked before it is taken for left over. */
 const unfinishedName = () => `.making-${process.pid}-${randomBytes(4).toString('hex')}`;
 

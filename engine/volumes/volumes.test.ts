@@ -443,3 +443,18 @@ test('the owner of a bind is its source’s, or who is named; in the container i
   ]);
   expect((await resolve({ volumes: [{ ...bind, 'x-idmap': false }] }))[0]).not.toHaveProperty('owner');
 });
+
+test('a volume whose folder is gone gets an empty one, and keeps its record; labels are written down', async () => {
+  const volumes = createVolumes(host);
+  const made = await volumes.create('demo', 'data', { name: 'demo_data' });
+  fs.writeFileSync(join(made.path, 'kept'), '');
+  expect(await volumes.create('demo', 'data', { name: 'demo_data' })).toEqual(made);
+  expect(fs.readdirSync(made.path)).toEqual(['kept']);
+  fs.rmSync(made.path, { recursive: true });
+  expect(await volumes.create('demo', 'data', { name: 'demo_data' })).toEqual(made);
+  expect([fs.readdirSync(made.path), fs.statSync(made.path).mode & 0o777]).toEqual([[], 0o755]);
+  const labelled = await volumes.update('demo', { name: 'demo_data', labels: { a: 'b' } });
+  expect(labelled).toEqual({ ...made, labels: { a: 'b' }, config: { name: 'demo_data', labels: { a: 'b' } } });
+  expect(volumes.get('demo_data')).toEqual(labelled);
+  await expect(volumes.update('other', { name: 'demo_data' })).rejects.toMatchObject({ code: 'volume.not-found' });
+});

@@ -5,14 +5,16 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Volume } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
 import { attachVolume, detachVolume, localOf, locked } from './attach.ts';
-import { deleteVolume, listVolumes, readVolume, usersOf, writeVolume } from './records.ts';
+import { deleteVolume, listVolumes, readVolume, rewriteVolume, usersOf, withContent, writeVolume } from './records.ts';
 import { type MountsRequest, resolveMounts } from './resolve.ts';
 
 export type { MountsRequest } from './resolve.ts';
 
 export interface Volumes {
-  /** Makes a volume of a stack; one of that name that already exists is used as it is. @throws volume.not-found for a missing external one. */
+  /** Makes a volume of a stack; one of that name that already exists is used as it is, and gets a folder where its own is gone. @throws volume.not-found for a missing external one. */
   create(stack: string, key: string, volume: Volume): Promise<VolumeRecord>;
+  /** Writes what only the record says: labels. @throws volume.not-found */
+  update(stack: string, volume: Volume): Promise<VolumeRecord>;
   createAnonymous(stack: string): VolumeRecord;
   get(name: string): VolumeRecord | null;
   /** By name; of one stack, or all. */
@@ -37,7 +39,7 @@ export function createVolumes(host: Host): Volumes {
   const volumes: Volumes = {
     async create(stack, key, volume) {
       const existing = readVolume(layout, volume.name);
-      if (existing) return existing;
+      if (existing) return withContent(existing);
       if (volume.external) {
         throw new StackError('volume.not-found', {
           message: `volumes.${key}: the external volume "${volume.name}" does not exist`,
@@ -53,6 +55,17 @@ export function createVolumes(host: Host): Volumes {
         labels: volume.labels ?? {},
         config: volume,
       });
+    },
+    async update(stack, volume) {
+      const record = readVolume(layout, volume.name);
+      if (!record || record.stack !== stack) {
+        throw new StackError('volume.not-found', {
+          message: `the volume ${volume.name} is not there any more`,
+          hint: 'Run the command again: it makes it anew.',
+          resource: `volume ${volume.name}`,
+        });
+      }
+      return rewriteVolume(layout, { ...record, labels: volume.labels ?? {}, config: volume });
     },
     createAnonymous(stack) {
       const name = randomBytes(32).toString('hex');

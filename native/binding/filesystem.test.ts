@@ -207,3 +207,27 @@ test('a directory can be made the top of hierarchies, where its file system know
   expect(knows).toContain(code);
   expect(() => verbs.setTopDirectory(99_999)).toThrow(expect.objectContaining({ code: 'EBADF' }));
 });
+
+test.runIf(isRoot)('overlayMount takes as many layers as an image may have', () => {
+  const before = fs.readFileSync('/proc/self/mountinfo', 'utf8');
+  const lower = Array.from({ length: 200 }, (_, at) => {
+    fs.mkdirSync(join(dir, `${at}`));
+    fs.writeFileSync(join(dir, `${at}`, `of-${at}`), '');
+    fs.writeFileSync(join(dir, `${at}`, 'who'), `${at}`);
+    return opened(fs.openSync(join(dir, `${at}`), fs.constants.O_DIRECTORY));
+  });
+  const [upper, work] = ['upper', 'work'].map((name) => {
+    fs.mkdirSync(join(dir, name));
+    return opened(fs.openSync(join(dir, name), fs.constants.O_DIRECTORY));
+  }) as [number, number];
+  for (const mount of [opened(verbs.overlayMount(lower, upper, work)), opened(verbs.overlayView(lower))]) {
+    expect(verbs.readdir(mount)).toHaveLength(201);
+    const who = opened(verbs.openat2(mount, '/who', { flags: fs.constants.O_RDONLY, resolve: RESOLVE_IN_ROOT }));
+    expect(fs.readFileSync(who, 'utf8')).toBe('0');
+    const make = () => verbs.mkdirat(mount, 'made', 0o755);
+    if (verbs.readdir(upper).length === 0) make();
+    else expect(make).toThrow(/Read-only/);
+  }
+  expect(fs.readdirSync(join(dir, 'upper'))).toEqual(['made']);
+  expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before);
+});

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -18,6 +19,40 @@ static Result<int> create_mount(const Fd& context, unsigned attributes = MOUNT_A
   return mount;
 }
 
+// fsconfig(2) takes at most 255 bytes for one option, mount(2) a page for all of them. It wants a place in a table of
+// mounts: the calling thread gets a table of its own, which goes with it, while the copy of the mount stays. Directories are
+// opened once more in there: overlayfs takes none of another table (EINVAL, Linux 5.14).
+static Result<int> mount_by_page(const std::vector<int>& lower, int upper, int work) {
+  static constexpr const char* kPlace = "/proc";
+  if (unshare(CLONE_NEWNS) < 0) return fail("unshare", "CLONE_NEWNS");
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return fail("mount", "private");
+  if (chdir("/proc/thread-self/fd") < 0) return fail("chdir", "/proc/thread-self/fd");
+  std::vector<Fd> held;
+  std::string options;
+  auto add = [&](const char* separator, int fd) {
+    char path[PATH_MAX];
+    ssize_t size = readlink(std::to_string(fd).c_str(), path, sizeof path - 1);
+    if (size < 0) return false;
+    path[size] = '\0';
+    held.emplace_back(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    options += separator + std::to_string(held.back().get());
+    return static_cast<bool>(held.back());
+  };
+  for (int fd : lower) {
+    if (!add(held.empty() ? "lowerdir=" : ":", fd)) return fail("open", "overlay");
+  }
+  bool has_upper = upper >= 0;
+  if (has_upper && (!add(",upperdir=", upper) || !add(",workdir=", work))) return fail("open", "overlay");
+  // As below: what lies in `upper` is synced by who made the mount.
+  if (has_upper) options += ",volatile";
+  if (mount("overlay", kPlace, "overlay", has_upper ? 0 : MS_RDONLY, options.c_str()) < 0) return fail("mount", "overlay");
+  int tree = retry([] { return open_tree(AT_FDCWD, kPlace, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC); });
+  if (tree < 0) return fail("open_tree", "overlay");
+  return tree;
+}
+
+static constexpr size_t kLongestOption = 255;
+
 // Kernels before 6.8 know no `lowerdir+` and take at most 255 bytes for one option: layers are named by their bare
 // descriptor numbers, looked up from /proc/thread-self/fd on a thread with a working directory of its own.
 static Result<int> mount_by_number(const std::vector<int>& lower, int upper = -1, int work = -1) {
@@ -32,6 +67,10 @@ static Result<int> mount_by_number(const std::vector<int>& lower, int upper = -1
   std::thread([&] {
     if (unshare(CLONE_FS) < 0 || chdir("/proc/thread-self/fd") < 0) {
       answer = fail("unshare", "CLONE_FS");
+      return;
+    }
+    if (names.size() > kLongestOption) {
+      answer = mount_by_page(lower, upper, work);
       return;
     }
     Fd context(fsopen("overlay", FSOPEN_CLOEXEC));

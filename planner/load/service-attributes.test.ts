@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Service } from '../../schemas/project.ts';
-import { ignored as passedOver, serviceDifferences } from '../reconcile/compare.ts';
 import { loadText } from './fixture.ts';
 import { ignoredAttributes } from './ignored.ts';
 import { alwaysRefused } from './refused.ts';
@@ -26,18 +25,6 @@ test('what it says is refused or ignored is', () => {
   const windows = { cpu_count: 1, cpu_percent: 1 } as unknown as Service;
   expect(saying('ignored')).toEqual(ignoredAttributes(windows).flatMap(({ path }) => path));
 });
-
-/** Read away by the loader, or compared as a part. */
-const elsewhere = new Set(['extends', 'label_file', 'deploy']);
-
-test.each(attributes.filter((name) => !elsewhere.has(name) && !passedOver.has(name)))(
-  'a change of %s is seen, and its container made anew',
-  (name) => {
-    const [was, is] = [{ [name]: ['a'] }, { [name]: ['b'] }] as unknown as [Service, Service];
-    expect(serviceDifferences('web', was, is).map(({ path }) => path)).toEqual([`services.web.${name}`]);
-    expect(serviceDifferences('web', was, was)).toEqual([]);
-  },
-);
 
 test('attributes come out of the loader in the form the engine reads', () => {
   const text = `services:

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Operation, Plan } from '../../schemas/plan.ts';
-import { planJson, planText } from './plan.ts';
+import { hasChanges, planJson, planText } from './plan.ts';
 
 const none: Plan = { stack: 'demo', action: 'up', operations: [], orphans: [], warnings: [] };
 
@@ -37,6 +37,27 @@ test('a pull that is already known to bring nothing new still counts: it asks th
   expect(planText({ ...none, operations: [pull] })).toBe(
     '+ pull image a  because its pull policy is always\nPlan: 1 to pull.',
   );
+});
+
+test('to wait for what is up already is no change', () => {
+  const wait: Operation = {
+    id: 'await service web running',
+    kind: 'dependency.await',
+    resource: 'service web',
+    cause: '--wait',
+    needs: [],
+    service: 'web',
+    containers: ['demo-web-1'],
+    condition: 'service_running_or_healthy',
+    isRequired: true,
+  };
+  expect(planText({ ...none, operations: [wait] })).toBe(
+    '  wait for service web to be up  because --wait\nNo changes.',
+  );
+  expect([hasChanges({ ...none, operations: [wait] }), hasChanges({ ...none, operations: [start] })]).toEqual([
+    false,
+    true,
+  ]);
 });
 
 test('as JSON: the operations without the records they carry', () => {

@@ -12,14 +12,17 @@ const verbs: Record<Operation['kind'], string> = {
   'image.pull': 'pull',
   'image.build': 'build',
   'network.create': 'create',
+  'network.update': 'update',
   'network.remove': 'remove',
   'volume.create': 'create',
+  'volume.update': 'update',
   'volume.remove': 'remove',
   'container.create': 'create',
   'container.start': 'start',
   'container.stop': 'stop',
   'container.remove': 'remove',
   'dependency.await': 'await',
+  'update.monitor': 'monitor',
   'stray.remove': 'remove',
 };
 
@@ -36,8 +39,10 @@ function resourceOf(operation: Addition): string {
     case 'image.pull':
       return `image ${operation.image}${operation.platform ? ` for ${operation.platform}` : ''}`;
     case 'network.create':
+    case 'network.update':
       return `network ${operation.network.name}`;
     case 'volume.create':
+    case 'volume.update':
       return `volume ${operation.volume.name}`;
     case 'network.remove':
       return `network ${operation.record.name}`;
@@ -50,6 +55,7 @@ function resourceOf(operation: Addition): string {
     case 'container.remove':
       return `container ${operation.record.name}`;
     case 'dependency.await':
+    case 'update.monitor':
       return `service ${operation.service}`;
     case 'stray.remove':
       return `${operation.stray.kind} ${shortened(operation.stray)}`;
@@ -75,6 +81,7 @@ export class Builder {
     if (addition.kind === 'dependency.await') {
       id += ` ${awaited[addition.condition]}${addition.isRequired ? '' : ' (optional)'}`;
     }
+    if (addition.kind === 'update.monitor') id += `, batch ${addition.batch} of ${addition.batches}`;
     const same = this.byId.get(id);
     if (same) {
       const isOther = 'record' in same && 'record' in addition && keyOf(same.record) !== keyOf(addition.record);

@@ -1,6 +1,7 @@
 /** Field by field comparison of what a resource was made from with what the stack file says now, in words. */
-import type { Network, Port, Service, ServiceVolume } from '../../schemas/project.ts';
+import type { Network, Port, Service, ServiceVolume, Volume } from '../../schemas/project.ts';
 import { byName } from '../graph.ts';
+import { comparable, imageName } from './fields.ts';
 
 /** One field that differs. Values are shown as JSON, shortened; those that look like secrets are not shown. */
 export interface Difference {
@@ -10,42 +11,43 @@ export interface Difference {
   is: string;
 }
 
-/**
- * Fields that change nothing inside a container: how many there are, when they start, where the image comes from.
- * env_file is here because its content already lies in `environment`.
- */
-export const ignored: ReadonlySet<string> = new Set([
-  'attach',
-  'build',
-  'depends_on',
-  'develop',
-  'env_file',
-  'profiles',
-  'pull_policy',
-  'scale',
-]);
-
 /** Lists whose order means nothing: a reordered one is no change. */
-const sets = new Set(['ports', 'volumes', 'cap_add', 'cap_drop', 'expose', 'group_add', 'tmpfs', 'aliases']);
+const sets = new Set([
+  'ports',
+  'volumes',
+  'cap_add',
+  'cap_drop',
+  'expose',
+  'group_add',
+  'tmpfs',
+  'aliases',
+  'security_opt',
+  'dns_opt',
+  'devices',
+  'device_cgroup_rules',
+  'extra_hosts',
+]);
 
 /** Variables whose values do not belong into a build's log. */
 const secret = /\.environment\..*(passw(or)?d|passphrase|secret|token|credential|api_?key|private_?key|access_?key)/i;
 
-/** What differs between two canonical services, sorted by path. Empty: the container need not be made anew. */
-export function serviceDifferences(name: string, was: Service, is: Service): Difference[] {
+/**
+ * What differs between two canonical services, sorted by path. Empty: the container need not be made anew. `isSameImage`: what
+ * the image is called makes no difference, since both names lead to the one that the container was made from.
+ */
+export function serviceDifferences(name: string, was: Service, is: Service, isSameImage = false): Difference[] {
   const found: Difference[] = [];
-  for (const field of keysOf(was, is)) {
-    if (ignored.has(field) || field.startsWith('x-')) continue;
+  const [before, after] = [comparable(was), comparable(is)];
+  if (!isSameImage && imageName(was.image) !== imageName(is.image)) {
+    [before.image, after.image] = [was.image, is.image];
+  }
+  if (!isSameImage) [before.platform, after.platform] = [was.platform, is.platform];
+  for (const field of keysOf(before, after)) {
+    const path = `services.${name}.${field}`;
     if (field === 'command' || field === 'entrypoint') {
       // Here an empty list is not an absent one: it clears what the image says.
-      compare(found, `services.${name}.${field}`, field, present(was[field]), present(is[field]));
-    } else if (field === 'deploy') {
-      for (const part of ['resources', 'restart_policy'] as const) {
-        compare(found, `services.${name}.deploy.${part}`, part, was.deploy?.[part], is.deploy?.[part]);
-      }
-    } else {
-      compare(found, `services.${name}.${field}`, field, was[field as keyof Service], is[field as keyof Service]);
-    }
+      compare(found, path, field, present(before[field]), present(after[field]));
+    } else compare(found, path, field, before[field], after[field]);
   }
   return found;
 }
@@ -53,19 +55,27 @@ export function serviceDifferences(name: string, was: Service, is: Service): Dif
 /** What differs between two definitions of a network or of a volume (`kind`), apart from `x-` fields. */
 export function definitionDifferences(kind: string, key: string, was: object, is: object): Difference[] {
   const found: Difference[] = [];
-  const [before, after] = [
-    { ...defaults, ...was },
-    { ...defaults, ...is },
-  ] as Record<string, unknown>[];
-  for (const field of keysOf(before!, after!)) {
+  const means = kind === 'networks' ? meaningOfNetwork : meaningOfVolume;
+  const [before, after] = [means(was), means(is)];
+  for (const field of keysOf(before, after)) {
     if (field.startsWith('x-')) continue;
-    compare(found, `${kind}.${key}.${field}`, field, before![field], after![field]);
+    compare(found, `${kind}.${key}.${field}`, field, before[field], after[field]);
   }
   return found;
 }
 
-/** What the absent fields of a network mean (compose-spec 06-networks.md), so that writing one out is no change. */
-const defaults: Partial<Network> = { enable_ipv4: true, enable_ipv6: false, internal: false, attachable: false };
+/** With what absent fields mean (compose-spec 06-networks.md), so that writing one out is no change. */
+function meaningOfNetwork(network: Partial<Network>): Record<string, unknown> {
+  const meant = { enable_ipv4: true, enable_ipv6: false, internal: false, attachable: false, ...network };
+  const { driver: ipamDriver = 'default', ...ipam } = network.ipam ?? {};
+  const driver = !network.driver || network.driver === 'default' ? 'bridge' : network.driver;
+  return { ...meant, driver, external: network.external === true, ipam: { ...ipam, driver: ipamDriver || 'default' } };
+}
+
+/** As above (compose-spec 07-volumes.md). */
+function meaningOfVolume(volume: Partial<Volume>): Record<string, unknown> {
+  return { ...volume, driver: volume.driver || 'local', external: volume.external === true };
+}
 
 /** The first differences and how many more there are: `services.web.image: "a" → "b" and 2 more`. */
 export function describe(differences: Difference[], shown = 2): string {

@@ -4,10 +4,12 @@ import type { ObservedContainer, ObservedImage, Snapshot } from '../../schemas/s
 import type { Graph } from '../graph.ts';
 import { isUp } from './builder.ts';
 import { describe, serviceDifferences } from './compare.ts';
+import { changedGrants, grantsOf } from './grants.ts';
 import { containersByService, type Instance, match } from './instances.ts';
 import type { ReconcileOptions } from './options.ts';
 import type { NetworkFate } from './resources.ts';
 import { replicas, type Selection } from './selection.ts';
+import type { VolumeFate } from './volumes.ts';
 
 export interface Scope {
   project: Project;
@@ -16,6 +18,7 @@ export interface Scope {
   graph: Graph;
   selection: Selection;
   networks: Map<string, NetworkFate>;
+  volumes: Map<string, VolumeFate>;
   /** Services with containers to look after: the active ones, and those on networks that are made anew. */
   affected: Set<string>;
   /** Images of the store by the names the stack file uses. */
@@ -85,16 +88,18 @@ function recreateCause(scope: Scope, instance: Instance, decided: Map<string, In
   const { options, selection, project } = scope;
   const { service, config } = instance;
   const { record } = instance.current!;
-  const lost = lostNetwork(scope, instance.current!);
+  const lost = lostNetwork(scope, instance.current!) || lostVolume(scope, instance);
   if (lost) return lost;
   if (options.noRecreate) return '';
-  if (options.forceRecreate && (selection.named.has(service) || options.alwaysRecreateDeps)) {
-    return selection.active.has(service) ? '--force-recreate' : '';
-  }
-  const differences = serviceDifferences(service, record.config, config);
-  if (differences.length > 0) return describe(differences);
+  const forced = forcedBy(options, selection, service);
+  if (forced) return forced;
   const image = config.image ? scope.images.get(config.image) : undefined;
-  if (image && image.id !== record.image.id) {
+  const isSameImage = image?.id === record.image.id;
+  const differences = serviceDifferences(service, record.config, config, isSameImage);
+  if (differences.length > 0) return describe(differences);
+  const granted = changedGrants(record.grants, grantsOf(project, config));
+  if (granted) return granted;
+  if (image && !isSameImage) {
     return `image ${image.name} moved ${shortDigest(record.image.id)} → ${shortDigest(image.id)}`;
   }
   if (record.name !== instance.name)
@@ -127,6 +132,14 @@ function lostPeer({ graph }: Scope, { service, current }: Instance, decided: Map
   return '';
 }
 
+/** The services named and what they depend on have flags of their own, as with docker compose. */
+function forcedBy(options: ReconcileOptions, { named, active }: Selection, service: string): string {
+  if (!active.has(service)) return '';
+  if (!named.has(service)) return options.alwaysRecreateDeps ? '--always-recreate-deps' : '';
+  if (options.forceRecreate) return '--force-recreate';
+  return options.renewAnonVolumes ? '--renew-anon-volumes' : '';
+}
+
 /** The container whose network it was made to share, among those that stay. */
 function peerOf({ current }: Instance, candidates: Instance[]): Instance | undefined {
   const { networkPeer } = current!.record;
@@ -149,6 +162,20 @@ function renamedResource(project: Project, instance: Instance): string {
     if (wanted && had?.type === 'volume' && had.name !== wanted) {
       return `volumes.${mount.source}.name: "${had.name}" → "${wanted}"`;
     }
+  }
+  return '';
+}
+
+/** A volume it mounts is made anew: what it has open belongs to the old one. */
+function lostVolume({ volumes }: Scope, instance: Instance): string {
+  const { record } = instance.current!;
+  const mounted = new Set(record.mounts.flatMap((mount) => (mount.type === 'volume' ? [mount.name] : [])));
+  for (const { kind, name, cause } of volumes.values()) {
+    if (!mounted.has(name)) continue;
+    if (kind === 'create' || kind === 'restore') return `volume ${name} was gone, and is made anew`;
+    if (kind !== 'recreate') continue;
+    instance.isRemovedFirst = true;
+    return `volume ${name} is made anew (${cause})`;
   }
   return '';
 }
@@ -199,7 +226,7 @@ function restartCause(scope: Scope, instance: Instance, decided: Map<string, Ins
   return '';
 }
 
-function isAwaitedJob({ project, graph }: Scope, service: string): boolean {
+export function isAwaitedJob({ project, graph }: Scope, service: string): boolean {
   return graph.dependents
     .get(service)!
     .some((name) => project.services[name]!.depends_on?.[service]?.condition === 'service_completed_successfully');

@@ -17,6 +17,8 @@ export interface Instance {
   current?: ObservedContainer;
   fate: Fate;
   cause: string;
+  /** The old one goes before the new one is made: a volume it holds is deleted in between. */
+  isRemovedFirst?: true;
 }
 
 /** The containers of `up` by service; those of `run` are not among them. In the snapshot's order. */

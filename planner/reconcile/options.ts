@@ -14,11 +14,15 @@ export interface ReconcileOptions {
   noDeps?: boolean;
   /** `--force-recreate`: recreate the services named (all where none is) though nothing changed. */
   forceRecreate?: boolean;
-  /** `--always-recreate-deps`: with forceRecreate, their dependencies too. */
+  /** `--always-recreate-deps`: what the services named depend on is recreated though nothing changed. */
   alwaysRecreateDeps?: boolean;
   /** `--no-recreate`: containers that differ from the stack file are left as they are. */
   noRecreate?: boolean;
   removeOrphans?: boolean;
+  /** COMPOSE_IGNORE_ORPHANS: they are not told of. */
+  ignoreOrphans?: boolean;
+  /** `--recreate-volume`: keys of volumes that may be deleted, with their data, where their definition changed. */
+  recreateVolumes?: string[];
   /** `--scale web=3`. */
   scale?: Record<string, number>;
   /** `--pull`: overrides every service's pull_policy. */
@@ -35,7 +39,7 @@ export interface ReconcileOptions {
   timeoutMs?: number;
   /** `--no-start`: everything up to the created state. */
   noStart?: boolean;
-  /** `--renew-anon-volumes`: a replacement gets new anonymous volumes. */
+  /** `--renew-anon-volumes`: the services named are recreated, and every replacement gets new anonymous volumes. */
   renewAnonVolumes?: boolean;
   /** `--wait`: ends once every container runs, or is healthy where it has a health check. */
   wait?: boolean;

@@ -35,7 +35,7 @@ export function handleOrphans(
     return [];
   }
   const left = orphans.filter(({ record }) => !record.isOneOff).map(({ record }) => record.name);
-  if (left.length > 0) {
+  if (left.length > 0 && !options.ignoreOrphans) {
     warnings.push(
       `Containers of services the stack file no longer has: ${left.join(', ')}. Remove them with --remove-orphans.`,
     );

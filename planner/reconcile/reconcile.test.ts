@@ -1,54 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Project, Service } from '../../schemas/project.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
-import { planText } from '../plan/plan.ts';
-import type { ReconcileOptions } from './options.ts';
+import { completed, demo, operations, started, text, three, up } from './demo.fixture.ts';
 import { reconcile, reconcileOneOff } from './reconcile.ts';
 import { applyPlan, emptySnapshot, statusOf } from './simulated.ts';
-
-const service = (fields: Partial<Service> = {}): Service => ({
-  image: 'busybox',
-  command: null,
-  entrypoint: null,
-  networks: { default: null },
-  ...fields,
-});
-
-function demo(services: Record<string, Partial<Service>>): Project {
-  return {
-    name: 'demo',
-    services: Object.fromEntries(Object.entries(services).map(([name, fields]) => [name, service(fields)])),
-    networks: { default: { name: 'demo_default', ipam: {} } },
-    volumes: { data: { name: 'demo_data' } },
-  };
-}
-
-const healthy = { condition: 'service_healthy' as const, required: true };
-const started = { condition: 'service_started' as const, required: true };
-const completed = { condition: 'service_completed_successfully' as const, required: true };
-
-function up(project: Project, snapshot: Snapshot = emptySnapshot('demo')): Snapshot {
-  return applyPlan(project, snapshot, reconcile(project, snapshot, { action: 'up' }));
-}
-
-const text = (project: Project, snapshot: Snapshot, options: Partial<ReconcileOptions> = {}) =>
-  planText(reconcile(project, snapshot, { action: 'up', ...options }));
-
-/** Every operation with what it needs. */
-const operations = (project: Project, snapshot: Snapshot, options: Partial<ReconcileOptions> = {}) =>
-  reconcile(project, snapshot, { action: 'up', ...options }).operations.map(
-    ({ id, needs }) => `${id}${needs.length > 0 ? ` <- ${needs.join(', ')}` : ''}`,
-  );
-
-const three = demo({
-  db: {
-    image: 'postgres:16',
-    healthcheck: { test: ['CMD', 'true'] },
-    volumes: [{ type: 'volume', source: 'data', target: '/var/lib' }],
-  },
-  cache: { image: 'redis:7' },
-  web: { depends_on: { db: healthy, cache: started }, environment: { MODE: 'a' } },
-});
 
 test('a first up makes everything', () => {
   expect(text(three, emptySnapshot('demo'))).toMatchInlineSnapshot(`
@@ -89,7 +43,7 @@ test('one changed field recreates one service and the cause names it', () => {
   const changed = structuredClone(three);
   changed.services.web!.environment = { MODE: 'b' };
   expect(text(changed, up(three))).toMatchInlineSnapshot(`
-    "~ recreate container demo-web-1  because services.web.environment.MODE: "a" → "b"
+    "~ recreate container demo-web-1  because services.web.environment.MODE: "a" → "b"  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
   expect(operations(changed, up(three))).toMatchInlineSnapshot(`
@@ -106,7 +60,7 @@ test('several changed fields: the first two and the number of the others', () =>
   const changed = structuredClone(three);
   Object.assign(changed.services.web!, { user: 'nobody', init: true, tty: true, command: ['sh', '-c', 'x'] });
   expect(text(changed, up(three))).toMatchInlineSnapshot(`
-    "~ recreate container demo-web-1  because services.web.command: (none) → ["sh","-c","x"], services.web.init: (none) → true and 2 more
+    "~ recreate container demo-web-1  because services.web.command: (none) → ["sh","-c","x"], services.web.init: (none) → true and 2 more  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
 });
@@ -115,7 +69,7 @@ test('a secret-looking value is not shown', () => {
   const before = demo({ db: { environment: { POSTGRES_PASSWORD: 'old' } } });
   const after = demo({ db: { environment: { POSTGRES_PASSWORD: 'new' } } });
   expect(text(after, up(before))).toMatchInlineSnapshot(`
-    "~ recreate container demo-db-1  because services.db.environment.POSTGRES_PASSWORD: (not shown) → (changed)
+    "~ recreate container demo-db-1  because services.db.environment.POSTGRES_PASSWORD: (not shown) → (changed)  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
 });
@@ -135,12 +89,24 @@ test('fields that change nothing inside a container are ignored', () => {
   expect(text(changed, up(three))).toBe('No changes.');
 });
 
+test('a build that is asked for says what has changed since the last', () => {
+  const built = demo({ db: { build: { context: '.' } } });
+  const world = up(built);
+  const image = built.services.db!.image!;
+  const planned = (changed?: string[]) =>
+    text(built, { ...world, builds: [changed ? { image, changed } : { image }] }, { build: true });
+  expect(planned()).toMatch(/build image \S+ +because --build$/m);
+  expect(planned([])).toMatch(/because --build, and nothing has changed since it was built$/m);
+  expect(planned(['Dockerfile', 'ARG A'])).toMatch(/because --build, changed since it was built: Dockerfile, ARG A$/m);
+  expect(planned(['a', 'b', 'c', 'd', 'e', 'f', 'g'])).toMatch(/: a, b, c, d, e and 2 more$/m);
+});
+
 test('a moved image recreates its containers', () => {
   const world = up(three);
   world.images.find(({ name }) => name === 'redis:7')!.id = `sha256:${'cd'.repeat(32)}`;
   world.containers.find(({ record }) => record.service === 'cache')!.record.image.id = `sha256:${'ab'.repeat(32)}`;
   expect(text(three, world)).toMatchInlineSnapshot(`
-    "~ recreate container demo-cache-1  because image redis:7 moved sha256:abababababab… → sha256:cdcdcdcdcdcd…
+    "~ recreate container demo-cache-1  because image redis:7 moved sha256:abababababab… → sha256:cdcdcdcdcdcd…  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
 });
@@ -150,13 +116,12 @@ test('a changed network is made anew with every container on it', () => {
   changed.networks.default!.internal = true;
   const world = up(three);
   expect(text(changed, world, { services: ['cache'] })).toMatchInlineSnapshot(`
-    "~ recreate container demo-cache-1    because network demo_default is made anew (networks.default.internal: false → true)
-    ~ recreate container demo-db-1       because network demo_default is made anew (networks.default.internal: false → true)
-    ~ recreate container demo-web-1      because network demo_default is made anew (networks.default.internal: false → true)
+    "~ recreate container demo-cache-1    because network demo_default is made anew (networks.default.internal: false → true)  (downtime, loses its writable layer)
+    ~ recreate container demo-db-1       because network demo_default is made anew (networks.default.internal: false → true)  (downtime, loses its writable layer)
+    ~ recreate container demo-web-1      because network demo_default is made anew (networks.default.internal: false → true)  (downtime, loses its writable layer)
     ~ recreate network demo_default      because networks.default.internal: false → true
-    - remove network demo_default        because networks.default.internal: false → true
       wait for service db to be healthy  because web depends on it
-    Plan: 4 to recreate, 1 to remove."
+    Plan: 4 to recreate."
   `);
   expect(operations(changed, world, { services: ['cache'] })).toMatchInlineSnapshot(`
     [
@@ -186,20 +151,10 @@ test('a network an orphan still uses is not taken away from it', () => {
   changed.networks.default!.internal = true;
   expect(() => text(changed, world)).toThrow('demo-old-1 still uses it');
   expect(text(changed, world, { removeOrphans: true })).toMatchInlineSnapshot(`
-    "- remove container demo-old-1    because the stack file has no service old
-    ~ recreate container demo-web-1  because network demo_default is made anew (networks.default.internal: false → true)
+    "- remove container demo-old-1    because the stack file has no service old  (downtime, loses its writable layer)
+    ~ recreate container demo-web-1  because network demo_default is made anew (networks.default.internal: false → true)  (downtime, loses its writable layer)
     ~ recreate network demo_default  because networks.default.internal: false → true
-    - remove network demo_default    because networks.default.internal: false → true
-    Plan: 2 to remove, 2 to recreate."
-  `);
-});
-
-test('a changed volume keeps its data and a warning says so', () => {
-  const changed = structuredClone(three);
-  changed.volumes.data!.driver_opts = { type: 'nfs' };
-  expect(text(changed, up(three))).toMatchInlineSnapshot(`
-    "! Volume demo_data keeps the definition it was made with, and its data (volumes.data.driver_opts.type: (none) → "nfs"). Remove it with \`stack down --volumes\` to have it made anew.
-    No changes."
+    Plan: 1 to remove, 2 to recreate."
   `);
 });
 
@@ -232,7 +187,7 @@ test('a bridge that is gone is made again, and running containers on it restarte
   expect(text(demo({ web: {}, job: {} }), world)).toMatchInlineSnapshot(`
     "+ create network demo_default   because its bridge stk is gone
     + start container demo-job-1    because its monitor is gone
-    ~ restart container demo-web-1  because network demo_default: its bridge stk is gone
+    ~ restart container demo-web-1  because network demo_default: its bridge stk is gone  (downtime)
     Plan: 1 to create, 1 to start, 1 to restart."
   `);
 });
@@ -246,8 +201,8 @@ test('scale up fills gaps, scale down takes the highest numbers', () => {
     Plan: 1 to create."
   `);
   expect(text(scaled, up(scaled), { scale: { web: 1 } })).toMatchInlineSnapshot(`
-    "- remove container demo-web-2  because services.web.scale: 3 → 1
-    - remove container demo-web-3  because services.web.scale: 3 → 1
+    "- remove container demo-web-2  because services.web.scale: 3 → 1  (downtime, loses its writable layer)
+    - remove container demo-web-3  because services.web.scale: 3 → 1  (downtime, loses its writable layer)
     Plan: 2 to remove."
   `);
   expect(text(scaled, up(scaled), { scale: { web: 4 } })).toMatchInlineSnapshot(`
@@ -273,7 +228,7 @@ test('orphans are reported, and removed on request', () => {
   `);
   expect(reconcile(demo({ web: {} }), world, { action: 'up' }).orphans).toEqual(['demo-old-1']);
   expect(text(demo({ web: {} }), world, { removeOrphans: true })).toMatchInlineSnapshot(`
-    "- remove container demo-old-1  because the stack file has no service old
+    "- remove container demo-old-1  because the stack file has no service old  (downtime, loses its writable layer)
     Plan: 1 to remove."
   `);
   expect(text(demo({ web: {} }), world, { disabledServices: ['old'], removeOrphans: true })).toBe('No changes.');
@@ -301,9 +256,9 @@ test('a dependency made anew restarts those that ask for it', () => {
   const changed = structuredClone(stack);
   changed.services.db!.user = 'nobody';
   expect(text(changed, world)).toMatchInlineSnapshot(`
-    "~ recreate container demo-db-1       because services.db.user: (none) → "nobody"
-    ~ restart container demo-api-1       because db is made anew (depends_on.db.restart)
-    ~ recreate container demo-sidecar-1  because it shares the network of db, which is made anew
+    "~ recreate container demo-db-1       because services.db.user: (none) → "nobody"  (downtime, loses its writable layer)
+    ~ restart container demo-api-1       because db is made anew (depends_on.db.restart)  (downtime)
+    ~ recreate container demo-sidecar-1  because it shares the network of db, which is made anew  (downtime, loses its writable layer)
     Plan: 2 to recreate, 1 to restart."
   `);
   expect(operations(changed, world)).toMatchInlineSnapshot(`
@@ -336,12 +291,12 @@ test('what an interrupted command left half done is seen by what containers were
   remade.networks[0]!.record.id = 'another';
   expect([restarted, replaced, remade].map((snapshot) => text(stack, snapshot))).toMatchInlineSnapshot(`
     [
-      "~ restart container demo-sidecar-1  because it shares the network of db, which was started again
+      "~ restart container demo-sidecar-1  because it shares the network of db, which was started again  (downtime)
     Plan: 1 to restart.",
-      "~ recreate container demo-sidecar-1  because it shares the network of db, which was made anew
+      "~ recreate container demo-sidecar-1  because it shares the network of db, which was made anew  (downtime, loses its writable layer)
     Plan: 1 to recreate.",
-      "~ recreate container demo-db-1       because network demo_default was made anew
-    ~ recreate container demo-sidecar-1  because it shares the network of db, which is made anew
+      "~ recreate container demo-db-1       because network demo_default was made anew  (downtime, loses its writable layer)
+    ~ recreate container demo-sidecar-1  because it shares the network of db, which is made anew  (downtime, loses its writable layer)
     Plan: 2 to recreate.",
     ]
   `);
@@ -379,7 +334,7 @@ test('selected services bring their dependencies unless --no-deps', () => {
 test('--force-recreate takes the named ones, --no-recreate none, --no-start starts nothing', () => {
   const world = up(three);
   expect(text(three, world, { forceRecreate: true, services: ['web'] })).toMatchInlineSnapshot(`
-    "~ recreate container demo-web-1  because --force-recreate
+    "~ recreate container demo-web-1  because --force-recreate  (downtime, loses its writable layer)
     Plan: 1 to recreate."
   `);
   const changed = structuredClone(three);
@@ -450,11 +405,11 @@ test('down stops dependents first, then removes containers, then networks', () =
     ]
   `);
   expect(text(three, up(three), { action: 'down', removeVolumes: true })).toMatchInlineSnapshot(`
-    "- remove container demo-web-1    because stack down
-    - remove container demo-db-1     because stack down
-    - remove container demo-cache-1  because stack down
+    "- remove container demo-web-1    because stack down  (downtime, loses its writable layer)
+    - remove container demo-db-1     because stack down  (downtime, loses its writable layer)
+    - remove container demo-cache-1  because stack down  (downtime, loses its writable layer)
     - remove network demo_default    because stack down
-    - remove volume demo_data        because stack down --volumes
+    - remove volume demo_data        because stack down --volumes  (loses all its data)
     Plan: 5 to remove."
   `);
 });
@@ -462,7 +417,7 @@ test('down stops dependents first, then removes containers, then networks', () =
 test('down leaves a network that an orphan uses, and says so', () => {
   const world = up(demo({ web: {}, old: { depends_on: { web: started } } }));
   expect(text(demo({ web: {} }), world, { action: 'down' })).toMatchInlineSnapshot(`
-    "- remove container demo-web-1  because stack down
+    "- remove container demo-web-1  because stack down  (downtime, loses its writable layer)
     ! Network demo_default stays: demo-old-1 uses it. Add --remove-orphans to remove both.
     ! Containers of services the stack file no longer has: demo-old-1. Remove them with --remove-orphans.
     Plan: 1 to remove."

@@ -12,14 +12,15 @@ import type { Scope } from './fates.ts';
 import { sorted } from './instances.ts';
 import type { OneOff, ReconcileOptions } from './options.ts';
 import { handleOrphans } from './orphans.ts';
-import { networkFates, networkKeys } from './resources.ts';
+import { networkFates, networkKeys, volumeKeys } from './resources.ts';
 import { noService, type Selection, select } from './selection.ts';
 import { planRestart, planStart } from './start.ts';
 import { planUp } from './up.ts';
+import { volumeFates } from './volumes.ts';
 
 /**
  * Throws a StackError where no plan can be made: `config.cycle`, `config.no-service`, `config.value`, `image.not-found`
- * (pull policy never), `network.not-found` and `volume.not-found` (external ones), `network.in-use`.
+ * (pull policy never), `network.not-found` and `volume.not-found` (external ones), `network.in-use`, `volume.changed`, `volume.in-use`.
  */
 export function reconcile(project: Project, observed: Snapshot, options: ReconcileOptions): Plan {
   const built = graph(project);
@@ -32,7 +33,7 @@ export function reconcile(project: Project, observed: Snapshot, options: Reconci
   switch (options.action) {
     case 'up':
       orphans = handleOrphans(project, snapshot, options, plan, warnings);
-      affectNetworks(scope, warnings);
+      affect(scope, warnings);
       planUp(scope, plan, warnings);
       break;
     case 'down':
@@ -73,7 +74,7 @@ export function reconcileOneOff(project: Project, observed: Snapshot, request: O
   const warnings: string[] = [];
   const plan = new Builder(options);
   plan.strays(scope.snapshot.strays);
-  affectNetworks(scope, warnings, config);
+  affect(scope, warnings, config);
   planUp(scope, plan, warnings, { service, number, name, config, fate: 'create', cause: 'stack run' });
   return { stack: project.name, action: 'up', operations: plan.operations, orphans: [], warnings };
 }
@@ -87,36 +88,51 @@ function scopeOf(
 ): Scope {
   const snapshot = sorted(observed);
   const images = new Map(snapshot.images.map((image) => [image.name, image]));
-  return { project, snapshot, options, graph: built, selection, networks: new Map(), affected: new Set(), images };
+  return {
+    project,
+    snapshot,
+    options,
+    graph: built,
+    selection,
+    networks: new Map(),
+    volumes: new Map(),
+    affected: new Set(),
+    images,
+  };
 }
 
+/** Fates of a network or a volume that its containers feel. */
+const touches = new Set(['create', 'restore', 'recreate']);
+
 /**
- * The networks of the services concerned. One that is made anew takes along every container on it, those too of
- * services that were not named; they in turn need their other networks.
+ * The networks and volumes of the services concerned. One that is made anew takes along every container on it, those too
+ * of services that were not named; they in turn need their other networks and volumes.
  */
-function affectNetworks(scope: Scope, warnings: string[], oneOff?: Service): void {
+function affect(scope: Scope, warnings: string[], oneOff?: Service): void {
   const { project, snapshot, selection, options } = scope;
   const services = new Set(selection.active);
   for (;;) {
     const configs = [...services].map((name) => project.services[name]!);
-    const keys = networkKeys(oneOff ? [...configs, oneOff] : configs);
+    if (oneOff) configs.push(oneOff);
     const found: string[] = [];
-    const networks = networkFates(project, snapshot, keys, options, found);
+    const networks = networkFates(project, snapshot, networkKeys(configs), options, found);
+    const volumes = volumeFates(project, snapshot, volumeKeys(configs), options, found);
+    const [touchedNetworks, touchedVolumes] = [touched(networks), touched(volumes)];
     const before = services.size;
-    for (const container of snapshot.containers) {
-      const { service, isOneOff } = container.record;
+    for (const { record } of snapshot.containers) {
+      const { service, isOneOff, endpoints, mounts } = record;
       if (isOneOff || services.has(service) || !Object.hasOwn(project.services, service)) continue;
-      const isOn = container.record.endpoints.some(({ network, networkName }) => {
-        const fate = networks.get(network);
-        return fate && fate.kind !== 'keep' && fate.name === networkName;
-      });
-      if (isOn) services.add(service);
+      const isOn = endpoints.some(({ networkName }) => touchedNetworks.has(networkName));
+      const isMounting = mounts.some((mount) => mount.type === 'volume' && touchedVolumes.has(mount.name));
+      if (isOn || isMounting) services.add(service);
     }
-    if (services.size === before) {
-      warnings.push(...found);
-      scope.networks = networks;
-      scope.affected = services;
-      return;
-    }
+    if (services.size > before) continue;
+    warnings.push(...found);
+    Object.assign(scope, { networks, volumes, affected: services });
+    return;
   }
 }
+
+/** Names on the machine of what its containers feel. */
+const touched = (fates: Map<string, { kind: string; name: string }>) =>
+  new Set([...fates.values()].flatMap(({ kind, name }) => (touches.has(kind) ? [name] : [])));

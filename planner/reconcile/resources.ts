@@ -7,8 +7,11 @@ import { definitionDifferences, describe } from './compare.ts';
 import type { PullPolicy, ReconcileOptions } from './options.ts';
 
 export interface NetworkFate {
-  /** `restore`: the record is there and the kernel's part is gone. `recreate`: the definition changed. */
-  kind: 'keep' | 'create' | 'restore' | 'recreate';
+  /**
+   * `restore`: the record is there and the kernel's part is gone. `repair`: it is there and not as it was made; who is on it
+   * stays. `update`: labels changed, which live in the record alone. `recreate`: the definition changed.
+   */
+  kind: 'keep' | 'create' | 'restore' | 'repair' | 'update' | 'recreate';
   /** On the machine. */
   name: string;
   cause: string;
@@ -27,6 +30,9 @@ export function volumeKeys(services: Service[]): string[] {
     byName,
   );
 }
+
+/** Fields that live in the record alone: nobody on the network notices. */
+const inRecord = /^networks\.[^.]+\.(?:labels\b|attachable$)/;
 
 /** Throws `network.not-found` for an external network that the machine does not have. */
 export function networkFates(
@@ -58,10 +64,15 @@ export function networkFates(
     }
     if (!isOurs && !network.external) warnings.push(foreign('network', network.name, found.record.stack));
     const differences = isOurs ? definitionDifferences('networks', key, found.record.config, network) : [];
-    if (differences.length > 0 && !options.noRecreate) {
+    const isLabels = differences.every(({ path }) => inRecord.test(path));
+    if (differences.length > 0 && !isLabels && !options.noRecreate) {
       fates.set(key, { kind: 'recreate', name, cause: describe(differences), observed: found });
     } else if (!found.exists && isOurs) {
       fates.set(key, { kind: 'restore', name, cause: `its bridge ${found.record.bridge} is gone`, observed: found });
+    } else if (found.drift && isOurs) {
+      fates.set(key, { kind: 'repair', name, cause: found.drift.join(', '), observed: found });
+    } else if (differences.length > 0 && isLabels) {
+      fates.set(key, { kind: 'update', name, cause: describe(differences), observed: found });
     } else {
       fates.set(key, { kind: 'keep', name, cause: '', observed: found });
     }
@@ -69,32 +80,7 @@ export function networkFates(
   return fates;
 }
 
-/** Keys of volumes to make. A changed definition is only reported: making the volume anew would lose its data. */
-export function missingVolumes(project: Project, snapshot: Snapshot, keys: string[], warnings: string[]): string[] {
-  const observed = new Map(snapshot.volumes.map((volume) => [volume.name, volume]));
-  const missing: string[] = [];
-  for (const key of keys) {
-    const volume = project.volumes[key];
-    if (!volume) continue;
-    const found = observed.get(volume.name);
-    if (volume.external && !found) throw externalMissing('volume', key, volume.name);
-    if (!found) missing.push(key);
-    else if (!volume.external && found.stack !== snapshot.stack) {
-      warnings.push(foreign('volume', volume.name, found.stack));
-    } else if (!volume.external) {
-      const differences = definitionDifferences('volumes', key, found.config, volume);
-      if (differences.length > 0) {
-        warnings.push(
-          `Volume ${volume.name} keeps the definition it was made with, and its data (${describe(differences)}). ` +
-            'Remove it with `stack down --volumes` to have it made anew.',
-        );
-      }
-    }
-  }
-  return missing;
-}
-
-function externalMissing(kind: 'network' | 'volume', key: string, name: string): StackError {
+export function externalMissing(kind: 'network' | 'volume', key: string, name: string): StackError {
   return new StackError(`${kind}.not-found`, {
     message: `The external ${kind} ${name} does not exist.`,
     hint: `Start the stack that makes it, or remove \`external: true\` from ${kind}s.${key}.`,
@@ -102,7 +88,7 @@ function externalMissing(kind: 'network' | 'volume', key: string, name: string):
   });
 }
 
-function foreign(kind: string, name: string, stack: string): string {
+export function foreign(kind: string, name: string, stack: string): string {
   return `The ${kind} ${name} was made by the stack ${stack} and is used as it is. Say \`external: true\` if that is meant.`;
 }
 

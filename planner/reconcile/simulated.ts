@@ -7,6 +7,7 @@ import type { ContainerRecord, ContainerStatus, Endpoint, ResolvedMount } from '
 import type { Operation, Plan } from '../../schemas/plan.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import type { ObservedContainer, Snapshot } from '../../schemas/snapshot.ts';
+import { grantsOf } from './grants.ts';
 
 export function emptySnapshot(stack: string): Snapshot {
   return { stack, containers: [], networks: [], volumes: [], images: [], strays: [] };
@@ -42,6 +43,7 @@ export function recordOf(
   const { name, service, number, config } = operation;
   const id = (++ids).toString(16).padStart(64, '0');
   const imageName = config.image ?? '';
+  const grants = grantsOf(project, config);
   return {
     id,
     name,
@@ -51,6 +53,7 @@ export function recordOf(
     isOneOff: operation.isOneOff ?? false,
     config: structuredClone(config),
     image: { name: imageName, id: `sha256:${Buffer.from(imageName).toString('hex')}`, manifestDigest: '' },
+    ...(grants ? { grants } : {}),
     labels: {},
     endpoints: Object.keys(config.networks ?? {}).map((key) => endpointOf(project, key, world)),
     ...peerOf(config, world),
@@ -142,7 +145,7 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
       const { network, key } = operation;
       const restored = world.networks.find(({ record }) => record.name === network.name)?.record;
       world.networks = world.networks.filter(({ record, exists }) => {
-        expect(record.name !== network.name || !exists, 'the network exists');
+        expect(record.name !== network.name || !exists || operation.isRepair, 'the network exists');
         return record.name !== network.name;
       });
       const record = {
@@ -164,8 +167,20 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
       world.networks = world.networks.filter(({ record }) => record.name !== name);
       return;
     }
+    case 'network.update':
+      world.networks.find(({ record }) => record.name === operation.network.name)!.record.config = structuredClone(
+        operation.network,
+      );
+      return;
+    case 'volume.update':
+      world.volumes.find(({ name }) => name === operation.volume.name)!.config = structuredClone(operation.volume);
+      return;
     case 'volume.create': {
       const { key, volume } = operation;
+      world.volumes = world.volumes.filter(({ name, isContentGone }) => {
+        expect(name !== volume.name || isContentGone, 'the volume exists');
+        return name !== volume.name;
+      });
       const record = {
         key,
         name: volume.name,
@@ -201,7 +216,7 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
       }
       const taken = world.containers.filter(({ record }) => record.name === operation.name);
       expect(
-        taken.every((old) => old.record.id === replaces?.id && !isUp(old)),
+        taken.every((old) => old.record.id === replaces?.id && (operation.isBeside === true || !isUp(old))),
         'its name is taken',
       );
       world.containers.push({
@@ -244,6 +259,9 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
             : state === 'running' && (health === 'healthy' || operation.condition !== 'service_healthy');
         expect(isMet, `${name} is ${state}, ${health}`);
       }
+      return;
+    case 'update.monitor':
+      for (const name of operation.containers) expect(isUp(newest(name)!), `${name} does not run`);
       return;
     case 'stray.remove':
       world.strays = world.strays.filter(({ name }) => name !== operation.stray.name);

@@ -7,24 +7,21 @@ import { hookImages } from '../images/hooks.ts';
 import { type Builder, isUp } from './builder.ts';
 import { type Scope, upFates } from './fates.ts';
 import type { Instance } from './instances.ts';
-import { imageOf, missingVolumes, networkKeys, pullPolicy, volumeKeys } from './resources.ts';
+import { imageOf, networkKeys, pullPolicy, volumeKeys } from './resources.ts';
+import { readRolling } from './rolling.ts';
 import { Steps } from './steps.ts';
 
 /** `oneOff`: a container to make beside those of the services, and not to start. */
 export function planUp(scope: Scope, plan: Builder, warnings: string[], oneOff?: Instance): void {
+  // A mistake in it is told by the first up, not by the first update.
+  for (const name of scope.selection.active) readRolling(name, scope.project.services[name]!);
   const fates = upFates(scope);
   const instances = [...fates.values()].flat();
   if (oneOff) instances.push(oneOff);
   const pulls = addPulls(scope, plan, instances);
   const networks = addNetworks(scope, plan, instances);
-  const services = [...fates.keys()].map((name) => scope.project.services[name]!);
-  if (oneOff) services.push(oneOff.config);
-  const volumes = new Map<string, string>();
-  for (const key of missingVolumes(scope.project, scope.snapshot, volumeKeys(services), warnings)) {
-    const volume = scope.project.volumes[key]!;
-    volumes.set(key, plan.add({ kind: 'volume.create', key, volume, cause: 'it does not exist yet' }));
-  }
-  const steps = new Steps(scope, plan, fates);
+  const volumes = addVolumes(scope, plan, instances);
+  const steps = new Steps(scope, plan, fates, warnings);
   for (const instance of instances) {
     const { config } = instance;
     const needs = [
@@ -47,7 +44,7 @@ const imageOnly = ({ platform, pull_policy }: Service, image: string): Service =
   ...(pull_policy && pull_policy !== 'build' ? { pull_policy } : {}),
 });
 
-function addPulls({ selection, options, images, project }: Scope, plan: Builder, instances: Instance[]) {
+function addPulls({ selection, options, images, project, snapshot }: Scope, plan: Builder, instances: Instance[]) {
   const pulls = new Map<string, string>();
   const present = new Set(images.keys());
   const addBuild = (service: string, config: Service, isMade: boolean) => {
@@ -59,8 +56,10 @@ function addPulls({ selection, options, images, project }: Scope, plan: Builder,
       if (isMissing && isMade) throw notBuilt(service, image);
       return;
     }
-    const cause = isMissing ? 'it is not in the store' : options.build ? '--build' : 'its pull policy is build';
-    pulls.set(image, plan.add({ kind: 'image.build', image, service, config, cause }));
+    const asked = options.build ? '--build' : 'its pull policy is build';
+    const changed = isMissing ? undefined : snapshot.builds?.find((one) => one.image === image)?.changed;
+    const cause = isMissing ? 'it is not in the store' : `${asked}${since(changed)}`;
+    pulls.set(image, plan.add({ kind: 'image.build', image, service, config, cause, ...(changed ? { changed } : {}) }));
   };
   const add = (service: string, config: Service, isMade: boolean) => {
     if (config.build && config.image && !(config.pull_policy === 'always' || options.pull === 'always')) {
@@ -71,7 +70,9 @@ function addPulls({ selection, options, images, project }: Scope, plan: Builder,
     if (!isMade && policy !== 'always') return;
     const image = imageOf(service, config, isMade ? policy : 'missing', present);
     const isMissing = !present.has(image);
-    const isAsked = policy === 'always' && !options.pulled?.includes(image);
+    // A digest means the same forever.
+    const isKnown = !isMissing && image.includes('@');
+    const isAsked = policy === 'always' && !isKnown && !options.pulled?.includes(image);
     if (pulls.has(image) || !(isMissing || isAsked)) return;
     const cause = isMissing ? 'it is not in the store' : 'its pull policy is always';
     const platform = config.platform ? { platform: config.platform } : {};
@@ -89,12 +90,63 @@ function addPulls({ selection, options, images, project }: Scope, plan: Builder,
   return pulls;
 }
 
+/** How many of the changes a cause names. */
+const mostNamed = 5;
+
+function since(changed: string[] | undefined): string {
+  if (!changed) return '';
+  if (changed.length === 0) return ', and nothing has changed since it was built';
+  const more = changed.length > mostNamed ? ` and ${changed.length - mostNamed} more` : '';
+  return `, changed since it was built: ${changed.slice(0, mostNamed).join(', ')}${more}`;
+}
+
 const notBuilt = (service: string, image: string) =>
   new StackError('image.not-found', {
     message: `The image ${image} of service ${service} is not in the store, and --no-build keeps it from being built.`,
     hint: `Build it with \`stack build ${service}\`.`,
     resource: `services.${service}.build`,
   });
+
+/** Answers, by key, what a container that mounts the volume has to wait for. */
+function addVolumes({ project, volumes, snapshot }: Scope, plan: Builder, instances: Instance[]): Map<string, string> {
+  const created = new Map<string, string>();
+  for (const [key, { kind, name, cause, observed }] of volumes) {
+    const volume = project.volumes[key]!;
+    if (kind === 'keep') continue;
+    if (kind === 'update') {
+      plan.add({ kind: 'volume.update', key, volume, cause });
+      continue;
+    }
+    const needs: string[] = [];
+    if (kind === 'recreate') {
+      const users = snapshot.containers.filter((one) => mounts(one, name));
+      const removed = users.map((user) => {
+        const instance = instances.find(({ current }) => current?.record.id === user.record.id);
+        const leaving = plan.removalOf(user.record);
+        if (leaving) return leaving;
+        if (!instance) throw volumeInUse(name, user, cause);
+        const stop = plan.stop(user, instance.cause);
+        return plan.remove(user.record, instance.cause, stop ? [stop] : []);
+      });
+      needs.push(plan.add({ kind: 'volume.remove', record: observed!, cause, needs: removed }));
+    }
+    created.set(key, plan.add({ kind: 'volume.create', key, volume, cause, needs }));
+  }
+  return created;
+}
+
+const mounts = ({ record }: ObservedContainer, volume: string) =>
+  record.mounts.some((mount) => mount.type === 'volume' && mount.name === volume);
+
+function volumeInUse(volume: string, { record }: ObservedContainer, cause: string): StackError {
+  return new StackError('volume.in-use', {
+    message: `Volume ${volume} has to be made anew (${cause}), and ${record.name} still uses it.`,
+    hint: record.isOneOff
+      ? `Wait for ${record.name} to end, or run \`stack down\` first.`
+      : 'Add --remove-orphans, or run `stack down --remove-orphans` first.',
+    resource: `volume ${volume}`,
+  });
+}
 
 /** Answers, by key, what a container that joins the network has to wait for. */
 function addNetworks({ project, networks, snapshot }: Scope, plan: Builder, instances: Instance[]) {
@@ -104,6 +156,10 @@ function addNetworks({ project, networks, snapshot }: Scope, plan: Builder, inst
     if (fate.kind === 'keep') continue;
     const network = project.networks[key]!;
     const needs: string[] = [];
+    if (fate.kind === 'update') {
+      plan.add({ kind: 'network.update', key, network, cause: fate.cause });
+      continue;
+    }
     if (fate.kind === 'recreate') {
       const before: string[] = [];
       const { record } = fate.observed!;
@@ -119,7 +175,8 @@ function addNetworks({ project, networks, snapshot }: Scope, plan: Builder, inst
       }
       needs.push(plan.add({ kind: 'network.remove', record, cause: fate.cause, needs: before }));
     }
-    created.set(key, plan.add({ kind: 'network.create', key, network, cause: fate.cause, needs }));
+    const repair = fate.kind === 'repair' ? { isRepair: true } : {};
+    created.set(key, plan.add({ kind: 'network.create', key, network, ...repair, cause: fate.cause, needs }));
   }
   return created;
 }

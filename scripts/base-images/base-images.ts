@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, openAsBlob, readFileSync, renameSync, rmSync, wr
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildLayer, type Layer } from './layer.ts';
+import { fetchPackages, packagesAreThere } from './packages.ts';
 import { type Places, places } from './places.ts';
 import { type Recipe, recipes } from './recipes.ts';
 import { pushBlob, pushManifest, startRegistry } from './registry.ts';
@@ -85,6 +86,7 @@ async function push(url: string, recipe: Recipe, layers: Layer[]): Promise<void>
 async function buildMissing(at: Places, say: Say): Promise<void> {
   ensurePackages({ mmdebstrap: 'mmdebstrap', busybox: 'busybox-static', unshare: 'util-linux' }, say);
   ensureRegistryBinary(at, say);
+  fetchPackages(at, say);
   mkdirSync(join(at.root, 'images'), { recursive: true });
   const registry = await startRegistry(at);
   const done = new Map<string, Built>();
@@ -115,7 +117,8 @@ async function buildMissing(at: Places, say: Say): Promise<void> {
 
 /** Builds what is missing or was made from another recipe. One build at a time for each cache folder. */
 export function ensureBaseImages(at: Places = places()): Places {
-  if (existsSync(at.registryBinary) && recipes().every((recipe) => built(at, recipe))) return at;
+  const isWhole = existsSync(at.registryBinary) && packagesAreThere(at);
+  if (isWhole && recipes().every((recipe) => built(at, recipe))) return at;
   mkdirSync(at.root, { recursive: true });
   const args = [join(at.root, 'lock'), process.execPath, fileURLToPath(import.meta.url)];
   const run = spawnSync('flock', args, { stdio: ['ignore', 'inherit', 'inherit'] });

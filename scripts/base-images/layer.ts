@@ -55,7 +55,7 @@ done' sh {} +
  * another release carries ours too.
  * @throws Error where apt knows none.
  */
-function mirror(): string {
+export function mirror(): string {
   const known = process.env.STACK_DEBIAN_MIRROR || knownMirror();
   if (known) return known;
   must('apt-get', ['-q', 'update']);

@@ -6,6 +6,7 @@
  *   trees/<image>/      root file systems that other images are built on
  *   apt/                package lists and archives, shared by the builds
  *   images/<image>.json what was built, and the hash of what it was built from
+ *   debian/             index and packages that builds of the tests install (packages.ts)
  *   kernel/             Debian's cloud kernel and its modules, for the guest of e2e/vm
  */
 import { homedir } from 'node:os';
@@ -18,6 +19,7 @@ export interface Places {
   tools: string;
   trees: string;
   apt: string;
+  debian: string;
   kernel: string;
   marker(image: string): string;
 }
@@ -32,6 +34,7 @@ export function places(environment: NodeJS.ProcessEnv = process.env): Places {
     tools: join(root, 'tools'),
     trees: join(root, 'trees'),
     apt: join(root, 'apt'),
+    debian: join(root, 'debian'),
     kernel: join(root, 'kernel'),
     marker: (image) => join(root, 'images', `${image}.json`),
   };

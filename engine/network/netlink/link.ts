@@ -128,12 +128,15 @@ export interface LinkChange {
   isUp?: boolean;
   alias?: string;
   group?: number;
+  /** Bytes. */
+  mtu?: number | undefined;
 }
 
 export function setLink(name: string, change: LinkChange): Request {
   const parts = [ifinfo(0, change.isUp ?? false), text(IFLA.IFNAME, name)];
   if (change.alias !== undefined) parts.push(attribute(IFLA.IFALIAS, Buffer.from(change.alias)));
   if (change.group !== undefined) parts.push(u32(IFLA.GROUP, change.group));
+  if (change.mtu !== undefined) parts.push(u32(IFLA.MTU, change.mtu));
   return { type: RTM_SETLINK, flags: 0, body: Buffer.concat(parts), about: `configure the link ${name}` };
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Operation, Vertex, VertexId } from '../../../schemas/build.ts';
 import { StackError } from '../../../schemas/errors.ts';
+import { withoutPasswords } from '../redact.ts';
 
 export type VertexMeta = Omit<Vertex, 'id' | 'operation' | 'inputs'>;
 
@@ -41,7 +42,7 @@ export class Vertices {
         hint,
       });
     }
-    return this.include({ id: digestOf(text), operation, inputs, ...meta });
+    return this.include({ id: digestOf(text), operation, inputs, ...meta, name: withoutPasswords(meta.name) });
   }
 
   include(vertex: Vertex): VertexId {

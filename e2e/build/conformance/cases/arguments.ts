@@ -47,7 +47,7 @@ export const argumentCases: Cases = {
       'FROM busybox:1\nARG TARGETPLATFORM TARGETOS TARGETARCH\nARG BUILDPLATFORM\nARG TARGETSTAGE\nRUN env | grep -E "TARGET|BUILD" | sort > /x\n',
     differs: {
       why: 'docker 26 has no TARGETSTAGE; the reference lists it among the predefined arguments',
-      ours: { changed: { '/x': 'file 0644 0:0 111 475c385e42e53424' } },
+      ours: { changed: { '/x': 'file 0644 0:0 105 0b7544748c719a79' } },
     },
   },
   'arg-proxy': given({ HTTP_PROXY: 'http://proxy.example' }, 'RUN echo $HTTP_PROXY > /x'),

@@ -1,0 +1,44 @@
+/** The images a stack pulls, by the names its lock knows them by, and the same stack with their digests. */
+import type { Project, Service, ServiceVolume } from '../../schemas/project.ts';
+import { byName } from '../graph.ts';
+import { familiar, parseReference } from '../images/reference.ts';
+
+/** Volumes that are images: `type: image`. */
+export function imageVolumes({ volumes = [] }: Service): ServiceVolume[] {
+  return volumes.filter(({ type }) => (type as string) === 'image');
+}
+
+/** The name an image is locked under: `redis` and `docker.io/library/redis:latest` are one. @throws image.reference */
+export const lockName = (image: string): string => familiar(parseReference(image).name);
+
+/**
+ * Names, as written, of the images that are pulled and say no digest themselves. What is built here is not among them.
+ * Sorted, each once.
+ */
+export function pulledImages(services: Record<string, Service>): string[] {
+  const written = Object.values(services).flatMap((service) => [
+    ...(service.build ? [] : [service.image]),
+    ...imageVolumes(service).map(({ source }) => source),
+  ]);
+  const isPulled = (image: string | undefined): image is string =>
+    image !== undefined && !image.includes('@') && !Object.hasOwn(services, image);
+  return [...new Set(written.filter(isPulled))].sort(byName);
+}
+
+/** The project with `NAME:TAG@DIGEST` for every image that `digestOf`, asked with the name as written, has one for. */
+export function withDigests(project: Project, digestOf: (image: string) => string | undefined): Project {
+  const pulled = new Set(pulledImages(project.services));
+  const pinned = <T extends { image?: string } | { source?: string }>(holder: T, key: keyof T): T => {
+    const image = holder[key] as string | undefined;
+    const digest = image !== undefined && pulled.has(image) ? digestOf(image) : undefined;
+    return digest === undefined ? holder : { ...holder, [key]: `${image}@${digest}` };
+  };
+  const services = Object.entries(project.services).map(([name, service]) => {
+    const volumes = service.volumes?.map((mount) =>
+      (mount.type as string) === 'image' ? pinned(mount, 'source') : mount,
+    );
+    const whole = service.build ? service : pinned(service, 'image');
+    return [name, volumes ? { ...whole, volumes } : whole] as const;
+  });
+  return { ...project, services: Object.fromEntries(services) };
+}
