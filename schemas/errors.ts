@@ -55,6 +55,7 @@ export const titles = {
   'network.in-use': 'The network is in use',
   'volume.not-found': 'Volume not found',
   'volume.changed': 'The volume cannot be changed without losing its data',
+  'volume.exists': 'The volume exists already',
   'volume.in-use': 'The volume is in use',
   'volume.mount': 'A file system cannot be mounted',
   'volume.subpath': 'The path is not inside the volume',

@@ -17,6 +17,8 @@ export interface Volumes {
   update(stack: string, volume: Volume): Promise<VolumeRecord>;
   createAnonymous(stack: string): VolumeRecord;
   get(name: string): VolumeRecord | null;
+  /** Names of the containers, of any stack, that have the volume. */
+  users(name: string): string[];
   /** By name; of one stack, or all. */
   list(stack?: string): VolumeRecord[];
   /** Deletes it and its content. @throws volume.in-use naming the containers. */
@@ -72,6 +74,7 @@ export function createVolumes(host: Host): Volumes {
       return writeVolume(layout, { key: '', name, stack, isAnonymous: true, labels: {}, config: { name } });
     },
     get: (name) => readVolume(layout, name),
+    users: (name) => usersOf(layout, name),
     list: (stack) => listVolumes(layout).filter((one) => stack === undefined || one.stack === stack),
     async remove(record) {
       const users = usersOf(layout, record.name);
