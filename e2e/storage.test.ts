@@ -136,3 +136,31 @@ test('mounts below a bind: they come along, stay away, or stay writable, as it s
     await world.host.read(`umount -R ${tree}`);
   }
 });
+
+test('an image is mounted for reading, whole or in part, and is pulled for it and kept', async () => {
+  const stack = world.project('imagemount', {
+    services: {
+      one: {
+        ...idle,
+        volumes: [
+          { type: 'image', source: 'nginx:1', target: '/whole' },
+          {
+            type: 'image',
+            source: 'nginx:1',
+            target: '/page.html',
+            image: { subpath: 'usr/share/nginx/html/index.html' },
+          },
+          { type: 'image', source: 'busybox:1', target: '/bin2', image: { subpath: 'bin' } },
+          { type: 'bind', source: './data', target: '/data', 'x-idmap': true, bind: { create_host_path: true } },
+        ],
+      },
+    },
+  });
+  await stack.ok(['up', '-d']);
+  expect(await stack.ok(['exec', '-T', 'one', 'cat', '/page.html'])).toContain('nginx is running');
+  expect(await stack.ok(['exec', '-T', 'one', 'ls', '/whole/usr/share/nginx/html'])).toContain('index.html');
+  expect((await stack.stack(['exec', '-T', 'one', '/bin2/touch', '/whole/x'])).stderr).toMatch(/read-only/i);
+  expect((await world.host.stack(['image', 'rm', 'nginx:1'])).stderr).toMatch(/imagemount-one-1/);
+  await stack.ok(['restart', '-t', '0']);
+  expect(await stack.ok(['exec', '-T', 'one', 'cat', '/page.html'])).toContain('nginx is running');
+});

@@ -66,6 +66,18 @@ export type ResolvedMount =
       /** Of a volume that is a bind (`driver_opts`): `bind`, `ro`, `nosuid`. */
       options?: string[];
     }
+  | {
+      type: 'image';
+      /** Its name. */
+      source: string;
+      id: string;
+      /** Absolute directories, uppermost first. */
+      layers: string[];
+      /** Below the image's root, without links; '' for all of it. */
+      path: string;
+      target: string;
+      readOnly: true;
+    }
   | { type: 'tmpfs'; target: string; size?: number; mode?: number; options?: string[]; readOnly: boolean };
 
 /** Counts up when a record means something that an older version of Stack would misread. A field more is no such thing. */

@@ -13,6 +13,8 @@ export interface CreateRequest {
   isOneOff: boolean;
   config: Service;
   image: StoredImage;
+  /** Those that it mounts, by name. */
+  mountedImages?: Map<string, StoredImage>;
   /** The networks of the stack as they exist now, by key. */
   networks: Map<string, NetworkRecord>;
   replaces?: ContainerRecord;

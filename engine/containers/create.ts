@@ -28,6 +28,7 @@ import { containerCgroupsPath } from './cgroup.ts';
 import type { CreateRequest } from './containers.ts';
 import { grantMounts } from './grants.ts';
 import { type Bundle, files } from './launch.ts';
+import { imageMemo, makeViews } from './layers.ts';
 import { healthOf } from './monitor.ts';
 import { candidates, namespacePath, namespacePeers, type SharedNamespace } from './peers.ts';
 import { seccompOf } from './seccomp.ts';
@@ -109,6 +110,7 @@ export async function prepare(
     record.ports = reservation.ports;
     record.mounts = await volumes.resolve({ ...request, user, inherited: inherited.mounts });
     record.mounts.push(...grantMounts(request, directory));
+    makeViews(record.mounts, directory);
     const bundle = await write(host, request, record, user, peers);
     saveContainer(host.layout, record);
     return { record, bundle, held };
@@ -157,6 +159,7 @@ async function write(
     image: image.config,
     user,
     mounts: record.mounts,
+    viewsPath: join(directory, 'views'),
     rootPath: 'rootfs',
     files: paths.files,
     namespaces: namespacesOf(host, config, peers),
@@ -174,7 +177,7 @@ async function write(
   });
   const spec = keepable(whole, request);
   writeFileSync(join(directory, files.spec), writeSpec(spec));
-  writeFileSync(join(directory, files.image), JSON.stringify({ id: image.id, layers: image.layers }));
+  writeFileSync(join(directory, files.image), JSON.stringify(imageMemo(image, record.mounts)));
   const isSent = config.logging?.driver === 'journald' || config.logging?.driver === 'syslog';
   const forward = isSent
     ? await (await import('../logs/forward.ts')).forwardOf(record, spec.process?.env ?? [])

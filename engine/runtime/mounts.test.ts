@@ -12,11 +12,11 @@ const volume = { type: 'volume', name: 'v', source: '/s', target: '/t', readOnly
 
 test.each<[ResolvedMount, string[]]>([
   [bind, ['rbind', 'rprivate']],
-  [{ ...bind, readOnly: true }, ['rbind', 'rprivate', 'rro']],
-  [{ ...bind, readOnly: true, recursive: 'writable' }, ['rbind', 'rprivate', 'ro']],
-  [{ ...bind, readOnly: true, recursive: 'readonly' }, ['rbind', 'rprivate', 'rro']],
+  [{ ...bind, readOnly: true }, ['rbind', 'rro', 'rprivate']],
+  [{ ...bind, readOnly: true, recursive: 'writable' }, ['rbind', 'ro', 'rprivate']],
+  [{ ...bind, readOnly: true, recursive: 'readonly' }, ['rbind', 'rro', 'rprivate']],
   [{ ...bind, recursive: 'disabled', propagation: 'rslave' }, ['bind', 'rslave']],
-  [{ ...volume, readOnly: true }, ['rbind', 'rprivate', 'rro']],
+  [{ ...volume, readOnly: true }, ['rbind', 'rro', 'rprivate']],
   [{ ...volume, options: ['bind', 'ro', 'noexec'] }, ['rprivate', 'bind', 'ro', 'noexec']],
 ])('%j', (mount, options) => {
   expect(toMount(mount)).toEqual({ destination: '/t', type: 'bind', source: '/s', options });

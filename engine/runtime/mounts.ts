@@ -1,6 +1,7 @@
 /** The mounts of a container: the kernel file systems every container has, its files below /etc, then the stack's own. */
 import type { ResolvedMount } from '../../schemas/container.ts';
 import type { IdMapping, Mount } from '../../schemas/oci-runtime.ts';
+import type { Overlay } from './program/process.ts';
 
 /** Bytes of /dev/shm where `shm_size` says nothing. */
 export const defaultShmSize = 64 * 1024 * 1024;
@@ -13,6 +14,8 @@ export interface MountRequest {
   /** Those of devices. */
   devices?: Mount[];
   ipc?: IpcMounts;
+  /** Absolute directory of {@link imageViews}. */
+  views?: string;
   /** Bytes of /dev/shm. */
   shmSize: number;
   isReadOnlyRoot: boolean;
@@ -53,7 +56,10 @@ const kernelMounts = (shmSize: number): Mount[] => [
 
 /** Mounts in the order they are made: a parent before what lies below it. */
 export function containerMounts(request: MountRequest): Mount[] {
-  const own = [...(request.devices ?? []), ...request.mounts.map((mount) => toMount(mount))];
+  const own = [
+    ...(request.devices ?? []),
+    ...request.mounts.map((mount) => toMount(mount, viewOf(request.mounts, mount, request.views))),
+  ];
   const taken = new Set(own.map((mount) => mount.destination));
   const ownsDev = taken.has('/dev');
   const kernel = kernelMounts(request.shmSize)
@@ -98,7 +104,29 @@ export function rootPropagation(mounts: ResolvedMount[]): 'shared' | 'slave' | u
   return undefined;
 }
 
-function toMount(mount: ResolvedMount): Mount {
+type ImageMount = Extract<ResolvedMount, { type: 'image' }>;
+
+/** Images that are mounted, each seen as one directory that only the container's mount namespace has. */
+export const imageViews = (mounts: ResolvedMount[], views: string): Overlay[] =>
+  mounts
+    .filter((mount) => mount.type === 'image')
+    // Without an upper directory an overlay has at least two below: the last is empty.
+    .map((mount) => ({
+      layers: [...mount.layers, `${views}/empty`],
+      upper: '',
+      work: '',
+      target: viewOf(mounts, mount, views),
+    }));
+
+const viewOf = (mounts: ResolvedMount[], mount: ResolvedMount, views = '') =>
+  `${views}/${mounts.filter((one) => one.type === 'image').indexOf(mount as ImageMount)}`;
+
+/** @param view of an image. */
+function toMount(mount: ResolvedMount, view: string): Mount {
+  if (mount.type === 'image') {
+    const source = mount.path === '' ? view : `${view}/${mount.path}`;
+    return { destination: mount.target, type: 'bind', source, options: ['bind', 'rprivate', 'ro'] };
+  }
   if (mount.type === 'tmpfs') {
     return { destination: mount.target, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(mount) };
   }
@@ -113,7 +141,7 @@ function toMount(mount: ResolvedMount): Mount {
     destination: mount.target,
     type: 'bind',
     source: isBind || mount.subpath === undefined ? mount.source : `${mount.source}/${mount.subpath}`,
-    options: [...depth, (isBind && mount.propagation) || 'rprivate', ...asked, ...access],
+    options: [...depth, ...access, (isBind && mount.propagation) || 'rprivate', ...asked],
     ...(owner ? ownerMappings(owner) : {}),
   };
 }

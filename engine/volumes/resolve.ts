@@ -10,6 +10,7 @@ import type { Host } from '../host.ts';
 import { attachVolume, contentOf, localOf } from './attach.ts';
 import { bindMount } from './bind.ts';
 import { fillVolume } from './fill.ts';
+import { imageMount } from './image.ts';
 import { checkSubpath } from './subpath.ts';
 import { parseTmpfs } from './tmpfs.ts';
 import { imageView, lookUp } from './tree.ts';
@@ -20,6 +21,8 @@ export interface MountsRequest {
   service: string;
   config: Pick<Service, 'volumes' | 'tmpfs'>;
   image: StoredImage;
+  /** Those that are mounted, by name. */
+  mountedImages?: Map<string, StoredImage>;
   /** Whom the container runs as: who the owner of a bind with `x-idmap` is in there. */
   user?: { uid: number; gid: number };
   /** Mounts of other containers (`volumes_from`); the service's own are over them. */
@@ -43,6 +46,8 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
   const toFill: { record: VolumeRecord; target: string }[] = [];
   const toCheck: { record: VolumeRecord; subpath: string; target: string }[] = [];
   const mounts: ResolvedMount[] = [];
+  /** Targets of mounts that are files. */
+  const files = new Set<string>();
   const made: VolumeRecord[] = [];
   const attached: ResolvedMount[] = [];
   try {
@@ -59,11 +64,10 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
       const target = targetPath(path, `services.${request.service}.image`);
       if (!taken.has(target)) mounts.push(anonymous(target, false, false));
     }
-    const files = new Set<string>();
     for (const { record, subpath, target } of toCheck) {
       if (!checkSubpath(verbs, record, subpath, resource).isDirectory) files.add(target);
     }
-    compareWithImage(mounts, files);
+    compareWithImage(mounts);
     for (const { record, target } of toFill) await fillVolume(verbs, record, image(), target);
   } catch (thrown) {
     for (const record of made) await volumes.remove(record);
@@ -87,6 +91,12 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
         ...(size === undefined ? {} : { size: Number(size) }),
         ...(mode === undefined ? {} : { mode }),
       };
+    }
+    if (mount.type === 'image') {
+      const mounted = request.mountedImages?.get(mount.source ?? '');
+      const found = imageMount(verbs, mount, target, mounted, resource);
+      if (!found.isDirectory) files.add(target);
+      return found.mount;
     }
     if (mount.type === 'bind') return bindMount(mount, target, request.user, resource);
     const isNoCopy = mount.volume?.nocopy ?? false;
@@ -135,7 +145,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
   }
 
   /** A file cannot be mounted on a directory, nor the other way round: said here, where names are known. */
-  function compareWithImage(all: ResolvedMount[], files: Set<string>): void {
+  function compareWithImage(all: ResolvedMount[]): void {
     for (const mount of all) {
       const isCovered = all.some((other) => other !== mount && `${mount.target}/`.startsWith(`${other.target}/`));
       const root = isCovered ? null : image();
@@ -162,7 +172,8 @@ const hasMode = (mount: Extract<ResolvedMount, { type: 'tmpfs' }>) =>
   mount.mode !== undefined || (mount.options ?? []).some((option) => option.startsWith('mode='));
 
 function wrongKind(mount: ResolvedMount, isDirectory: boolean, resource: string): StackError {
-  const source = { volume: 'a volume', tmpfs: 'a tmpfs', bind: mount.type === 'bind' ? mount.source : '' }[mount.type];
+  const names = { volume: 'a volume', tmpfs: 'a tmpfs', image: 'what is mounted of an image' };
+  const source = mount.type === 'bind' ? mount.source : names[mount.type];
   const kind = (is: boolean) => (is ? 'a directory' : 'a file');
   return new StackError('volume.bind-kind', {
     message: `${resource}: ${source} is ${kind(isDirectory)}, ${mount.target} in the image is ${kind(!isDirectory)}`,

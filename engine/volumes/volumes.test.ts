@@ -458,3 +458,34 @@ test('a volume whose folder is gone gets an empty one, and keeps its record; lab
   expect(volumes.get('demo_data')).toEqual(labelled);
   await expect(volumes.update('other', { name: 'demo_data' })).rejects.toMatchObject({ code: 'volume.not-found' });
 });
+
+test.skipIf(!isRoot)('an image is mounted whole or from a path that stays inside it', async () => {
+  const mounted = image([], (root) => {
+    fs.mkdirSync(join(root, 'usr/share/data'), { recursive: true });
+    fs.writeFileSync(join(root, 'usr/file'), '');
+    fs.symlinkSync('/usr/share', join(root, 'share'));
+    fs.symlinkSync('../../../../usr', join(root, 'up'));
+  });
+  const on = async (subpath?: string) => {
+    const mount = {
+      type: 'image',
+      source: 'data:1',
+      target: '/d',
+      ...(subpath === undefined ? {} : { image: { subpath } }),
+    };
+    const request = { ...defined({}), config: { volumes: [mount] }, mountedImages: new Map([['data:1', mounted]]) };
+    const [made] = await createVolumes(host).resolve({ ...request, image: { ...mounted, layers: [] } });
+    return made?.type === 'image' ? made.path : undefined;
+  };
+  expect([await on(), await on('share/data'), await on('up'), await on('usr/file')]).toEqual([
+    '',
+    'usr/share/data',
+    'usr',
+    'usr/file',
+  ]);
+  await expect(on('none')).rejects.toMatchObject({ code: 'volume.subpath' });
+  const request = { ...defined({}), config: { volumes: [{ type: 'image', source: 'other', target: '/d' }] } };
+  await expect(createVolumes(host).resolve({ ...request, image: mounted })).rejects.toMatchObject({
+    code: 'image.not-found',
+  });
+});
