@@ -83,6 +83,7 @@ export const titles = {
   'state.exists': 'The id is taken',
   'state.status': 'The container is not in the state for this',
   'state.damaged': 'A state file is damaged',
+  'state.lost': 'What was kept in memory is gone',
   'plan.dependency': 'A dependency failed',
   'plan.update': 'An update failed',
   'plan.interrupted': 'Interrupted',

@@ -48,6 +48,8 @@ export interface Session {
 }
 
 export interface StartOptions {
+  /** Where its secrets and configs are defined, for one whose own went with the machine's memory. */
+  project?: Pick<Project, 'secrets' | 'configs'>;
   /** Kills the hook at work; its reason is thrown, and the container runs on. */
   signal?: AbortSignal;
 }

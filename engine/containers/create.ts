@@ -109,7 +109,7 @@ export async function prepare(
     held = reservation.fds;
     record.ports = reservation.ports;
     record.mounts = await volumes.resolve({ ...request, user, inherited: inherited.mounts });
-    record.mounts.push(...grantMounts(request, directory));
+    record.mounts.push(...grantMounts(request, host.layout.containerRun(id)));
     makeViews(record.mounts, directory);
     const bundle = await write(host, request, record, user, peers);
     saveContainer(host.layout, record);
@@ -118,7 +118,7 @@ export async function prepare(
     for (const fd of held) closeSync(fd);
     networks.release(id);
     releaseCategories(host.layout.labels, record.stack, id);
-    rmSync(directory, { recursive: true, force: true });
+    for (const path of [directory, host.layout.containerRun(id)]) rmSync(path, { recursive: true, force: true });
     await volumes.release(record.mounts);
     throw error;
   }

@@ -9,6 +9,7 @@ import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
+import { restoreGrants } from './grants.ts';
 import { runHook, runStopHooks } from './hooks.ts';
 import { type Bundle, launch, readBundle } from './launch.ts';
 import { type RestoreImage, restoreLayers } from './layers.ts';
@@ -97,12 +98,13 @@ export function createContainers(
   return {
     create,
     publish,
-    async start(record, { signal } = {}) {
+    async start(record, { signal, project } = {}) {
       const { state } = statusOf(host, record);
       // It has just ended: its monitor is on its way out.
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
       if (!isAlive(record)) {
         await restoreLayers(host, record, restoreImage);
+        restoreGrants(record, project, host.layout.containerRun(record.id));
         const bundle = readBundle(host, record);
         const places = appArmorPlaces(host.layout.appArmorMark);
         reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);

@@ -78,7 +78,7 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
     case 'container.start': {
       const record = world.container(operation.name);
       await runInitHooks(run, record, create);
-      await effects.containers.start(record, { signal: run.signal });
+      await effects.containers.start(record, { signal: run.signal, project: run.project });
       journal.started.add(record.id);
       return;
     }
