@@ -50,6 +50,8 @@ export type ResolvedMount =
       propagation?: string;
       /** What becomes of what is mounted below the source; absent: it comes along, as writable as the rest. */
       recursive?: 'disabled' | 'writable' | 'readonly';
+      /** Its files get the label of this container's, or of all containers' (`z`). */
+      selinux?: 'z' | 'Z';
       /** Owner on disk, and who that is in the container (`x-idmap`). */
       owner?: { uid: number; gid: number; as: { uid: number; gid: number } };
     }

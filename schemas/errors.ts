@@ -58,6 +58,7 @@ export const titles = {
   'volume.exists': 'The volume exists already',
   'volume.in-use': 'The volume is in use',
   'volume.mount': 'A file system cannot be mounted',
+  'volume.relabel': 'The SELinux label cannot be set',
   'volume.subpath': 'The path is not inside the volume',
   'volume.bind-source': 'The bind source does not exist',
   'volume.bind-kind': 'The bind source is not of the kind the target needs',

@@ -21,6 +21,7 @@ import { stopSignalOf } from '../runtime/signals.ts';
 import { type NamespaceChoice, toRuntimeSpec } from '../runtime/spec.ts';
 import { writeSpec } from '../runtime/spec-json.ts';
 import { imageAccounts, resolveUser, type User } from '../runtime/users.ts';
+import { relabelBinds } from '../security/relabel.ts';
 import { releaseCategories, securityModules } from '../security/security.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
@@ -176,6 +177,7 @@ async function write(
     modules: securityModules(host, { stack: record.stack, id: record.id, onWarning: request.onWarning }),
   });
   const spec = keepable(whole, request);
+  relabelBinds(host.kernel.filesystem, record.mounts, spec.linux?.mountLabel);
   writeFileSync(join(directory, files.spec), writeSpec(spec));
   writeFileSync(join(directory, files.image), JSON.stringify(imageMemo(image, record.mounts)));
   const isSent = config.logging?.driver === 'journald' || config.logging?.driver === 'syslog';

@@ -14,7 +14,7 @@ export function bindMount(
   resource: string,
 ): Bind {
   const source = bindSource(mount, resource);
-  const { propagation, recursive } = mount.bind ?? {};
+  const { propagation, recursive, selinux } = mount.bind ?? {};
   const owner = ownerOf(mount['x-idmap'], source);
   return {
     type: 'bind',
@@ -23,6 +23,7 @@ export function bindMount(
     readOnly: mount.read_only ?? false,
     ...(propagation ? { propagation } : {}),
     ...(recursive && recursive !== 'enabled' ? { recursive: recursive as 'disabled' | 'writable' | 'readonly' } : {}),
+    ...(selinux ? { selinux: selinux as 'z' | 'Z' } : {}),
     ...(owner ? { owner: { ...owner, as: { uid: user.uid, gid: user.gid } } } : {}),
   };
 }

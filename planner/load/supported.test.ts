@@ -87,6 +87,8 @@ test.each([
   ],
   ['deploy: {resources: {reservations: {cpus: 1, memory: 1g}}}', ['deploy.resources.reservations.cpus']],
   ['ipc: shareable\n    shm_size: 1g', ['shm_size']],
+  ['volumes: [{type: bind, source: /a, target: /b, consistency: cached}]', ['volumes.0.consistency']],
+  ['volumes: ["/a:/b:cached"]', []],
   ['shm_size: 1g', []],
   ['deploy: {replicas: 2}\n    cpus: 1', []],
 ])('taken and passed over with a word: %s', (attributes, paths) => {
