@@ -52,6 +52,7 @@ test.each([
   ['uts: b', 'uts: "b" is no UTS mode'],
   ['network_mode: b', 'network_mode: "b" is no network mode'],
   ['credential_spec: {file: x}', 'credential_spec: credential specs are for'],
+  ['volumes: [{type: npipe, source: x, target: /x}]', 'volumes.0.type: a named pipe is'],
   ['use_api_socket: true', 'use_api_socket: Stack has no daemon'],
   ['storage_opt: {size: 1g}', 'storage_opt: the root of a container is an overlay'],
   ['external_links: ["c:d"]', 'external_links.0: c belongs to another stack'],
@@ -70,7 +71,6 @@ test.each([
 
 test.each([
   ['networks: {n: {link_local_ips: [169.254.8.8]}}', 'networks.n.link_local_ips'],
-  ['volumes: [{type: image, source: x, target: /x}]', 'volumes.0.type'],
   ['ports: ["80:80/sctp"]', 'ports.0'],
 ])('refused: %s', (attributes, path) => {
   const errors = a(attributes);
