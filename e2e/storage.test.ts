@@ -1,8 +1,8 @@
 /** Volumes with options, and the other forms of mounts, as processes in containers and the machine see them. */
-import { chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { idle, scenario, shell } from './harness/scenario.ts';
+import { expectError, idle, scenario, shell } from './harness/scenario.ts';
 
 const world = scenario();
 
@@ -26,15 +26,19 @@ test('a volume that is a tmpfs is one for all its containers, and goes with the 
 });
 
 test('a volume that is a directory of the machine has its options in every container', async () => {
-  const stack = world.project('bindvol', {
-    services: { one: { ...idle, volumes: ['data:/a'] } },
-    volumes: { data: { driver_opts: { type: 'none', o: 'bind,ro,noexec', device: './there' } } },
+  const stack = world.project('bindvol');
+  const bind = (o: string, device: string) => ({ driver: 'local', driver_opts: { type: 'none', o, device } });
+  stack.define({
+    services: { one: { ...idle, volumes: ['data:/a', 'near:/b'] } },
+    volumes: { data: bind('bind,ro,noexec', join(stack.folder, 'there')), near: bind('bind', './there') },
   });
   mkdirSync(join(stack.folder, 'there'));
   writeFileSync(join(stack.folder, 'there/file'), 'host\n');
   await stack.ok(['up', '-d']);
   expect(await stack.ok(['exec', '-T', 'one', 'cat', '/a/file'])).toBe('host\n');
   expect(await stack.ok(['exec', '-T', 'one', 'cat', '/proc/mounts'])).toMatch(/ \/a \S+ ro,\S*noexec/);
+  await stack.ok(['exec', '-T', 'one', 'touch', '/b/near']);
+  expect(await stack.ok(['exec', '-T', 'one', 'ls', '/a'])).toBe('file\nnear\n');
   await stack.ok(['down', '-v']);
   expect(readFileSync(join(stack.folder, 'there/file'), 'utf8')).toBe('host\n');
 });
@@ -163,4 +167,62 @@ test('an image is mounted for reading, whole or in part, and is pulled for it an
   expect((await world.host.stack(['image', 'rm', 'nginx:1'])).stderr).toMatch(/imagemount-one-1/);
   await stack.ok(['restart', '-t', '0']);
   expect(await stack.ok(['exec', '-T', 'one', 'cat', '/page.html'])).toContain('nginx is running');
+});
+
+test('a memory volume too small for what the image has: the error says so, and nothing half made is left', async () => {
+  const stack = world.project('toosmall', {
+    services: { web: { image: 'nginx:1', volumes: ['all:/usr'] } },
+    volumes: { all: { driver_opts: { type: 'tmpfs', device: 'tmpfs', o: 'size=64k' } } },
+  });
+  expectError(await stack.stack(['up', '-d']), 1, /volume toosmall_all: tmpfs is full/, /size=/);
+  expect(await world.host.leaks()).toEqual([]);
+});
+
+test('loops: the machine’s root in a container, with the container in it; a file system of itself; a link to itself', async () => {
+  const root = { type: 'bind', source: '/', target: '/host', bind: { propagation: 'rslave' } };
+  const stack = world.project('loops', {
+    services: { one: { ...idle, volumes: [root, `${world.host.root}:/state:ro`] } },
+  });
+  await stack.ok(['up', '-d']);
+  expect(await stack.ok(['exec', '-T', 'one', 'ls', '-d', '/host/etc', '/state/stacks'])).toBe(
+    '/host/etc\n/state/stacks\n',
+  );
+  await stack.ok(['down']);
+  expect(await world.host.leaks()).toEqual([]);
+  const own = join(world.host.root, 'volumes/loops_v/_data');
+  stack.define({
+    services: { one: { ...idle, volumes: ['v:/v'] } },
+    volumes: {
+      v: { driver_opts: { type: 'overlay', device: 'overlay', o: `lowerdir=${own},upperdir=${own},workdir=${own}` } },
+    },
+  });
+  expectError(await stack.stack(['up', '-d']), 1, /volume loops_v: overlay cannot be mounted as overlay: E/);
+  expect(await world.host.leaks()).toEqual([]);
+  symlinkSync('self', join(stack.folder, 'self'));
+  stack.define({ services: { one: { ...idle, volumes: ['./self:/v'] } } });
+  expectError(await stack.stack(['up', '-d']), 1, /self cannot be used: ELOOP/);
+});
+
+test('with a root that is read-only, memory, volumes and secrets are what a user who is not root can use', async () => {
+  const stack = world.project('readonly', {
+    services: {
+      one: {
+        ...idle,
+        user: '1000:1000',
+        read_only: true,
+        tmpfs: ['/tmp:size=1m', '/run:uid=1000,mode=700'],
+        volumes: [{ type: 'tmpfs', target: '/scratch', tmpfs: { size: '64k', mode: 0o1777 } }, 'data:/data'],
+        secrets: [{ source: 'key', uid: '1000', mode: 0o400 }],
+      },
+    },
+    volumes: { data: {} },
+    secrets: { key: { environment: 'KEY' } },
+  });
+  const env = { ...world.host.env, KEY: 'k3y' };
+  await stack.ok(['up', '-d'], { env });
+  const sh = (script: string) => stack.stack(['exec', '-T', 'one', 'sh', '-c', script], { env });
+  expect((await sh('cat /run/secrets/key')).stdout).toBe('k3y');
+  expect((await sh('touch /tmp/a /run/a /scratch/a')).code).toBe(0);
+  expect((await sh('touch /a')).stderr).toMatch(/read-only/i);
+  expect((await sh('dd if=/dev/zero of=/scratch/big bs=4k count=32')).stderr).toMatch(/No space left/);
 });

@@ -87,7 +87,9 @@ export function createContainers(
     await discard(host, record);
     await volumes.release(record.mounts);
     networks.release(record.id);
-    if (presentOf(record.stack).size === 0) tidyStack(host, record.stack);
+    if (presentOf(record.stack).size > 0) return;
+    tidyStack(host, record.stack);
+    await volumes.releaseStack(record.stack);
   }
 
   /** Its ports and names no longer lead anywhere. */

@@ -106,3 +106,16 @@ test.skipIf(!isRoot)('a bind is filled while it is empty, and nothing in it is e
   await volumes.remove(volumes.get('demo_data')!);
   expect(fs.existsSync(join(device, 'a'))).toBe(true);
 });
+
+test.skipIf(!isRoot)(
+  'what a killed command mounted for a container it never made is taken away with its stack',
+  async () => {
+    const volumes = createVolumes(world.host);
+    await volumes.resolve({ ...defined({ type: 'tmpfs', device: 'tmpfs' }), image: world.image([]) });
+    expect(mounted()).toBe(true);
+    await volumes.releaseStack('other');
+    expect(mounted()).toBe(true);
+    await volumes.releaseStack('demo');
+    expect(mounted()).toBe(false);
+  },
+);

@@ -4,7 +4,7 @@ import type { ContainerRecord, ResolvedMount, VolumeRecord } from '../../schemas
 import { StackError } from '../../schemas/errors.ts';
 import type { Volume } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
-import { attachVolume, detachVolume, localOf, locked } from './attach.ts';
+import { attachVolume, detachVolume, isMounted, locked } from './attach.ts';
 import { deleteVolume, listVolumes, readVolume, rewriteVolume, usersOf, withContent, writeVolume } from './records.ts';
 import { type MountsRequest, resolveMounts } from './resolve.ts';
 
@@ -29,6 +29,8 @@ export interface Volumes {
   attach(mounts: ResolvedMount[]): Promise<void>;
   /** Takes away again what of it no container has any more. */
   release(mounts: ResolvedMount[]): Promise<void>;
+  /** The same for every volume of a stack: a command that was killed may have mounted one for a container it never made. */
+  releaseStack(stack: string): Promise<void>;
   /** The mounts of one container, parents before children; missing volumes are made, empty ones filled from the image. */
   resolve(request: MountsRequest): Promise<ResolvedMount[]>;
 }
@@ -38,6 +40,14 @@ export function createVolumes(host: Host): Volumes {
   const verbs = host.kernel.filesystem;
   const recordsOf = (mounts: ResolvedMount[]) =>
     mounts.flatMap((mount) => (mount.type === 'volume' ? (readVolume(layout, mount.name) ?? []) : []));
+  const release = async (records: VolumeRecord[]) => {
+    for (const record of records) {
+      if (record.config.driver_opts === undefined || !isMounted(record.path)) continue;
+      await locked(verbs, record, async () => {
+        if (usersOf(layout, record.name).length === 0) detachVolume(verbs, record);
+      }).catch(unlessGone);
+    }
+  };
   const volumes: Volumes = {
     async create(stack, key, volume) {
       const existing = readVolume(layout, volume.name);
@@ -91,14 +101,8 @@ export function createVolumes(host: Host): Volumes {
     async attach(mounts) {
       for (const record of recordsOf(mounts)) await attachVolume(verbs, record);
     },
-    async release(mounts) {
-      for (const record of recordsOf(mounts)) {
-        if (localOf(record).kind !== 'filesystem') continue;
-        await locked(verbs, record, async () => {
-          if (usersOf(layout, record.name).length === 0) detachVolume(verbs, record);
-        }).catch(unlessGone);
-      }
-    },
+    release: (mounts) => release(recordsOf(mounts)),
+    releaseStack: (stack) => release(volumes.list(stack)),
     async removeAnonymous(container) {
       for (const mount of container.mounts) {
         if (mount.type !== 'volume' || !mount.isAnonymous) continue;

@@ -55,7 +55,7 @@ function bind(type: string, device: string, words: string[]): LocalVolume | Loca
   if (!device.startsWith('/')) {
     return problem(
       `${JSON.stringify(device)} is no absolute path`,
-      'Begin it with / or, in a stack file, ./.',
+      'Write the whole path; `driver: local` and `o: bind` alone let a stack file begin it with ./.',
       'device',
     );
   }
