@@ -226,3 +226,19 @@ test('with a root that is read-only, memory, volumes and secrets are what a user
   expect((await sh('touch /a')).stderr).toMatch(/read-only/i);
   expect((await sh('dd if=/dev/zero of=/scratch/big bs=4k count=32')).stderr).toMatch(/No space left/);
 });
+
+test('x-idmap on a file system that has no idmapped mounts is an error that says so', async () => {
+  const stack = world.project('noidmap', {
+    services: {
+      one: { ...idle, volumes: [{ type: 'bind', source: './ram', target: '/data', 'x-idmap': { uid: 7, gid: 7 } }] },
+    },
+  });
+  const ram = join(stack.folder, 'ram');
+  mkdirSync(ram);
+  await world.host.read(`mount -t ramfs ramfs ${ram}`);
+  try {
+    expectError(await stack.stack(['up', '-d']), 1, /map the owners of \S+ram failed: EINVAL/, /x-idmap/);
+  } finally {
+    await world.host.read(`umount ${ram}`);
+  }
+});

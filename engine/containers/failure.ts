@@ -83,6 +83,9 @@ function execError(container: Subject, errno: string, command: string, fields: o
 }
 
 function hintFor(step: string, errno: string): string {
+  if (step === 'map the owners of') {
+    return 'The file system of the source takes no idmapped mounts (mount_setattr(2)): leave `x-idmap` out, or move the source to one that does, as ext4, xfs, btrfs and tmpfs do.';
+  }
   if (errno === 'ENOSYS' || errno === 'EOPNOTSUPP' || (errno === 'ENODEV' && step.startsWith('mount'))) {
     return 'This kernel lacks a feature the container needs; Linux 5.12 or newer with overlayfs is required.';
   }
