@@ -2,7 +2,7 @@ import { collect, define } from '../command.ts';
 import { confirm, inTurn } from '../image/open.ts';
 import { size } from '../render/words.ts';
 import { volumeFilter } from './filter.ts';
-import { isAnonymous, openVolumes } from './open.ts';
+import { isAnonymous, openVolumes, removeVolume } from './open.ts';
 
 export const prune = define<{ all?: boolean; force?: boolean; filter?: string[] }>({
   usage: 'prune',
@@ -36,7 +36,7 @@ export const prune = define<{ all?: boolean; force?: boolean; filter?: string[] 
         async (name) => {
           const record = unused.find((one) => one.name === name)!;
           const held = measure(record.path);
-          await volumes.remove(record);
+          await removeVolume(context, volumes, record);
           removed.push(name);
           bytes += held;
         },

@@ -1,6 +1,6 @@
 import { define } from '../command.ts';
 import { inTurn } from '../image/open.ts';
-import { existing, openVolumes } from './open.ts';
+import { existing, openVolumes, removeVolume } from './open.ts';
 
 export const rm = define<{ force?: boolean }>({
   usage: 'rm VOLUME...',
@@ -15,7 +15,7 @@ export const rm = define<{ force?: boolean }>({
   async action(context, names, { force = false }) {
     const volumes = await openVolumes(context);
     await inTurn(names, async (name) => {
-      if (!force || volumes.get(name)) await volumes.remove(existing(volumes, name));
+      if (!force || volumes.get(name)) await removeVolume(context, volumes, existing(volumes, name));
       context.stdout.write(`${name}\n`);
     });
   },

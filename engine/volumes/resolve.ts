@@ -62,7 +62,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
     const taken = new Set(mounts.map((mount) => mount.target));
     for (const path of Object.keys(request.image.config.config?.Volumes ?? {})) {
       const target = targetPath(path, `services.${request.service}.image`);
-      if (!taken.has(target)) mounts.push(anonymous(target, false, false));
+      if (!taken.has(target)) mounts.push(anonymous(target));
     }
     for (const { record, subpath, target } of toCheck) {
       if (!checkSubpath(verbs, record, subpath, resource).isDirectory) files.add(target);
@@ -100,7 +100,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
     }
     if (mount.type === 'bind') return bindMount(mount, target, request.user, resource);
     const isNoCopy = mount.volume?.nocopy ?? false;
-    if (!mount.source) return anonymous(target, readOnly, isNoCopy);
+    if (!mount.source) return anonymous(target, readOnly, isNoCopy, mount.volume?.labels);
     const record = await named(mount.source);
     attached.push({ type: 'volume', name: record.name, source: '', target, readOnly, isAnonymous: false });
     await attachVolume(verbs, record);
@@ -131,13 +131,18 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
     });
   }
 
-  function anonymous(target: string, readOnly: boolean, isNoCopy: boolean): ResolvedMount {
+  function anonymous(
+    target: string,
+    readOnly = false,
+    isNoCopy = false,
+    labels?: Record<string, string>,
+  ): ResolvedMount {
     const former = request.replaces?.mounts.find(
       (one) => one.type === 'volume' && one.isAnonymous && one.target === target,
     );
     let record = former?.type === 'volume' ? volumes.get(former.name) : null;
     if (!record) {
-      record = volumes.createAnonymous(request.project.name);
+      record = volumes.createAnonymous(request.project.name, labels);
       made.push(record);
     }
     if (!isNoCopy) toFill.push({ record, target });

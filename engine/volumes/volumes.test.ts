@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ContainerRecord, ResolvedMount } from '../../schemas/container.ts';
 import type { Service } from '../../schemas/project.ts';
+import { volumeUsage } from '../disk-usage.ts';
 import { parseTmpfs } from './tmpfs.ts';
 import { describe, isRoot, kernel, rich, volumeWorld } from './volumes.fixture.ts';
 import { createVolumes } from './volumes.ts';
@@ -246,4 +247,16 @@ test('a volume whose folder is gone gets an empty one, and keeps its record; lab
   expect(labelled).toEqual({ ...made, labels: { a: 'b' }, config: { name: 'demo_data', labels: { a: 'b' } } });
   expect(volumes.get('demo_data')).toEqual(labelled);
   await expect(volumes.update('other', { name: 'demo_data' })).rejects.toMatchObject({ code: 'volume.not-found' });
+});
+
+test('a volume without a name has the labels of its mount, and one that is elsewhere takes nothing of this disk', async () => {
+  const [mount] = await resolve({ volumes: [{ type: 'volume', target: '/d', volume: { labels: { a: 'b' } } }] });
+  const volumes = createVolumes(world.host);
+  const name = mount?.type === 'volume' ? mount.name : '';
+  expect(volumes.get(name)).toMatchObject({ isAnonymous: true, labels: { a: 'b' } });
+  const elsewhere = { name: 'elsewhere', driver_opts: { type: 'tmpfs', device: 'tmpfs' } };
+  fs.writeFileSync(join((await volumes.create('demo', 'e', elsewhere)).path, 'file'), 'content');
+  fs.writeFileSync(join((await volumes.create('demo', 'h', { name: 'here' })).path, 'file'), 'content');
+  const sizes = Object.fromEntries(volumeUsage(world.host.layout, []).map((one) => [one.name, one.size]));
+  expect(sizes).toMatchObject({ elsewhere: 0, here: expect.toSatisfy((size: number) => size > 0) });
 });

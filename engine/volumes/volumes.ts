@@ -15,7 +15,7 @@ export interface Volumes {
   create(stack: string, key: string, volume: Volume): Promise<VolumeRecord>;
   /** Writes what only the record says: labels. @throws volume.not-found */
   update(stack: string, volume: Volume): Promise<VolumeRecord>;
-  createAnonymous(stack: string): VolumeRecord;
+  createAnonymous(stack: string, labels?: Record<string, string>): VolumeRecord;
   get(name: string): VolumeRecord | null;
   /** Names of the containers, of any stack, that have the volume. */
   users(name: string): string[];
@@ -79,9 +79,9 @@ export function createVolumes(host: Host): Volumes {
       }
       return rewriteVolume(layout, { ...record, labels: volume.labels ?? {}, config: volume });
     },
-    createAnonymous(stack) {
+    createAnonymous(stack, labels = {}) {
       const name = randomBytes(32).toString('hex');
-      return writeVolume(layout, { key: '', name, stack, isAnonymous: true, labels: {}, config: { name } });
+      return writeVolume(layout, { key: '', name, stack, isAnonymous: true, labels, config: { name } });
     },
     get: (name) => readVolume(layout, name),
     users: (name) => usersOf(layout, name),
