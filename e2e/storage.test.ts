@@ -227,6 +227,18 @@ test('with a root that is read-only, memory, volumes and secrets are what a user
   expect((await sh('dd if=/dev/zero of=/scratch/big bs=4k count=32')).stderr).toMatch(/No space left/);
 });
 
+test('a size of a container’s layer, or of a volume, is refused where the file system keeps no quotas', async () => {
+  const stack = world.project('nosize', { services: { one: { ...idle, storage_opt: { size: '10m' } } } });
+  const words = /keeps no quotas of projects: E/;
+  expectError(await stack.stack(['up', '-d']), 1, /services\.one\.storage_opt\.size: /, words, /prjquota/);
+  stack.define({
+    services: { one: { ...idle, volumes: ['v:/v'] } },
+    volumes: { v: { driver_opts: { size: '10m' } } },
+  });
+  expectError(await stack.stack(['up', '-d']), 1, /volumes\.v\.driver_opts\.size: /, words);
+  expect(await world.host.leaks()).toEqual([]);
+});
+
 test('x-idmap on a file system that has no idmapped mounts is an error that says so', async () => {
   const stack = world.project('noidmap', {
     services: {

@@ -47,7 +47,7 @@ export function volumeUsage(layout: Layout, records: ContainerRecord[]): VolumeU
 function sizeOf(layout: Layout, name: string): number {
   let isElsewhere = false;
   try {
-    isElsewhere = readVolume(layout, name)?.config.driver_opts !== undefined;
+    isElsewhere = readVolume(layout, name)?.config.driver_opts?.device !== undefined;
   } catch {
     // A damaged record: its content counts.
   }

@@ -77,6 +77,7 @@ export const titles = {
   'host.not-root': 'Root rights are needed',
   'host.kernel-feature': 'The kernel lacks a feature',
   'host.disk-full': 'No space left on device',
+  'host.quota': 'The file system keeps no quotas',
   'host.log': 'The log daemon is not there',
   'host.cgroup': 'The cgroup hierarchy cannot be used',
   'state.locked': 'Another command works on this stack',

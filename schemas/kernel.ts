@@ -88,6 +88,10 @@ export interface FilesystemVerbs {
   mount(type: string, source: string, options: string[], attributes: number, target: Fd): Promise<void>;
   /** umount2(2) with MNT_DETACH: the topmost mount at `path` and all below it; a symlink is not followed. */
   unmount(path: string): void;
+  /** Project of the directory `fd` and of what will be made in it (ioctl_xfs_fsgetxattr(2), FS_XFLAG_PROJINHERIT). */
+  setProject(fd: Fd, project: number): void;
+  /** What the project may hold on the file system of `fd`; 0 for no limit. ESRCH, ENOSYS, … where that keeps no quotas (quotactl(2)). */
+  limitProject(fd: Fd, project: number, bytes: number): void;
   /** FS_TOPDIR_FL (ioctl_iflags(2)): ext4 spreads the directories made in this one over the disk. ENOTTY, EOPNOTSUPP elsewhere. */
   setTopDirectory(fd: Fd): void;
 }

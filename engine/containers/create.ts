@@ -20,9 +20,11 @@ import { containerFiles, type HostFiles } from '../runtime/files.ts';
 import { stopSignalOf } from '../runtime/signals.ts';
 import { type NamespaceChoice, toRuntimeSpec } from '../runtime/spec.ts';
 import { writeSpec } from '../runtime/spec-json.ts';
+import { bytes } from '../runtime/spec-resources.ts';
 import { imageAccounts, resolveUser, type User } from '../runtime/users.ts';
 import { relabelBinds } from '../security/relabel.ts';
 import { releaseCategories, securityModules } from '../security/security.ts';
+import { limit } from '../state/quota.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import { containerCgroupsPath } from './cgroup.ts';
@@ -95,6 +97,7 @@ export async function prepare(
   let held: Fd[] = [];
   try {
     makeDirectories(directory, image.layers[0]);
+    limitLayer(host, config, { id, directory, resource });
     const accounts = imageAccounts(host.kernel, image);
     const user = resolveUser(
       accounts,
@@ -136,6 +139,19 @@ function makeDirectories(directory: string, topLayer: string | undefined): void 
   const { mode, uid, gid } = statSync(topLayer);
   chmodSync(join(directory, 'upper'), mode & 0o7777);
   if (uid !== 0 || gid !== 0) chownSync(join(directory, 'upper'), uid, gid);
+}
+
+/** `storage_opt.size`: what the container may write into its own layer. */
+function limitLayer(
+  host: Host,
+  { storage_opt }: Service,
+  at: { id: string; directory: string; resource: string },
+): void {
+  if (storage_opt?.size === undefined) return;
+  const resource = `${at.resource}.storage_opt.size`;
+  // Files are renamed from the one to the other, which the kernel refuses between two projects.
+  const directories = ['upper', 'work'].map((name) => join(at.directory, name));
+  limit(host.kernel.filesystem, directories, { name: at.id, bytes: bytes(storage_opt.size, resource), resource });
 }
 
 /** config.json, the program and the container's own files. */

@@ -4,6 +4,8 @@ import type { ContainerRecord, ResolvedMount, VolumeRecord } from '../../schemas
 import { StackError } from '../../schemas/errors.ts';
 import type { Volume } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
+import { bytes } from '../runtime/spec-resources.ts';
+import { limit, unlimit } from '../state/quota.ts';
 import { attachVolume, detachVolume, isMounted, locked } from './attach.ts';
 import { deleteVolume, listVolumes, readVolume, rewriteVolume, usersOf, withContent, writeVolume } from './records.ts';
 import { type MountsRequest, resolveMounts } from './resolve.ts';
@@ -59,7 +61,7 @@ export function createVolumes(host: Host): Volumes {
           resource: `volumes.${key}`,
         });
       }
-      return writeVolume(layout, {
+      const made = writeVolume(layout, {
         key,
         name: volume.name,
         stack,
@@ -67,6 +69,16 @@ export function createVolumes(host: Host): Volumes {
         labels: volume.labels ?? {},
         config: volume,
       });
+      const size = volume.driver_opts?.size;
+      if (size === undefined) return made;
+      const resource = stack ? `volumes.${key}.driver_opts.size` : `volume ${made.name}`;
+      try {
+        limit(verbs, [made.path], { name: made.name, bytes: bytes(size, resource), resource });
+      } catch (thrown) {
+        await deleteVolume(layout, made.name);
+        throw thrown;
+      }
+      return made;
     },
     async update(stack, volume) {
       const record = readVolume(layout, volume.name);
@@ -97,6 +109,7 @@ export function createVolumes(host: Host): Volumes {
       }
       await locked(verbs, record, async () => detachVolume(verbs, record)).catch(unlessGone);
       await deleteVolume(layout, record.name);
+      if (record.config.driver_opts?.size) unlimit(verbs, layout.volumes, record.name);
     },
     async attach(mounts) {
       for (const record of recordsOf(mounts)) await attachVolume(verbs, record);

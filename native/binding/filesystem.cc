@@ -235,6 +235,13 @@ void add_filesystem(Napi::Env env, Napi::Object group) {
     });
   });
   set("unmount", [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::unmount(as_string(info, 0))); });
+  set("setProject", [](const Info& info) -> Napi::Value {
+    return answer(info.Env(), fs::set_project(as_int(info, 0), info[1].ToNumber().Uint32Value()));
+  });
+  set("limitProject", [](const Info& info) -> Napi::Value {
+    auto bytes = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
+    return answer(info.Env(), fs::limit_project(as_int(info, 0), info[1].ToNumber().Uint32Value(), bytes));
+  });
   set("setTopDirectory",
       [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::set_top_directory(as_int(info, 0))); });
 }

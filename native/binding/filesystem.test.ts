@@ -195,6 +195,13 @@ test.runIf(isRoot)(
   },
 );
 
+test('a file system that keeps no quotas of projects says so, by the call that failed', () => {
+  // e2e/vm has one that keeps them.
+  expect(() => verbs.limitProject(root, 7, 4096)).toThrow(expect.objectContaining({ step: 'quotactl_fd' }));
+  expect(() => verbs.limitProject(99_999, 7, 4096)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+  expect(() => verbs.setProject(99_999, 7)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+});
+
 test('a directory can be made the top of hierarchies, where its file system knows that', () => {
   const knows = ['ENOTTY', 'EOPNOTSUPP', 'EINVAL', undefined];
   let code: string | undefined;

@@ -4,6 +4,7 @@ import { localVolume } from './local-volume.ts';
 test.each([
   [undefined, { kind: 'directory' }],
   [{}, { kind: 'directory' }],
+  [{ size: '1g' }, { kind: 'directory', size: '1g' }],
   [
     { type: 'none', o: 'bind,ro', device: '/srv' },
     { kind: 'bind', device: '/srv', options: ['bind', 'ro'] },
@@ -30,7 +31,8 @@ test.each([
 
 test.each([
   [{ mountpoint: '/x' }, 'mountpoint', 'is no option'],
-  [{ size: '1g' }, 'size', 'quota'],
+  [{ size: '1g', type: 'tmpfs', device: 'x' }, 'size', 'this one is a mount'],
+  [{ size: 'much' }, 'size', 'no size'],
   [{ type: 'tmpfs' }, 'device', 'no device'],
   [{ o: 'bind' }, 'device', 'no device'],
   [{ device: '/dev/sdb1' }, 'type', 'which file system'],

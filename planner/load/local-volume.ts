@@ -2,7 +2,8 @@
 
 /** What the volume's content lies in. */
 export type LocalVolume =
-  | { kind: 'directory' }
+  /** With the bytes it may hold, as `64m`. */
+  | { kind: 'directory'; size?: string }
   /** A directory of the machine; options are those of a bind mount. */
   | { kind: 'bind'; device: string; options: string[] }
   /** Mounted while containers have the volume; options are mount's and the file system's own, `key` or `key=value`. */
@@ -26,10 +27,14 @@ export function localVolume(options: Record<string, string> = {}): LocalVolume |
   const { type = '', o = '', device = '', size, ...unknown } = options;
   const [option] = Object.keys(unknown);
   if (option !== undefined) return problem('is no option of the driver local', 'It knows type, o and device.', option);
-  if (size !== undefined) {
-    const hint = 'Use a file system of that size: for memory `type: tmpfs`, `device: tmpfs`, `o: size=…`.';
-    return problem('the directory of a volume has no quota of its own', hint, 'size');
+  if (size !== undefined && (type || o || device)) {
+    const hint = 'Leave it out; a tmpfs takes `size=` in `o`.';
+    return problem('it is for the directory of a volume, and this one is a mount', hint, 'size');
   }
+  if (size !== undefined && !/^\d+(?:\.\d+)?\s*[kmgt]?i?b?$/i.test(size)) {
+    return problem(`${JSON.stringify(size)} is no size`, 'Write it as 64m or 10g.', 'size');
+  }
+  if (size !== undefined) return { kind: 'directory', size };
   if (Object.keys(options).length === 0) return { kind: 'directory' };
   const words = o.split(',').filter(Boolean);
   const isBind = words.some((word) => word === 'bind' || word === 'rbind');

@@ -54,7 +54,7 @@ test.each([
   ['credential_spec: {file: x}', 'credential_spec: credential specs are for'],
   ['volumes: [{type: npipe, source: x, target: /x}]', 'volumes.0.type: a named pipe is'],
   ['use_api_socket: true', 'use_api_socket: Stack has no daemon'],
-  ['storage_opt: {size: 1g}', 'storage_opt: the root of a container is an overlay'],
+  ['storage_opt: {fuse: 1g}', 'storage_opt: "fuse" is an option of another storage driver'],
   ['external_links: ["c:d"]', 'external_links.0: c belongs to another stack'],
   ['logging: {driver: gelf}', 'logging.driver: "gelf" sends to a service'],
   ['logging: {driver: nonsense}', 'logging.driver: "nonsense" is no log driver'],
