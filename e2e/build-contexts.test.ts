@@ -43,7 +43,7 @@ test('services that wait for each other, and those that build nothing, are refus
   const circle = { a: { build: on('b') }, b: { build: on('c') }, c: { build: on('b') } };
   expectError(await world.project('circle', { services: circle }).stack(['build', 'a']), 1, /b → c → b/);
   const plain = { a: { build: on('b') }, b: { image: 'busybox:1' } };
-  expectError(await world.project('plain', { services: plain }).stack(['build', 'a']), 1, /service b has no `build`/);
+  expectError(await world.project('plain', { services: plain }).stack(['build', 'a']), 1, /service b is not built/);
 });
 
 test('a context out of a git repository, with a branch and a directory', async () => {
