@@ -1,19 +1,22 @@
 /** Bind mounts of a service: the source as it is on the host, and whose its files are. */
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { ResolvedMount } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
+import type { FilesystemVerbs } from '../../schemas/kernel.ts';
 import type { ServiceVolume } from '../../schemas/project.ts';
+import { makeDirectory } from './make-directory.ts';
 
 type Bind = Extract<ResolvedMount, { type: 'bind' }>;
 
 /** @param user whom the container runs as. @throws volume.bind-source */
 export function bindMount(
+  verbs: FilesystemVerbs,
   mount: ServiceVolume,
   target: string,
   user: { uid: number; gid: number } = { uid: 0, gid: 0 },
   resource: string,
 ): Bind {
-  const source = bindSource(mount, resource);
+  const source = bindSource(verbs, mount, resource);
   const { propagation, recursive, selinux } = mount.bind ?? {};
   const owner = ownerOf(mount['x-idmap'], source);
   return {
@@ -37,7 +40,7 @@ function ownerOf(asked: ServiceVolume['x-idmap'], source: string): { uid: number
 }
 
 /** The source as it is on the host; a missing directory is made where the short syntax, or create_host_path, asks for it. */
-function bindSource(mount: ServiceVolume, resource: string): string {
+function bindSource(verbs: FilesystemVerbs, mount: ServiceVolume, resource: string): string {
   const source = mount.source ?? '';
   try {
     statSync(source);
@@ -46,8 +49,8 @@ function bindSource(mount: ServiceVolume, resource: string): string {
     const errno = (thrown as NodeJS.ErrnoException).code;
     if (errno === 'ENOENT' && mount.bind?.create_host_path === true) {
       try {
-        // The mode again, for the umask of whoever calls is not the container's.
-        if (mkdirSync(source, { recursive: true })) chmodSync(source, 0o755);
+        const asked = mount['x-idmap'] || undefined;
+        makeDirectory(verbs, source, asked === true ? 'parent' : asked);
         return source;
       } catch (cause) {
         const because = (cause as NodeJS.ErrnoException).code;

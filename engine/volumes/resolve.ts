@@ -98,7 +98,7 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
       if (!found.isDirectory) files.add(target);
       return found.mount;
     }
-    if (mount.type === 'bind') return bindMount(mount, target, request.user, resource);
+    if (mount.type === 'bind') return bindMount(verbs, mount, target, request.user, resource);
     const isNoCopy = mount.volume?.nocopy ?? false;
     if (!mount.source) return anonymous(target, readOnly, isNoCopy, mount.volume?.labels);
     const record = await named(mount.source);

@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ServiceVolume } from '../../schemas/project.ts';
-import { isRoot, volumeWorld } from './volumes.fixture.ts';
+import { makeDirectory } from './make-directory.ts';
+import { isRoot, kernel, volumeWorld } from './volumes.fixture.ts';
 import { createVolumes } from './volumes.ts';
 
 if (!isRoot) console.log('skipped: mounting images needs root');
@@ -89,4 +90,45 @@ test.skipIf(!isRoot)('an image is mounted whole or from a path that stays inside
   await expect(resolve({ volumes: [{ type: 'image', source: 'other', target: '/d' }] })).rejects.toMatchObject({
     code: 'image.not-found',
   });
+});
+
+test.skipIf(!isRoot)(
+  'a source that is made for x-idmap belongs to the owner of the folder it is made in, or to who is named',
+  async () => {
+    const home = join(world.dir, 'home');
+    fs.mkdirSync(home);
+    fs.chownSync(home, 1234, 1235);
+    const made = (source: string, idmap: NonNullable<ServiceVolume['x-idmap']>) => ({
+      ...{ type: 'bind', source: join(home, source), target: `/${source}`, 'x-idmap': idmap },
+      bind: { create_host_path: true },
+    });
+    await resolve({ volumes: [made('a/b', true), made('c', { uid: 7, gid: 8 }), made('d', false)] });
+    const owner = (path: string) => {
+      const { uid, gid, mode } = fs.statSync(join(home, path));
+      return [uid, gid, mode & 0o777];
+    };
+    expect(['a', 'a/b', 'c', 'd'].map(owner)).toEqual([
+      [1234, 1235, 0o755],
+      [1234, 1235, 0o755],
+      [7, 8, 0o755],
+      [0, 0, 0o755],
+    ]);
+  },
+);
+
+test('what is made never goes through a link that was put in its place', () => {
+  fs.mkdirSync(join(world.dir, 'elsewhere'));
+  const verbs: typeof kernel.filesystem = {
+    ...kernel.filesystem,
+    mkdirat(directory, name, mode) {
+      kernel.filesystem.mkdirat(directory, name, mode);
+      if (name !== 'swapped') return;
+      fs.rmdirSync(join(world.dir, name));
+      fs.symlinkSync('elsewhere', join(world.dir, name));
+    },
+  };
+  expect(() => makeDirectory(verbs, join(world.dir, 'swapped/below'))).toThrow(
+    expect.objectContaining({ code: expect.stringMatching(/ELOOP|ENOTDIR/) }),
+  );
+  expect(fs.readdirSync(join(world.dir, 'elsewhere'))).toEqual([]);
 });
