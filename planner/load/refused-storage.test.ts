@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ServiceVolume } from '../../schemas/project.ts';
+import { loadText } from './fixture.ts';
 import { refusedMount, refusedVolume } from './refused-storage.ts';
 
 const bind = { type: 'bind', source: '/s', target: '/t' };
@@ -40,4 +41,14 @@ test('a driver is local; its options are judged', () => {
   expect(refusedVolume({ driver: 'local', driver_opts: { type: 'tmpfs', device: 'tmpfs' } })).toEqual([]);
   expect(refusedVolume({ driver: 'rexray' })).toMatchObject([{ path: ['driver'] }]);
   expect(refusedVolume({ driver_opts: { a: 'b' } })).toMatchObject([{ path: ['driver_opts', 'a'] }]);
+});
+
+test('x-idmap from variables, which are text', () => {
+  const on = (idmap: string) => {
+    const text = `services: {a: {image: x, volumes: [{type: bind, source: /s, target: /t, x-idmap: ${idmap}}]}}\n`;
+    return loadText(text).project.services.a!.volumes![0]!;
+  };
+  expect(on('{uid: "${STACK_NO_UID:-1000}", gid: "7"}')['x-idmap']).toEqual({ uid: 1000, gid: 7 });
+  expect(on('"true"')['x-idmap']).toBe(true);
+  expect(refusedMount(on('{uid: "me", gid: "7"}'))).toMatchObject([{ path: ['x-idmap'] }]);
 });
