@@ -22,6 +22,8 @@ export interface Endpoint {
   aliases: string[];
   /** Slot in the network's table of live endpoints (see engine/network/names). */
   slot: number;
+  /** Nothing passes between it and others of its kind on the bridge. */
+  isIsolated?: boolean;
   /** The default route goes through this endpoint. */
   isDefaultRoute: boolean;
 }
@@ -36,6 +38,7 @@ export interface PublishedPort {
   protocol: 'tcp' | 'udp';
   /** Host address the port is bound to: `0.0.0.0`, `127.0.0.1`, `::`. */
   hostAddress: string;
+  /** 0 where the network is routed: the port is open at the container's own address and takes none of the host's. */
   hostPort: number;
   containerPort: number;
 }

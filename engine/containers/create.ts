@@ -10,6 +10,7 @@ import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import { cgroupParent, type Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
+import { publishingOf } from '../network/publications.ts';
 import { ownCapabilities } from '../runtime/capabilities.ts';
 import { cgroupsPath, type Hierarchies, hierarchies } from '../runtime/cgroup/cgroup.ts';
 import { v1Directory } from '../runtime/cgroup/hierarchies.ts';
@@ -93,8 +94,8 @@ export async function prepare(
     if (!config.network_mode) {
       record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
     }
-    const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
-    const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });
+    const publishing = publishingOf(record.endpoints, [...request.networks.values()]);
+    const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], publishing });
     held = reservation.fds;
     record.ports = reservation.ports;
     record.mounts = await volumes.resolve(request);

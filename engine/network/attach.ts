@@ -3,10 +3,10 @@
  * the namespace, in one batch outside and one inside.
  */
 
+import { parseAddress } from '../../planner/network/address.ts';
 import type { Endpoint } from '../../schemas/container.ts';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, NetworkVerbs } from '../../schemas/kernel.ts';
-import { parseAddress } from './address.ts';
 import { endpointAlias, linkGroup } from './identity.ts';
 import { addAddress } from './netlink/address.ts';
 import {
@@ -16,8 +16,8 @@ import {
   RTM_NEWLINK,
   readLink,
   removeLinks,
-  setHairpin,
   setLink,
+  setPort,
   withoutLinkLocal,
 } from './netlink/link.ts';
 import type { Request } from './netlink/message.ts';
@@ -92,7 +92,9 @@ export function hostRequests({ namespace, stack, id, endpoints, bridges, isBridg
       }),
       setLink(name, { alias: endpointAlias(stack, id) }),
       withoutLinkLocal(name),
-      ...(isBridgeFiltered ? [setHairpin(name)] : []),
+      ...(isBridgeFiltered || endpoint.isIsolated
+        ? [setPort(name, { hairpin: isBridgeFiltered, isolated: endpoint.isIsolated })]
+        : []),
       setLink(name, { isUp: true }),
       getLink(name),
     ];

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { parseAddress } from '../../planner/network/address.ts';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import type { Service } from '../../schemas/project.ts';
-import { parseAddress } from './address.ts';
 import { type EndpointRequest, makeEndpoints, useOf } from './endpoints.ts';
 import { addressKey } from './leases.ts';
 

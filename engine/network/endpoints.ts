@@ -1,8 +1,10 @@
 /** The addresses, names and order of a container's interfaces. */
+
+import { parseAddress } from '../../planner/network/address.ts';
+import { bridgeOptions } from '../../planner/network/bridge-options.ts';
 import type { ContainerRecord, Endpoint, NetworkRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service, ServiceNetwork } from '../../schemas/project.ts';
-import { parseAddress } from './address.ts';
 import { hostInterfaceName, macOf } from './identity.ts';
 import { addressKey, chooseAddress, type Use } from './leases.ts';
 
@@ -37,6 +39,7 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
   const gateway = gatewayIndex(joined, records);
   return joined.map(({ key, options }, index) => {
     const record = records[index]!;
+    const { interfacePrefix, isConnected } = bridgeOptions(record.config);
     const taken = use(record);
     const ipv4 = chooseAddress('ipv4', { ...request, key, record, taken });
     const ipv6 = chooseAddress('ipv6', { ...request, key, record, taken });
@@ -44,7 +47,7 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
       network: key,
       networkName: record.name,
       ...(record.id ? { networkId: record.id } : {}),
-      interface: options.interface_name ?? `eth${index}`,
+      interface: options.interface_name ?? `${interfacePrefix}${index}`,
       hostInterface: hostInterfaceName(id, index),
       bridge: record.bridge,
       mac: macAsked(request, options, index) ?? macOf((ipv4 ?? ipv6)!.address),
@@ -54,6 +57,7 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
         ...new Set([...(request.isOneOff ? [] : [request.service, ...(options.aliases ?? [])]), id.slice(0, 12)]),
       ],
       slot: freeSlot(taken, record),
+      ...(isConnected ? {} : { isIsolated: true }),
       isDefaultRoute: index === gateway,
     };
   });

@@ -7,19 +7,19 @@
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerRecord, Endpoint, NetworkRecord, PublishedPort } from '../../schemas/container.ts';
-import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { Network } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
 import { createRuleWriter } from './apply-rules.ts';
 import { attach } from './attach.ts';
-import { findBridges, makeBridge } from './bridges.ts';
+import { claimBridge, findBridges, makeBridge } from './bridges.ts';
 import { coalesce } from './coalesce.ts';
+import { bridgeTaken, foreign, inUse, notThere } from './conflicts.ts';
 import { checkDriver, defineNetwork } from './definition.ts';
 import { type EndpointRequest, makeEndpoints, useOf } from './endpoints.ts';
 import { closeForwarding, openForwarding } from './forwarding.ts';
 import { findHolder } from './holders.ts';
-import { bridgeName } from './identity.ts';
+import { bridgeAlias, isOwnName } from './identity.ts';
 import { foreignContainers, noteMember } from './members.ts';
 import { clearLive, writeNames } from './names.ts';
 import type { Link } from './netlink/link.ts';
@@ -102,10 +102,13 @@ export function createNetworks(host: Host): Networks {
   }
 
   async function makeRecord(stack: string, key: string, config: Network): Promise<NetworkRecord> {
-    const bridge = bridgeName(config.name);
+    const { bridge } = defineNetwork(stack, key, config, {});
     const records = loadRecords(layout).filter((record) => record.name !== config.name);
+    const rival = records.find((record) => record.bridge === bridge);
+    if (rival) throw bridgeTaken(config, rival);
     // A bridge without a record has an address of its own: it would keep it beside the one chosen now.
-    const taken = await takenSubnets(verbs, records, bridge);
+    const isStale = isOwnName(bridge) || (await claimBridge(verbs, { bridge, stack, name: config.name }));
+    const taken = await takenSubnets(verbs, records, isStale ? bridge : undefined);
     const subnets = chooseSubnets(config, host.settings.network?.pools ?? defaultPools, taken);
     const record = defineNetwork(stack, key, config, subnets);
     saveRecord(layout, record);
@@ -120,9 +123,10 @@ export function createNetworks(host: Host): Networks {
         let record = loadRecord(layout, config.name);
         if (!record) record = made = await makeRecord(stack, key, config);
         if (record.stack !== stack) throw foreign(record);
+        if (!made && !isOwnName(record.bridge)) await claimBridge(verbs, record);
         const bridge = makeBridge(verbs, record);
         bridge.catch(() => {}); // awaited below, unless forwarding fails first
-        await openForwarding(verbs, needsForwarding([record]));
+        await openForwarding(verbs, needsForwarding([record]), namedBridges());
         return { record, bridge };
       });
       bridges.set(record.bridge, await bridge);
@@ -136,13 +140,7 @@ export function createNetworks(host: Host): Networks {
 
   function update(stack: string, config: Network): NetworkRecord {
     const record = loadRecord(layout, config.name);
-    if (!record) {
-      throw new StackError('network.not-found', {
-        message: `The network ${config.name} is not there any more.`,
-        hint: 'Run the command again: it makes it anew.',
-        resource: `network ${config.name}`,
-      });
-    }
+    if (!record) throw notThere(config);
     if (record.stack !== stack) throw foreign(record);
     const updated = { ...record, labels: config.labels ?? {}, config };
     saveRecord(layout, updated);
@@ -190,7 +188,7 @@ export function createNetworks(host: Host): Networks {
     const bare = new Set(records.map((record) => record.stack));
     for (const record of loadRecords(layout)) if (!leaving.has(record.name)) bare.delete(record.stack);
     try {
-      const bridgesGone = reaper.flush(records.map((record) => record.bridge));
+      const bridgesGone = ownBridges(records).then((names) => reaper.flush(names));
       bridgesGone.catch(() => {}); // awaited below, unless the lock fails first
       const rulesGone = [...bare].map((stack) => sync(stack, [], []));
       const left = () => loadRecords(layout).filter((record) => !leaving.has(record.name));
@@ -206,6 +204,28 @@ export function createNetworks(host: Host): Networks {
     }
     const kept = asked.find((record) => !records.includes(record));
     if (kept) throw inUse(kept, users.get(kept)!);
+  }
+
+  /** Those whose name the stack file chose. */
+  const namedBridges = () =>
+    loadRecords(layout)
+      .map(({ bridge }) => bridge)
+      .filter((bridge) => !isOwnName(bridge));
+
+  /** Names of the bridges to remove: a name that the stack file chose may be another's link by now. */
+  async function ownBridges(records: NetworkRecord[]): Promise<string[]> {
+    const chosen = records.filter(({ bridge }) => !isOwnName(bridge));
+    if (chosen.length === 0) return records.map(({ bridge }) => bridge);
+    const links = await findBridges(
+      verbs,
+      chosen.map(({ bridge }) => bridge),
+    );
+    const isOurs = ({ bridge, stack, name }: NetworkRecord) => {
+      const alias = links.get(bridge)?.alias;
+      // A stray has the name of its link alone.
+      return alias === bridgeAlias(stack, name) || (name === bridge && alias?.startsWith(bridgeAlias(stack, '')));
+    };
+    return records.filter((record) => isOwnName(record.bridge) || isOurs(record)).map(({ bridge }) => bridge);
   }
 
   function allocate(request: EndpointRequest, siblings: ContainerRecord[]): Endpoint[] {
@@ -263,22 +283,5 @@ function isBridgeFiltered(): boolean {
     } catch {
       return false;
     }
-  });
-}
-
-function foreign(record: NetworkRecord): StackError {
-  return new StackError('network.overlap', {
-    message: `A network named ${record.name} exists already: it belongs to the stack ${record.stack}.`,
-    hint: 'Mark the network `external: true` to share it, or give it another name.',
-    resource: `network ${record.name}`,
-  });
-}
-
-function inUse(record: NetworkRecord, users: ContainerRecord[]): StackError {
-  const names = users.map(({ name, stack }) => `${name} (stack ${stack})`).join(', ');
-  return new StackError('network.in-use', {
-    message: `Network ${record.name} is still used by ${names}.`,
-    hint: 'Take those containers down first.',
-    resource: `network ${record.name}`,
   });
 }

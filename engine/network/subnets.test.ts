@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { parseSubnet } from '../../planner/network/address.ts';
 import type { Network } from '../../schemas/project.ts';
-import { parseSubnet } from './address.ts';
 import { chooseSubnets, defaultPools, type Taken } from './subnets.ts';
 
 const config = (fields: Partial<Network> = {}): Network => ({ name: 'demo_default', ipam: {}, ...fields });

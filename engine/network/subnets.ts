@@ -1,7 +1,5 @@
 /** Which subnet a network gets: the one its definition asks for, or the first free one of the pools. */
 import { createHash } from 'node:crypto';
-import { StackError } from '../../schemas/errors.ts';
-import type { IpamPool, Network } from '../../schemas/project.ts';
 import {
   type Address,
   contains,
@@ -14,7 +12,9 @@ import {
   parseSubnet,
   type Subnet,
   size,
-} from './address.ts';
+} from '../../planner/network/address.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { IpamPool, Network } from '../../schemas/project.ts';
 
 export interface Pool {
   base: string;

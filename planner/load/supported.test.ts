@@ -73,11 +73,18 @@ test('networks and volumes', () => {
   expect(refused(text('{driver: macvlan, driver_opts: {parent: eth0}}', '{driver: nfs, driver_opts: {a: b}}'))).toEqual(
     [
       'compose.yaml:2:16 config.not-supported not supported yet: networks.n.driver',
-      'compose.yaml:2:47 config.not-supported not supported yet: networks.n.driver_opts.parent',
       'compose.yaml:3:15 config.not-supported not supported yet: volumes.v.driver',
       'compose.yaml:3:28 config.not-supported not supported yet: volumes.v.driver_opts',
     ],
   );
+});
+
+test('options of a bridge are checked where they are written', () => {
+  const options = '{com.docker.network.bridge.enable_icc: maybe, com.docker.network.bridge.enable_ic: "1"}';
+  expect(refused(`services: {a: {image: x, networks: [n]}}\nnetworks:\n  n:\n    driver_opts: ${options}\n`)).toEqual([
+    expect.stringMatching(/^compose.yaml:4:19 config.value networks.n.driver_opts.*enable_icc: "maybe" is neither/),
+    expect.stringMatching(/^compose.yaml:4:64 config.not-supported networks.n.driver_opts.*has no option/),
+  ]);
 });
 
 test('an image that is built has a name, as docker compose gives it', () => {

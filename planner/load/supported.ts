@@ -2,9 +2,10 @@
  * What the engine cannot do yet, told before anything is touched. `config` prints such a stack all the same; commands
  * that change the machine refuse it.
  */
-import { type ErrorCode, StackError } from '../../schemas/errors.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import type { Loaded } from './load.ts';
+import { checkNetwork, type Fail } from './supported-networks.ts';
 
 type Path = (string | number)[];
 type Refuse = (path: Path, hint?: string) => void;
@@ -80,13 +81,11 @@ const securityOption =
  */
 export function checkSupported(loaded: Loaded, named: string[] = []): StackError[] {
   const errors: StackError[] = [];
-  const refuse: Refuse = (path, hint) => {
-    const code: ErrorCode = 'config.not-supported';
-    const resource = path.join('.');
-    errors.push(
-      new StackError(code, { message: `not supported yet: ${resource}`, hint, where: loaded.position(path), resource }),
-    );
+  const fail: Fail = (code, path, message, hint) => {
+    errors.push(new StackError(code, { message, hint, where: loaded.position(path), resource: path.join('.') }));
   };
+  const refuse: Refuse = (path, hint) =>
+    fail('config.not-supported', path, `not supported yet: ${path.join('.')}`, hint);
   const { networks, volumes } = loaded.project;
   const services = selected(loaded.project.services, named);
   const usedNetworks = new Set(services.flatMap(([, service]) => Object.keys(service.networks ?? {})));
@@ -95,14 +94,7 @@ export function checkSupported(loaded: Loaded, named: string[] = []): StackError
   for (const [key, network] of Object.entries(networks)) {
     if (!usedNetworks.has(key)) continue;
     if (network.external) continue;
-    const at = ['networks', key];
-    if (network.driver !== undefined && !['bridge', 'default', ''].includes(network.driver))
-      refuse([...at, 'driver'], 'Supported: bridge.');
-    const { driver } = network.ipam;
-    if (driver !== undefined && driver !== 'default') refuse([...at, 'ipam', 'driver'], 'Supported: default.');
-    for (const option of Object.keys(network.driver_opts ?? {})) {
-      if (option !== mtuOption) refuse([...at, 'driver_opts', option], `Supported: ${mtuOption}.`);
-    }
+    checkNetwork(key, network, fail);
   }
   for (const [key, volume] of Object.entries(volumes)) {
     if (volume.external || !usedVolumes.has(key)) continue;
@@ -168,8 +160,6 @@ function selected(services: Record<string, Service>, named: string[]): [string, 
   }
   return Object.entries(services).filter(([name]) => seen.has(name));
 }
-
-const mtuOption = 'com.docker.network.driver.mtu';
 
 /** Values that ask for what the engine does anyway. */
 const neutral: Record<string, unknown> = { ipc: 'private', cgroup: 'private', attach: true };

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { parseAddress } from '../address.ts';
+import { parseAddress } from '../../../planner/network/address.ts';
 import { addAddress, readAddress } from './address.ts';
 import { forgetUdp } from './conntrack.ts';
-import { addBridge, addVeth, readLink, removeLinks, setHairpin, setLink, withoutLinkLocal } from './link.ts';
+import { addBridge, addVeth, readLink, removeLinks, setLink, setPort, withoutLinkLocal } from './link.ts';
 import { addDefaultRoute, addLoopbackRoute, readRoute } from './route.ts';
 
 /** Bytes as hex without blanks, and lines as they stand in the kernel's headers. */
@@ -63,7 +63,7 @@ test('changes of a link', () => {
     ),
   );
   expect(hex(setLink('lo', { isUp: true }).body)).toBe(lines(up, '0700 0300 6c6f00 00'));
-  expect(hex(setHairpin('st1').body)).toBe(
+  expect(hex(setPort('st1', { hairpin: true }).body)).toBe(
     lines(
       ifinfo,
       '0800 0300 73743100',

@@ -28,7 +28,7 @@ const IFLA = {
 const SKIP_STATISTICS = 8;
 const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 };
 const VETH_INFO_PEER = 1;
-const BRPORT_MODE = 4;
+const BRPORT = { MODE: 4, ISOLATED: 33 };
 const INET6_ADDR_GEN_MODE = 8;
 const GEN_MODE_NONE = 1;
 const AF_INET6 = 10;
@@ -168,15 +168,19 @@ export function withoutLinkLocal(name: string): Request {
   };
 }
 
-/** Lets a bridge send a frame back through the port it came by. */
-export function setHairpin(name: string): Request {
+/** `hairpin`: the bridge may send a frame back through the port it came by. `isolated`: nothing passes to other isolated ports. */
+export function setPort(
+  name: string,
+  { hairpin, isolated }: { hairpin?: boolean; isolated?: boolean | undefined },
+): Request {
+  const settings = [...(hairpin ? [u8(BRPORT.MODE, 1)] : []), ...(isolated ? [u8(BRPORT.ISOLATED, 1)] : [])];
   return {
     type: RTM_NEWLINK,
     flags: 0,
     body: Buffer.concat([
       ifinfo(),
       text(IFLA.IFNAME, name),
-      nested(IFLA.LINKINFO, text(INFO.SLAVE_KIND, 'bridge'), nested(INFO.SLAVE_DATA, u8(BRPORT_MODE, 1))),
+      nested(IFLA.LINKINFO, text(INFO.SLAVE_KIND, 'bridge'), nested(INFO.SLAVE_DATA, ...settings)),
     ]),
     about: `configure the bridge port ${name}`,
   };

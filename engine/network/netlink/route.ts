@@ -2,7 +2,7 @@
  * Routes.
  * Source: rtnetlink(7), include/uapi/linux/rtnetlink.h `struct rtmsg`.
  */
-import { type Address, addressBytes, addressOf, parseAddress, type Subnet } from '../address.ts';
+import { type Address, addressBytes, addressOf, parseAddress, type Subnet } from '../../../planner/network/address.ts';
 import { AF } from './address.ts';
 import { attribute, readAttributes, u32 } from './attributes.ts';
 import { type Answer, flag, type Request } from './message.ts';
