@@ -18,6 +18,8 @@ export interface Endpoint {
   mac: string;
   ipv4?: InterfaceAddress;
   ipv6?: InterfaceAddress;
+  /** More addresses of the interface, that nobody finds by a name. */
+  linkLocal?: InterfaceAddress[];
   /** Names other containers of the network find it by, besides its own name: service name, aliases, short id. */
   aliases: string[];
   /** Slot in the network's table of live endpoints (see engine/network/names). */

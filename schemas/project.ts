@@ -38,6 +38,8 @@ export interface Service {
   volumes?: ServiceVolume[];
   networks?: Record<string, ServiceNetwork | null>;
   network_mode?: string;
+  links?: string[];
+  external_links?: string[];
   depends_on?: Record<string, Dependency>;
   healthcheck?: Healthcheck;
   restart?: string;

@@ -9,6 +9,7 @@ import { type ContainerRecord, type Endpoint, recordFormat } from '../../schemas
 import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import { cgroupParent, type Host } from '../host.ts';
+import { linksOf } from '../network/links.ts';
 import type { Networks } from '../network/network.ts';
 import { publishingOf } from '../network/publications.ts';
 import { ownCapabilities } from '../runtime/capabilities.ts';
@@ -234,6 +235,8 @@ function program(
   const network = config.network_mode === 'host' ? undefined : 0;
   const isInternal = (endpoint: Endpoint) => request.networks.get(endpoint.network)?.isInternal ?? false;
   const labels = execLabels(spec.process!);
+  const networkNames = record.endpoints.map(({ networkName }) => networkName);
+  const links = linksOf(host.layout, request.service, config, networkNames);
   return encodeShim(
     {
       runDir: host.layout.containerRun(record.id),
@@ -247,7 +250,7 @@ function program(
       network,
       dns:
         record.endpoints.length > 0
-          ? { upstreams, forwards: !record.endpoints.every((endpoint) => isInternal(endpoint)) }
+          ? { upstreams, forwards: !record.endpoints.every((endpoint) => isInternal(endpoint)), links }
           : undefined,
       endpoints: record.endpoints.map(({ networkName, slot }) => ({
         table: host.layout.networkNames(networkName),

@@ -106,7 +106,8 @@ export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>
   for (const endpoint of endpoints) {
     const index = peers.get(endpoint.hostInterface)!;
     if (!endpoint.ipv6) requests.push(withoutLinkLocal(endpoint.interface));
-    for (const { address, prefix } of [endpoint.ipv4, endpoint.ipv6].filter((one) => one !== undefined)) {
+    const own = [endpoint.ipv4, endpoint.ipv6, ...(endpoint.linkLocal ?? [])].filter((one) => one !== undefined);
+    for (const { address, prefix } of own) {
       requests.push(addAddress(index, parseAddress(address)!, prefix, endpoint.interface));
     }
     requests.push(setLink(endpoint.interface, { isUp: true }));

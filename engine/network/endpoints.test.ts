@@ -139,3 +139,23 @@ test('a MAC address as asked for', () => {
     expect(() => mac(wrong)).toThrow(expect.objectContaining({ code: 'network.address' }));
   }
 });
+
+test('interfaces that are not named get the first name that is free', () => {
+  const records = ['a', 'b', 'c', 'd'].map((key) => record(key));
+  const named = { a: null, b: { interface_name: 'eth0' }, c: null, d: { interface_name: 'lan' } };
+  expect(make(named, records).map((one) => one.interface)).toEqual(['eth1', 'eth0', 'eth2', 'lan']);
+});
+
+test('link-local addresses come with the subnet they are on', () => {
+  const [endpoint] = make({ n: { link_local_ips: ['169.254.8.8', 'fe80::8'] } }, [record('n')]);
+  expect(endpoint!.linkLocal).toEqual([
+    { address: '169.254.8.8', prefix: 16 },
+    { address: 'fe80::8', prefix: 64 },
+  ]);
+});
+
+test('nothing passes between containers of a network without enable_icc', () => {
+  const driver_opts = { 'com.docker.network.bridge.enable_icc': 'false' };
+  const apart = record('n', { config: { name: 'demo_n', ipam: {}, driver_opts } });
+  expect(make({ n: null }, [apart])[0]!.isIsolated).toBe(true);
+});

@@ -2,6 +2,7 @@
 
 import { parseAddress } from '../../planner/network/address.ts';
 import { bridgeOptions } from '../../planner/network/bridge-options.ts';
+import { readLinkLocal, readMac } from '../../planner/network/interface.ts';
 import type { ContainerRecord, Endpoint, NetworkRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service, ServiceNetwork } from '../../schemas/project.ts';
@@ -37,6 +38,7 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
   );
   const records = joined.map(({ key }) => recordOf(request, key));
   const gateway = gatewayIndex(joined, records);
+  const names = new Set(joined.map(({ options }) => options.interface_name));
   return joined.map(({ key, options }, index) => {
     const record = records[index]!;
     const { interfacePrefix, isConnected } = bridgeOptions(record.config);
@@ -47,12 +49,13 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
       network: key,
       networkName: record.name,
       ...(record.id ? { networkId: record.id } : {}),
-      interface: options.interface_name ?? `${interfacePrefix}${index}`,
+      interface: options.interface_name ?? freeName(names, interfacePrefix),
       hostInterface: hostInterfaceName(id, index),
       bridge: record.bridge,
       mac: macAsked(request, options, index) ?? macOf((ipv4 ?? ipv6)!.address),
       ...(ipv4 ? { ipv4 } : {}),
       ...(ipv6 ? { ipv6 } : {}),
+      ...linkLocalOf(options),
       aliases: [
         ...new Set([...(request.isOneOff ? [] : [request.service, ...(options.aliases ?? [])]), id.slice(0, 12)]),
       ],
@@ -83,18 +86,31 @@ function gatewayIndex(joined: { options: ServiceNetwork }[], records: NetworkRec
   return best;
 }
 
+/** Those that are none are told where the stack file is checked. */
+function linkLocalOf({ link_local_ips: asked = [] }: ServiceNetwork): Pick<Endpoint, 'linkLocal'> {
+  const linkLocal = asked.map(readLinkLocal).filter((address) => address !== undefined);
+  return linkLocal.length > 0 ? { linkLocal } : {};
+}
+
 /** The address asked for: of the endpoint, or of the service for its first interface. Colons between the bytes. */
 function macAsked({ config, name }: EndpointRequest, options: ServiceNetwork, index: number): string | undefined {
   const asked = options.mac_address ?? (index === 0 ? config.mac_address : undefined);
   if (asked === undefined) return undefined;
-  const mac = asked.toLowerCase().replaceAll('-', ':');
-  const isUnicast = (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0;
-  if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) && isUnicast) return mac;
+  const mac = readMac(asked);
+  if (mac) return mac;
   throw new StackError('network.address', {
     message: `The container ${name} cannot have the MAC address ${asked}: it is not one of a single interface.`,
     hint: 'Write six bytes of which the first is even: 02:42:ac:12:00:05.',
     resource: `container ${name}`,
   });
+}
+
+/** The prefix with the first number that makes a name nobody has. */
+function freeName(names: Set<string | undefined>, prefix: string): string {
+  let number = 0;
+  while (names.has(`${prefix}${number}`)) number++;
+  names.add(`${prefix}${number}`);
+  return `${prefix}${number}`;
 }
 
 /** Slots of the name table of a network; 65536 of them (see engine/network/names). */

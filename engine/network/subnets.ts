@@ -2,19 +2,18 @@
 import { createHash } from 'node:crypto';
 import {
   type Address,
-  contains,
   formatAddress,
   formatSubnet,
   network,
   offset,
   overlaps,
-  parseAddress,
   parseSubnet,
   type Subnet,
   size,
 } from '../../planner/network/address.ts';
+import { type AskedSubnet, readPools } from '../../planner/network/pools.ts';
 import { StackError } from '../../schemas/errors.ts';
-import type { IpamPool, Network } from '../../schemas/project.ts';
+import type { Network } from '../../schemas/project.ts';
 
 export interface Pool {
   base: string;
@@ -46,42 +45,26 @@ export interface Chosen {
  */
 export function chooseSubnets(config: Network, pools: Pool[], taken: Taken[]): { ipv4?: Chosen; ipv6?: Chosen } {
   const resource = `network ${config.name}`;
-  const asked = askedPools(config, resource);
+  const { asked, problems } = readPools(config);
+  const [problem] = problems;
+  if (problem)
+    throw new StackError(problem.code, { ...problem, message: `${resource}: ${problem.message}.`, resource });
   const choice: { ipv4?: Chosen; ipv6?: Chosen } = {};
   if (config.enable_ipv4 !== false) {
-    const subnet = asked[4]?.subnet ?? firstFree(pools, taken, resource);
-    choice.ipv4 = finish(subnet, asked[4]?.pool, taken, resource);
+    choice.ipv4 = finish(asked.ipv4 ?? standard(firstFree(pools, taken, resource)), taken, resource);
   }
-  if (config.enable_ipv6 || asked[6]) {
-    const subnet = asked[6]?.subnet ?? uniqueLocal(config.name, taken);
-    choice.ipv6 = finish(subnet, asked[6]?.pool, taken, resource);
+  if (config.enable_ipv6 || asked.ipv6) {
+    choice.ipv6 = finish(asked.ipv6 ?? standard(uniqueLocal(config.name, taken)), taken, resource);
   }
   if (!choice.ipv4 && !choice.ipv6) throw invalid('it has neither IPv4 nor IPv6', 'Enable one of them.', resource);
   return choice;
 }
 
-type Asked = Partial<Record<4 | 6, { subnet: Subnet; pool: IpamPool }>>;
+type Candidate = Pick<AskedSubnet, 'subnet' | 'gateway'>;
 
-function askedPools(config: Network, resource: string): Asked {
-  const asked: Asked = {};
-  for (const pool of config.ipam.config ?? []) {
-    if (!pool.subnet) continue;
-    const parsed = parseSubnet(pool.subnet);
-    if (!parsed) throw invalid(`${pool.subnet} is not a subnet`, 'Write it as 172.28.0.0/16 or fd00:1::/64.', resource);
-    const { family } = parsed.address;
-    if (asked[family]) {
-      throw new StackError('config.not-supported', {
-        message: `${resource}: several IPv${family} subnets for one network are not supported yet.`,
-        hint: 'Keep one subnet for each family.',
-        resource,
-      });
-    }
-    asked[family] = { subnet: { address: network(parsed), prefix: parsed.prefix }, pool };
-  }
-  return asked;
-}
+const standard = (subnet: Subnet): Candidate => ({ subnet, gateway: offset(network(subnet), 1) });
 
-function finish(subnet: Subnet, pool: IpamPool | undefined, taken: Taken[], resource: string): Chosen {
+function finish({ subnet, gateway }: Candidate, taken: Taken[], resource: string): Chosen {
   const text = formatSubnet(subnet);
   const rival = taken.find((one) => overlaps(one.subnet, subnet));
   if (rival) {
@@ -90,22 +73,6 @@ function finish(subnet: Subnet, pool: IpamPool | undefined, taken: Taken[], reso
       hint: 'Choose another subnet under ipam.config, or leave it out to get a free one.',
       resource,
     });
-  }
-  // The smallest subnet has a gateway and one more address.
-  if (size(subnet) < 4n) throw invalid(`${text} has no room for a gateway and a container`, undefined, resource);
-  const gateway = pool?.gateway ? parseAddress(pool.gateway) : offset(network(subnet), 1);
-  if (!gateway || !contains(subnet, gateway)) {
-    throw invalid(`the gateway ${pool?.gateway} is not in the subnet ${text}`, undefined, resource);
-  }
-  const range = pool?.ip_range ? parseSubnet(pool.ip_range) : undefined;
-  if (pool?.ip_range && !(range && range.prefix >= subnet.prefix && contains(subnet, range.address))) {
-    throw invalid(`the ip_range ${pool.ip_range} is not inside the subnet ${text}`, undefined, resource);
-  }
-  for (const [name, address] of Object.entries(pool?.aux_addresses ?? {})) {
-    const parsed = parseAddress(address);
-    if (!parsed || !contains(subnet, parsed)) {
-      throw invalid(`aux_addresses.${name} ${address} is not in the subnet ${text}`, undefined, resource);
-    }
   }
   return { subnet: text, gateway: formatAddress(gateway) };
 }

@@ -77,6 +77,10 @@ bool Monitor::prepare() {
     if (!text || resolver_.upstream_count >= max_upstreams) break;
     if (upstream_parse(text, 53, resolver_.upstreams[resolver_.upstream_count])) resolver_.upstream_count++;
   }
+  for (const NameLink& link : settings_.links) {
+    if (!link.alias || !link.target || resolver_.link_count >= max_name_links) break;
+    resolver_.links[resolver_.link_count++] = link;
+  }
   resolver_.forward = settings_.forwards_dns;
   if (!resolver_listen(fds_[settings_.network], resolver_.udp_fd, resolver_.tcp_fd)) return false;
   return start_resolver();

@@ -48,6 +48,7 @@ struct Settings {
   };
   std::vector<Endpoint> endpoints;
   std::vector<const char*> upstreams;
+  std::vector<NameLink> links;
   bool has_dns = false;
   bool forwards_dns = true;
   // Of a launch: nothing stays but the container. Descriptors by index, ~0 for none.

@@ -34,6 +34,7 @@ enum class Code : uint16_t {
   kMonitorCgroup = 12,
   kLaunch = 13,
   kSettle = 14,
+  kLink = 15,
 
   kClone = 100,
   kJoinCgroup = 101,

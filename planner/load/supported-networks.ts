@@ -1,10 +1,13 @@
 /** Networks of the stack file that cannot be made as they are written. */
 import type { ErrorCode } from '../../schemas/errors.ts';
 import type { Network } from '../../schemas/project.ts';
+import { formatSubnet, overlaps, type Subnet } from '../network/address.ts';
 import { type OptionProblem, readBridgeOptions } from '../network/bridge-options.ts';
+import { readPools } from '../network/pools.ts';
 
-/** Notes an error at a place of the stack file. */
-export type Fail = (code: ErrorCode, path: (string | number)[], message: string, hint?: string) => void;
+/** Notes an error at a place of the stack file; `other` is a second place involved. */
+export type Fail = (code: ErrorCode, path: Path, message: string, hint?: string, other?: Path) => void;
+type Path = (string | number)[];
 
 const drivers = ['bridge', 'default', ''];
 
@@ -20,6 +23,30 @@ export function checkNetwork(key: string, network: Network, fail: Fail): void {
   const { driver } = network.ipam;
   if (driver !== undefined && driver !== 'default') refuse(['ipam', 'driver'], 'Supported: default.');
   for (const problem of readBridgeOptions(network).problems) tell(at, problem, fail);
+  for (const { code, path, message, hint } of readPools(network).problems) {
+    fail(code, [...at, ...path], `${at.join('.')}: ${message}`, hint);
+  }
+  if (network.enable_ipv4 === false && !network.enable_ipv6 && !readPools(network).asked.ipv6) {
+    const hint = 'Add `enable_ipv6: true`, or remove enable_ipv4.';
+    fail('network.address', [...at, 'enable_ipv4'], `${at.join('.')}: it has neither IPv4 nor IPv6`, hint);
+  }
+}
+
+/** Subnets that two of the networks ask for. */
+export function checkOverlaps(networks: Record<string, Network>, fail: Fail): void {
+  const seen: { path: Path; subnet: Subnet; key: string }[] = [];
+  for (const [key, network] of Object.entries(networks)) {
+    const { ipv4, ipv6 } = readPools(network).asked;
+    for (const { subnet, index } of [ipv4, ipv6].filter((one) => one !== undefined)) {
+      const path = ['networks', key, 'ipam', 'config', index, 'subnet'];
+      const rival = seen.find((one) => overlaps(one.subnet, subnet));
+      if (rival) {
+        const message = `networks.${key}: the subnet ${formatSubnet(subnet)} overlaps ${formatSubnet(rival.subnet)} of networks.${rival.key}`;
+        fail('network.overlap', path, message, 'Choose another subnet, or leave it out to get a free one.', rival.path);
+      }
+      seen.push({ path, subnet, key });
+    }
+  }
 }
 
 function tell(at: string[], { option, code, message, hint }: OptionProblem, fail: Fail): void {

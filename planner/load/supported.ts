@@ -5,7 +5,8 @@
 import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import type { Loaded } from './load.ts';
-import { checkNetwork, type Fail } from './supported-networks.ts';
+import { checkEndpoints } from './supported-endpoints.ts';
+import { checkNetwork, checkOverlaps, type Fail } from './supported-networks.ts';
 
 type Path = (string | number)[];
 type Refuse = (path: Path, hint?: string) => void;
@@ -62,7 +63,11 @@ const supported = new Set([
   ],
 ]);
 
+/** Of a service, about its networks. */
+const networking = ['links', 'external_links', 'mac_address'];
+
 const endpointAttributes = [
+  'link_local_ips',
   'aliases',
   'interface_name',
   'ipv4_address',
@@ -81,8 +86,11 @@ const securityOption =
  */
 export function checkSupported(loaded: Loaded, named: string[] = []): StackError[] {
   const errors: StackError[] = [];
-  const fail: Fail = (code, path, message, hint) => {
-    errors.push(new StackError(code, { message, hint, where: loaded.position(path), resource: path.join('.') }));
+  const fail: Fail = (code, path, message, hint, other) => {
+    const where = loaded.position(path);
+    errors.push(
+      new StackError(code, { message, hint, where, other: other && loaded.position(other), resource: path.join('.') }),
+    );
   };
   const refuse: Refuse = (path, hint) =>
     fail('config.not-supported', path, `not supported yet: ${path.join('.')}`, hint);
@@ -91,11 +99,10 @@ export function checkSupported(loaded: Loaded, named: string[] = []): StackError
   const usedNetworks = new Set(services.flatMap(([, service]) => Object.keys(service.networks ?? {})));
   const usedVolumes = new Set(services.flatMap(([, service]) => (service.volumes ?? []).map((mount) => mount.source)));
   for (const [name, service] of services) checkService(['services', name], service, refuse);
-  for (const [key, network] of Object.entries(networks)) {
-    if (!usedNetworks.has(key)) continue;
-    if (network.external) continue;
-    checkNetwork(key, network, fail);
-  }
+  const own = Object.entries(networks).filter(([key, network]) => usedNetworks.has(key) && !network.external);
+  for (const [key, network] of own) checkNetwork(key, network, fail);
+  checkOverlaps(Object.fromEntries(own), fail);
+  checkEndpoints(Object.fromEntries(services), Object.fromEntries(own), fail);
   for (const [key, volume] of Object.entries(volumes)) {
     if (volume.external || !usedVolumes.has(key)) continue;
     if (volume.driver !== undefined && volume.driver !== 'local')
@@ -118,7 +125,8 @@ export function withBuiltNames(project: Project): Project {
 
 function checkService(at: Path, service: Service, refuse: Refuse): void {
   for (const [key, value] of Object.entries(service)) {
-    if (!supported.has(key) && !key.startsWith('x-') && !isNeutral(key, value)) refuse([...at, key]);
+    const isKnown = supported.has(key) || networking.includes(key);
+    if (!isKnown && !key.startsWith('x-') && !isNeutral(key, value)) refuse([...at, key]);
   }
   checkNetworkMode(at, service, refuse);
   for (const [index, mount] of (service.volumes ?? []).entries()) {

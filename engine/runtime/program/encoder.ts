@@ -19,6 +19,7 @@ export const code = {
   monitorCgroup: 12,
   launch: 13,
   settle: 14,
+  link: 15,
   clone: 100,
   joinCgroup: 101,
   setns: 102,

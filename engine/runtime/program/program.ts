@@ -21,7 +21,7 @@ export interface MonitorSettings {
   hasTerminal: boolean;
   /** Index of the network namespace among the descriptors. */
   network: number | undefined;
-  dns: { upstreams: string[]; forwards: boolean } | undefined;
+  dns: { upstreams: string[]; forwards: boolean; links?: Link[] } | undefined;
   /** Table of names and slot of each endpoint. */
   endpoints: { table: string; slot: number }[];
   /** Cgroups of the monitor itself. */
@@ -29,6 +29,12 @@ export interface MonitorSettings {
   /** The file whose `oom_kill` line counts; empty for none. */
   oomFile: string;
   health: HealthSettings | undefined;
+}
+
+/** A name that one container has for another name of its networks. */
+export interface Link {
+  alias: string;
+  target: string;
 }
 
 /** Durations in milliseconds. */
@@ -64,6 +70,7 @@ export function shimSteps(settings: MonitorSettings, container: ContainerProcess
   if (settings.network !== undefined) steps.push(['network', settings.network]);
   for (const { table, slot } of settings.endpoints) steps.push(['endpoint', table, slot]);
   if (dns) steps.push(['dns', Number(dns.forwards), dns.upstreams]);
+  for (const { alias, target } of dns?.links ?? []) steps.push(['link', alias, target]);
   if (health) {
     const { intervalMs, timeoutMs, startPeriodMs, startIntervalMs, retries, probe } = health;
     const times = [intervalMs, timeoutMs, startPeriodMs, startIntervalMs].map((ms) => ({ u64: Math.round(ms) }));
