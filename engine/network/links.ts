@@ -1,5 +1,4 @@
 /** `links` and `external_links`: names that one service has for others. Source: compose-spec 05-services.md. */
-import type { ContainerRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Service } from '../../schemas/project.ts';
 import type { Link } from '../runtime/program/program.ts';
