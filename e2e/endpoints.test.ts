@@ -88,3 +88,30 @@ test('a network without IPv4', async () => {
   expect(await inside(stack, 'web', 'ping', '-6', '-c', '1', '-W', '5', address)).toContain(' 0% packet loss');
   expect(await inside(stack, 'web', 'wget', '-q', '-O', '-', 'http://[2001:db8::2]/x')).toBe('2001:db8::1 GET /x\n');
 });
+
+test('a container lives in the network of another stack’s', async () => {
+  const owner = world.project('home', { services: { web: { ...idle, hostname: 'home' } } });
+  const file = (mode: string) => ({ services: { client: { ...sleeper, network_mode: mode } } });
+  const stack = world.project('lodger', file('container:home-web-1'));
+  expectError(await stack.stack(['up', '-d']), 1, /shares the network of container home-web-1, which has no container/);
+  await owner.ok(['up', '-d']);
+  await stack.ok(['up', '-d']);
+  const own = await inside(owner, 'web', 'cat', '/proc/net/fib_trie');
+  expect(await inside(stack, 'client', 'cat', '/proc/net/fib_trie')).toBe(own);
+  expect(await inside(stack, 'client', 'cat', '/etc/hostname')).toBe('home\n');
+  expect(await resolve(stack, 'client', 'web')).not.toBe('');
+  await stack.ok(['restart', '-t', '0']);
+  expect(await inside(stack, 'client', 'cat', '/proc/net/fib_trie')).toBe(own);
+  await stack.ok(['down', '-t', '0']);
+});
+
+test('without a network there is a loopback alone, and the host has all of its own', async () => {
+  const stack = world.project('modes', {
+    services: { none: { ...idle, network_mode: 'none' }, host: { ...idle, network_mode: 'host' } },
+  });
+  await stack.ok(['up', '-d']);
+  const links = async (service: string) => (await inside(stack, service, 'ls', '/sys/class/net')).trim().split(/\s+/);
+  expect(await links('none')).toEqual(['lo']);
+  expect(await inside(stack, 'none', 'ip', 'route')).toBe('');
+  expect((await inside(stack, 'host', 'cat', '/proc/net/fib_trie')).includes('192.0.2.1')).toBe(true);
+});

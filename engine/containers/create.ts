@@ -28,7 +28,7 @@ import { releaseCategories, securityModules } from '../security/security.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { CreateRequest } from './containers.ts';
-import { type Bundle, containerCgroup, files, networkPeer, pidOf } from './launch.ts';
+import { type Bundle, containerCgroup, files, networkPeer, peersOf, pidOf } from './launch.ts';
 import { healthOf, logOf, monitorMembership, restartOf } from './monitor.ts';
 import { probeProcess } from './process.ts';
 
@@ -54,7 +54,10 @@ export async function prepare(
   const { config, image, project } = request;
   const id = randomBytes(32).toString('hex');
   const resource = `services.${request.service}`;
-  const peer = networkPeer({ config, name: request.name }, request.siblings);
+  const peer = networkPeer(
+    { config, name: request.name },
+    peersOf(host, config, () => request.siblings),
+  );
   const health = healthOf(config.healthcheck, image.config);
   const grants = grantsOf(project, config);
   const record: ContainerRecord = {

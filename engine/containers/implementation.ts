@@ -9,7 +9,7 @@ import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
-import { type Bundle, launch, readBundle } from './launch.ts';
+import { type Bundle, launch, peersOf, readBundle } from './launch.ts';
 import { type RestoreImage, restoreLayers } from './layers.ts';
 import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
 import { attach, exec } from './session.ts';
@@ -69,8 +69,8 @@ export function createContainers(
     await launch(host, networks, { record, bundle, held, published, peers: listPeers(record) });
   }
 
-  const listPeers = (record: ContainerRecord) =>
-    record.config.network_mode?.includes(':') ? listContainers(host.layout, record.stack) : [];
+  const listPeers = ({ config, stack }: ContainerRecord) =>
+    peersOf(host, config, () => listContainers(host.layout, stack));
 
   async function remove(record: ContainerRecord, options: { removeAnonymousVolumes?: boolean } = {}): Promise<void> {
     await end(host, record);

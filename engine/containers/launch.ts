@@ -8,7 +8,9 @@ import type { ContainerRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
+import type { Service } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
+import { containerRecords, list } from '../network/members.ts';
 import type { Networks } from '../network/network.ts';
 import { cgroupPlan, hierarchies, makeCgroups, removeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, readFailure } from '../runtime/control.ts';
@@ -40,7 +42,7 @@ export function readBundle(host: Host, record: ContainerRecord): Bundle {
 export interface Launch {
   record: ContainerRecord;
   bundle: Bundle;
-  /** Candidates for `network_mode: service:x`. */
+  /** From {@link peersOf}. */
   peers: ContainerRecord[];
   /** Sockets that hold the record's ports. */
   held: Fd[];
@@ -103,16 +105,25 @@ async function openNetwork(
   }
 }
 
+/** Candidates for the container whose network `config` shares: its stack's, or those of the machine for `container:x`. */
+export function peersOf(host: Host, { network_mode: mode }: Service, own: () => ContainerRecord[]): ContainerRecord[] {
+  if (mode?.startsWith('service:')) return own();
+  if (!mode?.startsWith('container:')) return [];
+  return list(host.layout.stacks).flatMap((stack) => [...containerRecords(host.layout, stack)]);
+}
+
 /** The container whose network `network_mode: service:x` or `container:x` shares. */
 export function networkPeer(
   record: Pick<ContainerRecord, 'config' | 'name'>,
   peers: ContainerRecord[],
 ): ContainerRecord | undefined {
   const [kind, name] = (record.config.network_mode ?? '').split(':');
+  const isNamed = (one: ContainerRecord) =>
+    one.name === name || (/^[0-9a-f]{12,}$/.test(name!) && one.id.startsWith(name!));
   if (!name || (kind !== 'service' && kind !== 'container')) return undefined;
   // While one is replaced there are two of a number: the newer one is meant.
   const [peer] = peers
-    .filter((one) => (kind === 'service' ? one.service === name && !one.isOneOff : one.name === name))
+    .filter((one) => (kind === 'service' ? one.service === name && !one.isOneOff : isNamed(one)))
     .sort((a, b) => a.number - b.number || (a.createdAt > b.createdAt ? -1 : 1));
   if (peer) return peer;
   throw new StackError('runtime.not-running', {

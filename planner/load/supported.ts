@@ -178,8 +178,13 @@ function isNeutral(key: string, value: unknown): boolean {
 
 function checkNetworkMode(at: Path, service: Service, refuse: Refuse): void {
   const mode = service.network_mode;
-  if (mode === undefined || ['none', 'host', 'bridge', 'default'].includes(mode) || mode.startsWith('service:')) return;
-  refuse([...at, 'network_mode'], 'Supported: none, host, bridge, service:NAME.');
+  if (
+    mode === undefined ||
+    ['none', 'host', 'bridge', 'default'].includes(mode) ||
+    /^(?:service|container):./.test(mode)
+  )
+    return;
+  refuse([...at, 'network_mode'], 'Supported: none, host, bridge, service:NAME, container:NAME.');
 }
 
 function checkDeploy(at: Path, service: Service, refuse: Refuse): void {
