@@ -11,9 +11,11 @@ export interface Endpoint {
   networkId?: string;
   /** Name of the interface inside the container: `eth0`. */
   interface: string;
-  /** Name of the host's end of the veth pair. */
+  /** Name of the host's end of the veth pair; empty where it stands on a `parent`. */
   hostInterface: string;
   bridge: string;
+  /** What it is made of on an interface of the host, in place of a veth pair (planner/network/parent-options). */
+  parent?: { driver: 'macvlan' | 'ipvlan'; parent: string; mode: number; flags: number; mtu?: number };
   /** Colon-separated hex. */
   mac: string;
   ipv4?: InterfaceAddress;
@@ -129,8 +131,11 @@ export interface NetworkRecord {
   /** Name on the machine. */
   name: string;
   stack: string;
-  driver: 'bridge';
+  driver: 'bridge' | 'macvlan' | 'ipvlan';
+  /** Name of the link on the host; empty where there is none, and containers stand on the `parent`. */
   bridge: string;
+  /** Interface of the host that macvlan and ipvlan stand on. */
+  parent?: string;
   isInternal: boolean;
   ipv4?: { subnet: string; gateway: string };
   ipv6?: { subnet: string; gateway: string };

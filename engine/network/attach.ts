@@ -7,9 +7,11 @@ import { parseAddress } from '../../planner/network/address.ts';
 import type { Endpoint } from '../../schemas/container.ts';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, NetworkVerbs } from '../../schemas/kernel.ts';
+import { findBridges } from './bridges.ts';
 import { endpointAlias, linkGroup } from './identity.ts';
 import { addAddress } from './netlink/address.ts';
 import {
+  addOnParent,
   addVeth,
   getLink,
   type Link,
@@ -48,14 +50,46 @@ export interface Attachment {
 export async function attach(kernel: NetworkVerbs, attachment: Attachment): Promise<void> {
   const isAlone = attachment.endpoints.length === 0;
   const redirected = isAlone ? undefined : redirectResolver(kernel, attachment.namespace);
-  const [peers] = await Promise.all([join(kernel, attachment), redirected]);
+  const [peers, standing] = await Promise.all([join(kernel, attachment), stand(kernel, attachment), redirected]);
+  for (const [name, index] of standing) peers.set(name, index);
   await send(kernel, protocol.route, attachment.namespace, insideRequests(attachment.endpoints, peers));
+}
+
+/** As {@link join}, for the interfaces that stand on one of the host's. */
+async function stand(kernel: NetworkVerbs, { namespace, endpoints }: Attachment): Promise<Map<string, number>> {
+  const standing = endpoints.filter((endpoint) => endpoint.parent);
+  if (standing.length === 0) return new Map();
+  const parents = await findBridges(
+    kernel,
+    standing.map((endpoint) => endpoint.parent!.parent),
+  );
+  const requests = standing.map(({ parent, interface: name, mac, networkName }) => {
+    const link = parents.get(parent!.parent);
+    if (!link) throw gone(networkName, `interface ${parent!.parent}`);
+    return addOnParent({ ...parent!, name, mac, parent: link.index, namespace });
+  });
+  await send(kernel, protocol.route, null, requests);
+  const inside = standing.map((endpoint) => getLink(endpoint.interface));
+  const links = (await send(kernel, protocol.route, namespace, inside)).map(readLink);
+  return new Map(links.map(({ name, index }) => [name, index]));
+}
+
+/** Where {@link join} and {@link stand} note an interface. */
+const noted = ({ hostInterface, interface: name }: Endpoint): string => hostInterface || name;
+
+function gone(network: string, what: string): StackError {
+  return new StackError('network.not-found', {
+    message: `The ${what} of network ${network} is gone.`,
+    hint: 'Run `stack up` again: it makes the network anew.',
+    resource: `network ${network}`,
+  });
 }
 
 /** Index inside the namespace of each endpoint's interface, by the name of the host's end. */
 async function join(kernel: NetworkVerbs, attachment: Attachment): Promise<Map<string, number>> {
-  const requests = hostRequests(attachment);
-  const names = attachment.endpoints.map((endpoint) => endpoint.hostInterface);
+  const onBridges = attachment.endpoints.filter((endpoint) => !endpoint.parent);
+  const requests = hostRequests({ ...attachment, endpoints: onBridges });
+  const names = onBridges.map((endpoint) => endpoint.hostInterface);
   try {
     return peersOf(await send(kernel, protocol.route, null, requests));
   } catch (thrown) {
@@ -74,13 +108,7 @@ function peersOf(answers: { index: number; type: number; body: Buffer }[]): Map<
 export function hostRequests({ namespace, stack, id, endpoints, bridges, isBridgeFiltered }: Attachment): Request[] {
   return endpoints.flatMap((endpoint) => {
     const bridge = bridges.get(endpoint.bridge);
-    if (!bridge) {
-      throw new StackError('network.not-found', {
-        message: `The bridge ${endpoint.bridge} of network ${endpoint.networkName} is gone.`,
-        hint: 'Run `stack up` again: it makes the network anew.',
-        resource: `network ${endpoint.networkName}`,
-      });
-    }
+    if (!bridge) throw gone(endpoint.networkName, `bridge ${endpoint.bridge}`);
     const name = endpoint.hostInterface;
     return [
       addVeth({
@@ -101,10 +129,13 @@ export function hostRequests({ namespace, stack, id, endpoints, bridges, isBridg
   });
 }
 
+/** ipvlan in its modes l3 and l3s routes by itself: no gateway is asked for (Documentation/networking/ipvlan.rst). */
+const isRouting = ({ parent }: Endpoint): boolean => parent?.driver === 'ipvlan' && parent.mode !== 0;
+
 export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>): Request[] {
   const requests = [setLink('lo', { isUp: true })];
   for (const endpoint of endpoints) {
-    const index = peers.get(endpoint.hostInterface)!;
+    const index = peers.get(noted(endpoint))!;
     if (!endpoint.ipv6) requests.push(withoutLinkLocal(endpoint.interface));
     const own = [endpoint.ipv4, endpoint.ipv6, ...(endpoint.linkLocal ?? [])].filter((one) => one !== undefined);
     for (const { address, prefix } of own) {
@@ -117,7 +148,7 @@ export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>
     const chosen = candidates.find((endpoint) => endpoint.isDefaultRoute) ?? candidates[0];
     if (!chosen) continue;
     const gateway = parseAddress(chosen[family]!.gateway!)!;
-    requests.push(addDefaultRoute(peers.get(chosen.hostInterface)!, gateway));
+    requests.push(addDefaultRoute(peers.get(noted(chosen))!, gateway, { isDirect: isRouting(chosen) }));
   }
   return requests;
 }

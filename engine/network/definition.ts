@@ -1,6 +1,7 @@
 /** A network of the stack file as the record of what is made of it. */
 import { randomBytes } from 'node:crypto';
 import { bridgeOptions } from '../../planner/network/bridge-options.ts';
+import { isParentDriver, parentOptions } from '../../planner/network/parent-options.ts';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Network } from '../../schemas/project.ts';
@@ -8,10 +9,10 @@ import { bridgeName } from './identity.ts';
 
 /** @throws StackError config.not-supported */
 export function checkDriver(key: string, { name, driver }: Network): void {
-  if (!driver || driver === 'bridge' || driver === 'default') return;
+  if (!driver || driver === 'bridge' || driver === 'default' || isParentDriver(driver)) return;
   throw new StackError('config.not-supported', {
     message: `Not supported yet: networks.${key}.driver ${driver}.`,
-    hint: 'Use the driver bridge.',
+    hint: 'Use the driver bridge, macvlan or ipvlan.',
     resource: `network ${name}`,
   });
 }
@@ -23,20 +24,28 @@ export function defineNetwork(
   config: Network,
   subnets: Pick<NetworkRecord, 'ipv4' | 'ipv6'>,
 ): NetworkRecord {
-  const { mtu, bridge = bridgeName(config.name) } = bridgeOptions(config);
+  const made = isParentDriver(config.driver) ? onParent(config) : onBridge(config);
   return {
     id: randomBytes(32).toString('hex'),
     key,
     name: config.name,
     stack,
-    driver: 'bridge',
-    bridge,
     isInternal: config.internal ?? false,
     ...subnets,
-    ...(mtu ? { mtu } : {}),
+    ...made,
     labels: config.labels ?? {},
     config,
   };
+}
+
+function onBridge(config: Network): Pick<NetworkRecord, 'driver' | 'bridge' | 'mtu'> {
+  const { mtu, bridge = bridgeName(config.name) } = bridgeOptions(config);
+  return { driver: 'bridge', bridge, ...(mtu ? { mtu } : {}) };
+}
+
+function onParent(config: Network): Pick<NetworkRecord, 'driver' | 'bridge' | 'mtu' | 'parent'> {
+  const { driver, parent, mtu } = parentOptions(config);
+  return { driver, bridge: '', parent, ...(mtu ? { mtu } : {}) };
 }
 
 type Family = 'ipv4' | 'ipv6';

@@ -29,13 +29,15 @@ export async function observeBridges(
   if (records.length === 0) return () => ({ exists: false });
   const links = await findBridges(
     kernel,
-    records.map(({ bridge }) => bridge),
+    records.map(({ bridge, parent }) => parent ?? bridge),
   );
   const addresses = links.size > 0 ? await addressesByLink(kernel) : new Map<number, string[]>();
   const tables = inUse.size > 0 ? await tableNames(kernel) : new Set<string>();
   return (record) => {
-    const link = links.get(record.bridge);
+    const link = links.get(record.parent ?? record.bridge);
     if (!link) return { exists: false };
+    // The interface that it stands on is the host's own.
+    if (record.parent) return { exists: true };
     const drift = driftOf(record, link, addresses.get(link.index) ?? []);
     if (inUse.has(record.name) && !tables.has(stackTable(record.stack).name)) drift.push('its firewall rules are gone');
     return drift.length > 0 ? { exists: true, drift } : { exists: true };

@@ -3,6 +3,7 @@
 import { parseAddress } from '../../planner/network/address.ts';
 import { bridgeOptions } from '../../planner/network/bridge-options.ts';
 import { readLinkLocal, readMac } from '../../planner/network/interface.ts';
+import { parentOptions } from '../../planner/network/parent-options.ts';
 import type { ContainerRecord, Endpoint, NetworkRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service, ServiceNetwork } from '../../schemas/project.ts';
@@ -50,8 +51,9 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
       networkName: record.name,
       ...(record.id ? { networkId: record.id } : {}),
       interface: options.interface_name ?? freeName(names, interfacePrefix),
-      hostInterface: hostInterfaceName(id, index),
+      hostInterface: record.parent ? '' : hostInterfaceName(id, index),
       bridge: record.bridge,
+      ...(record.parent ? { parent: parentOptions(record.config) } : {}),
       mac: macAsked(request, options, index) ?? macOf((ipv4 ?? ipv6)!.address),
       ...(ipv4 ? { ipv4 } : {}),
       ...(ipv6 ? { ipv6 } : {}),

@@ -132,7 +132,7 @@ test('wherever making or removing a network is cut short, doing it again brings 
 
 test('what is not there yet says so', async () => {
   const { networks, calls } = fake();
-  await expect(networks.create('demo', 'default', config({ driver: 'macvlan' }))).rejects.toMatchObject({
+  await expect(networks.create('demo', 'default', config({ driver: 'overlay' }))).rejects.toMatchObject({
     code: 'config.not-supported',
   });
   expect(calls).toEqual([]);

@@ -23,12 +23,13 @@ import { bridgeAlias, isOwnName } from './identity.ts';
 import { foreignContainers, noteMember } from './members.ts';
 import { clearLive, writeNames } from './names.ts';
 import type { Link } from './netlink/link.ts';
+import { tryParent } from './parent.ts';
 import { holdPorts, type PortRequest, type Reservation, reservePorts } from './ports.ts';
 import { createReaper } from './reaper.ts';
 import { loadRecord, loadRecords, removeRecord, saveRecord } from './records.ts';
 import type { RuleInput } from './rules.ts';
 import { chooseSubnets, defaultPools } from './subnets.ts';
-import { takenSubnets } from './taken.ts';
+import { subnetsOf, takenSubnets } from './taken.ts';
 
 /** What rules and names are made of. */
 export type Member = Pick<ContainerRecord, 'id' | 'name' | 'endpoints' | 'ports'>;
@@ -102,13 +103,15 @@ export function createNetworks(host: Host): Networks {
   }
 
   async function makeRecord(stack: string, key: string, config: Network): Promise<NetworkRecord> {
-    const { bridge } = defineNetwork(stack, key, config, {});
+    const { bridge, parent } = defineNetwork(stack, key, config, {});
     const records = loadRecords(layout).filter((record) => record.name !== config.name);
-    const rival = records.find((record) => record.bridge === bridge);
+    const rival = records.find((record) => !parent && record.bridge === bridge);
     if (rival) throw bridgeTaken(config, rival);
     // A bridge without a record has an address of its own: it would keep it beside the one chosen now.
-    const isStale = isOwnName(bridge) || (await claimBridge(verbs, { bridge, stack, name: config.name }));
-    const taken = await takenSubnets(verbs, records, isStale ? bridge : undefined);
+    const isStale = !parent && (isOwnName(bridge) || (await claimBridge(verbs, { bridge, stack, name: config.name })));
+    const all = await takenSubnets(verbs, records, isStale ? bridge : undefined);
+    // On a parent the addresses are those of its own network: the host has a route there.
+    const taken = parent && config.ipam.config?.length ? subnetsOf(records) : all;
     const subnets = chooseSubnets(config, host.settings.network?.pools ?? defaultPools, taken);
     const record = defineNetwork(stack, key, config, subnets);
     saveRecord(layout, record);
@@ -123,13 +126,15 @@ export function createNetworks(host: Host): Networks {
         let record = loadRecord(layout, config.name);
         if (!record) record = made = await makeRecord(stack, key, config);
         if (record.stack !== stack) throw foreign(record);
+        if (record.parent) return { record, bridge: tryParent(verbs, record) };
         if (!made && !isOwnName(record.bridge)) await claimBridge(verbs, record);
         const bridge = makeBridge(verbs, record);
         bridge.catch(() => {}); // awaited below, unless forwarding fails first
         await openForwarding(verbs, needsForwarding([record]), namedBridges());
         return { record, bridge };
       });
-      bridges.set(record.bridge, await bridge);
+      const link = await bridge;
+      if (!record.parent) bridges.set(record.bridge, link);
       return record;
     } catch (error) {
       // What of it is there goes again. Where that fails too, the next command finds it by its record.
@@ -175,7 +180,7 @@ export function createNetworks(host: Host): Networks {
   }
 
   function needsForwarding(records: NetworkRecord[]): { ipv4: boolean; ipv6: boolean } {
-    const open = records.filter((record) => !record.isInternal);
+    const open = records.filter((record) => record.bridge && !record.isInternal);
     return { ipv4: open.some((record) => record.ipv4), ipv6: open.some((record) => record.ipv6) };
   }
 
@@ -210,10 +215,11 @@ export function createNetworks(host: Host): Networks {
   const namedBridges = () =>
     loadRecords(layout)
       .map(({ bridge }) => bridge)
-      .filter((bridge) => !isOwnName(bridge));
+      .filter((bridge) => bridge !== '' && !isOwnName(bridge));
 
   /** Names of the bridges to remove: a name that the stack file chose may be another's link by now. */
-  async function ownBridges(records: NetworkRecord[]): Promise<string[]> {
+  async function ownBridges(all: NetworkRecord[]): Promise<string[]> {
+    const records = all.filter(({ bridge }) => bridge !== '');
     const chosen = records.filter(({ bridge }) => !isOwnName(bridge));
     if (chosen.length === 0) return records.map(({ bridge }) => bridge);
     const links = await findBridges(
@@ -247,8 +253,8 @@ export function createNetworks(host: Host): Networks {
     namespace: Fd,
     { stack, id, endpoints }: { stack: string; id: string; endpoints: Endpoint[] },
   ): Promise<void> {
-    await reaper.spare(endpoints.map((endpoint) => endpoint.hostInterface));
-    const unknown = endpoints.map((endpoint) => endpoint.bridge).filter((bridge) => !bridges.has(bridge));
+    await reaper.spare(hostInterfaces(endpoints));
+    const unknown = endpoints.map((endpoint) => endpoint.bridge).filter((bridge) => bridge && !bridges.has(bridge));
     if (unknown.length > 0) {
       for (const [name, link] of await findBridges(verbs, unknown)) bridges.set(name, link);
     }
@@ -270,10 +276,13 @@ export function createNetworks(host: Host): Networks {
     sync,
     reserve: (request) => reservePorts(verbs, request, (port) => findHolder(layout, port)),
     hold: (container, ports) => holdPorts(verbs, container, ports, (port) => findHolder(layout, port)),
-    detach: (endpoints) => reaper.add(endpoints.map((endpoint) => endpoint.hostInterface)),
+    detach: (endpoints) => reaper.add(hostInterfaces(endpoints)),
     settle: () => reaper.flush(),
   };
 }
+
+const hostInterfaces = (endpoints: Endpoint[]): string[] =>
+  endpoints.map((endpoint) => endpoint.hostInterface).filter((name) => name !== '');
 
 /** Whether bridged packets pass the IP hooks (br_netfilter): off where the module is not there. */
 function isBridgeFiltered(): boolean {

@@ -41,7 +41,7 @@ export function publications(input: PublicationInput, key: 'ipv4' | 'ipv6'): { b
 /** The endpoint that ports are published of. */
 export function targetOf(endpoints: Endpoint[], networks: NetworkRecord[], key: 'ipv4' | 'ipv6'): Endpoint | undefined {
   const internal = new Set(networks.filter((record) => record.isInternal).map((record) => record.name));
-  const open = endpoints.filter((endpoint) => endpoint[key] && !internal.has(endpoint.networkName));
+  const open = endpoints.filter((one) => one.bridge !== '' && one[key] && !internal.has(one.networkName));
   return open.find((endpoint) => endpoint.isDefaultRoute) ?? open[0];
 }
 
@@ -62,10 +62,12 @@ export function publishingOf(endpoints: Endpoint[], networks: NetworkRecord[]): 
   };
   const options = { ipv4: optionsOf(recordOf('ipv4')), ipv6: optionsOf(recordOf('ipv6')) };
   const hostBinding = options.ipv4?.hostBinding;
+  // On an interface of the host a container's ports are open at its own address, and the host's are not its.
+  const isStanding = endpoints.length > 0 && endpoints.every(({ bridge }) => bridge === '');
   return {
     hasIpv6: endpoints.some((endpoint) => endpoint.ipv6),
     ...(hostBinding ? { hostBinding } : {}),
-    routed: (['ipv4', 'ipv6'] as const).filter((key) => options[key]?.gatewayMode[key] === 'routed'),
+    routed: (['ipv4', 'ipv6'] as const).filter((key) => isStanding || options[key]?.gatewayMode[key] === 'routed'),
   };
 }
 

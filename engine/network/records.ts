@@ -18,7 +18,7 @@ export function loadRecord(layout: Layout, name: string): NetworkRecord | undefi
   }
   try {
     const record = JSON.parse(content) as NetworkRecord;
-    if (record.name === name && record.bridge) return record;
+    if (record.name === name && (record.bridge || record.parent)) return record;
   } catch {
     // Falls through to the one error for everything that is not a record.
   }

@@ -74,7 +74,9 @@ const host32 = (number: number): Buffer => {
 };
 
 /** The requests that replace the stack's table; they leave none to a stack that neither has networks nor publishes. */
-export function ruleRequests(input: RuleInput): Request[] {
+export function ruleRequests({ networks: all, ...rest }: RuleInput): Request[] {
+  // What stands on an interface of the host passes no bridge of ours.
+  const input = { ...rest, networks: all.filter(({ bridge }) => bridge !== '') };
   const table = stackTable(input.stack);
   const isNeeded =
     input.networks.some((record) => record.stack === input.stack) || input.containers.some(({ ports }) => ports.length);
@@ -242,7 +244,7 @@ function subnetElements(networks: NetworkRecord[], key: 'ipv4' | 'ipv6'): Elemen
 function ownElements({ containers }: RuleInput, key: 'ipv4' | 'ipv6'): Element[] {
   return containers.flatMap(({ endpoints }) =>
     endpoints.flatMap((endpoint) => {
-      const address = endpoint[key] && parseAddress(endpoint[key].address);
+      const address = endpoint.bridge && endpoint[key] ? parseAddress(endpoint[key].address) : undefined;
       return address ? [{ key: Buffer.concat([addressBytes(address), interfaceKey(endpoint.bridge)]) }] : [];
     }),
   );

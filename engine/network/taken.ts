@@ -9,6 +9,12 @@ import { protocol, send } from './netlink/netlink.ts';
 import { getRoutes, RTM_NEWROUTE, readRoute } from './netlink/route.ts';
 import type { Taken } from './subnets.ts';
 
+export function subnetsOf(records: NetworkRecord[]): Taken[] {
+  return records.flatMap(({ name, ipv4, ipv6 }) =>
+    [ipv4, ipv6].flatMap((one) => (one ? [{ subnet: parseSubnet(one.subnet)!, by: `network ${name}` }] : [])),
+  );
+}
+
 /**
  * Subnets of `records`, of the host's routes and addresses, and the resolvers of /etc/resolv.conf (a VPN's resolver is
  * often reached by the default route alone). Link `stale`, where there is one, is removed first.
@@ -18,12 +24,7 @@ export async function takenSubnets(
   records: NetworkRecord[],
   stale: string | undefined,
 ): Promise<Taken[]> {
-  const taken: Taken[] = [];
-  for (const { name, ipv4, ipv6 } of records) {
-    for (const family of [ipv4, ipv6]) {
-      if (family) taken.push({ subnet: parseSubnet(family.subnet)!, by: `network ${name}` });
-    }
-  }
+  const taken = subnetsOf(records);
   const answers = await send(kernel, protocol.route, null, [
     ...(stale === undefined ? [] : [removeLink(stale)]),
     getLinks(),

@@ -3,13 +3,14 @@ import type { ErrorCode } from '../../schemas/errors.ts';
 import type { Network } from '../../schemas/project.ts';
 import { formatSubnet, overlaps, type Subnet } from '../network/address.ts';
 import { type OptionProblem, readBridgeOptions } from '../network/bridge-options.ts';
+import { isParentDriver, readParentOptions } from '../network/parent-options.ts';
 import { readPools } from '../network/pools.ts';
 
 /** Notes an error at a place of the stack file; `other` is a second place involved. */
 export type Fail = (code: ErrorCode, path: Path, message: string, hint?: string, other?: Path) => void;
 type Path = (string | number)[];
 
-const drivers = ['bridge', 'default', ''];
+const drivers = ['bridge', 'default', '', 'macvlan', 'ipvlan'];
 
 /** Network `key`, which is none of another stack's: its drivers and their options. */
 export function checkNetwork(key: string, network: Network, fail: Fail): void {
@@ -17,12 +18,18 @@ export function checkNetwork(key: string, network: Network, fail: Fail): void {
   const refuse = (path: string[], hint: string) =>
     fail('config.not-supported', [...at, ...path], `not supported yet: ${[...at, ...path].join('.')}`, hint);
   if (!drivers.includes(network.driver ?? '')) {
-    refuse(['driver'], 'Supported: bridge.');
+    refuse(['driver'], 'Supported: bridge, macvlan, ipvlan.');
     return;
   }
   const { driver } = network.ipam;
   if (driver !== undefined && driver !== 'default') refuse(['ipam', 'driver'], 'Supported: default.');
-  for (const problem of readBridgeOptions(network).problems) tell(at, problem, fail);
+  const read = isParentDriver(network.driver)
+    ? readParentOptions({ ...network, driver: network.driver })
+    : readBridgeOptions(network);
+  for (const problem of read.problems) tell(at, problem, fail);
+  if (isParentDriver(network.driver) && network.internal) {
+    refuse(['internal'], 'What stands on an interface of the host reaches its network: use the driver bridge.');
+  }
   for (const { code, path, message, hint } of readPools(network).problems) {
     fail(code, [...at, ...path], `${at.join('.')}: ${message}`, hint);
   }

@@ -69,7 +69,7 @@ test('networks and volumes', () => {
     ),
   ).toEqual([]);
   expect(refused(text('{external: true, driver: overlay}', '{external: true, driver: nfs}'))).toEqual([]);
-  expect(refused(text('{driver: macvlan, driver_opts: {parent: eth0}}', '{driver: nfs, driver_opts: {a: b}}'))).toEqual(
+  expect(refused(text('{driver: overlay, driver_opts: {parent: eth0}}', '{driver: nfs, driver_opts: {a: b}}'))).toEqual(
     [
       'compose.yaml:2:16 config.not-supported not supported yet: networks.n.driver',
       'compose.yaml:3:15 config.not-supported not supported yet: volumes.v.driver',
@@ -83,6 +83,15 @@ test('options of a bridge are checked where they are written', () => {
   expect(refused(`services: {a: {image: x, networks: [n]}}\nnetworks:\n  n:\n    driver_opts: ${options}\n`)).toEqual([
     expect.stringMatching(/^compose.yaml:4:19 config.value networks.n.driver_opts.*enable_icc: "maybe" is neither/),
     expect.stringMatching(/^compose.yaml:4:64 config.not-supported networks.n.driver_opts.*has no option/),
+  ]);
+});
+
+test('what stands on an interface of the host says on which, and is not internal', () => {
+  const at = (network: string) => refused(`services: {a: {image: x, networks: [n]}}\nnetworks: {n: ${network}}\n`);
+  expect(at('{driver: ipvlan, driver_opts: {parent: eth0}}')).toEqual([]);
+  expect(at('{driver: macvlan}')).toEqual([expect.stringMatching(/^compose.yaml:2:.*driver_opts.parent.*needs/)]);
+  expect(at('{driver: macvlan, internal: true, driver_opts: {parent: eth0}}')).toEqual([
+    expect.stringMatching(/^compose.yaml:2:33 config.not-supported.*networks.n.internal/),
   ]);
 });
 
@@ -101,7 +110,7 @@ test('with services named, only those and what they depend on are looked at', ()
   a: {image: x, depends_on: [b]}
   b: {image: x, pid: host, networks: [n]}
   c: {image: x, gpus: all, volumes: ["v:/v"], networks: [m]}
-networks: {n: {driver: macvlan}, m: {driver: overlay}}
+networks: {n: {driver: weave}, m: {driver: overlay}}
 volumes: {v: {driver: nfs}}
 `;
   const loaded = loadText(text);

@@ -124,7 +124,9 @@ export function readBridgeOptions(network: Network): { options: BridgeOptions; p
     interfacePrefix: 'eth',
   };
   const problems: OptionProblem[] = [];
-  for (const [option, value] of Object.entries(network.driver_opts ?? {})) {
+  // Those of other drivers are read elsewhere.
+  const isBridge = !network.driver || network.driver === 'bridge' || network.driver === 'default';
+  for (const [option, value] of Object.entries(isBridge ? (network.driver_opts ?? {}) : {})) {
     if (!Object.hasOwn(readers, option)) {
       problems.push(unknownOption('bridge', option, Object.keys(readers)));
       continue;

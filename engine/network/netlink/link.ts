@@ -3,7 +3,7 @@
  * Source: rtnetlink(7), include/uapi/linux/if_link.h, veth(4).
  */
 import type { Fd } from '../../../schemas/kernel.ts';
-import { attribute, nested, readAttributes, readText, text, u8, u32 } from './attributes.ts';
+import { attribute, nested, readAttributes, readText, text, u8, u16, u32 } from './attributes.ts';
 import { type Answer, flag, type Request } from './message.ts';
 
 export const RTM_NEWLINK = 16;
@@ -120,6 +120,39 @@ export function addVeth({ name, master, group, mtu, peer }: Veth): Request {
       ),
     ]),
     about: `create the veth pair ${name} – ${peer.name}`,
+  };
+}
+
+export interface OnParent {
+  name: string;
+  driver: 'macvlan' | 'ipvlan';
+  /** Index of the interface it stands on. */
+  parent: number;
+  mode: number;
+  /** Of ipvlan. */
+  flags: number;
+  /** Of macvlan: those of ipvlan have their parent's. */
+  mac?: string;
+  mtu?: number | undefined;
+  namespace: Fd;
+}
+
+/** A link on an interface of the host, born inside `namespace`. */
+export function addOnParent({ name, driver, parent, mode, flags, mac, mtu, namespace }: OnParent): Request {
+  const data = driver === 'macvlan' ? [u32(1, mode)] : [u16(1, mode), u16(2, flags)];
+  return {
+    type: RTM_NEWLINK,
+    flags: flag.create | flag.exclusive,
+    body: Buffer.concat([
+      ifinfo(),
+      text(IFLA.IFNAME, name),
+      u32(IFLA.LINK, parent),
+      u32(IFLA.NET_NS_FD, namespace),
+      ...(mac && driver === 'macvlan' ? [attribute(IFLA.ADDRESS, macBytes(mac))] : []),
+      ...(mtu ? [u32(IFLA.MTU, mtu)] : []),
+      nested(IFLA.LINKINFO, text(INFO.KIND, driver), nested(INFO.DATA, ...data)),
+    ]),
+    about: `create the ${driver} link ${name}`,
   };
 }
 

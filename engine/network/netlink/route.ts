@@ -20,14 +20,14 @@ function rtmsg(family: number, type: number): Buffer {
   return Buffer.of(family, 0, 0, 0, MAIN_TABLE, PROTOCOL_BOOT, 0, type, 0, 0, 0, 0);
 }
 
-/** The default route through `gateway` on link `index`. */
-export function addDefaultRoute(index: number, gateway: Address): Request {
+/** The default route through `gateway` on link `index`; `isDirect`: through the link alone. */
+export function addDefaultRoute(index: number, gateway: Address, { isDirect = false } = {}): Request {
   return {
     type: RTM_NEWROUTE,
     flags: flag.create | flag.exclusive,
     body: Buffer.concat([
       rtmsg(AF[gateway.family], UNICAST),
-      attribute(RTA.GATEWAY, addressBytes(gateway)),
+      ...(isDirect ? [] : [attribute(RTA.GATEWAY, addressBytes(gateway))]),
       u32(RTA.OIF, index),
     ]),
     about: 'set the default route',
