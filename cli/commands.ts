@@ -69,6 +69,10 @@ export const commands: Record<string, Entry> = {
     summary: 'Pull, push, load, list, save and remove images',
     load: async () => (await import('./image.ts')).image,
   },
+  network: {
+    summary: 'Make, list and remove networks that stacks share',
+    load: async () => (await import('./network.ts')).network,
+  },
   gc: {
     summary: 'Make room: remove unused images and build cache, the least recently used first',
     load: async () => (await import('./gc.ts')).gc,

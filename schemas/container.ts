@@ -122,6 +122,9 @@ export interface ExitStatus {
   isOomKilled: boolean;
 }
 
+/** Stands in the place of a stack where a network was made by `stack network create`. No stack can be called so. */
+export const noStack = '_networks';
+
 /** A network as the machine has it: made by us, found by its bridge's alias. */
 export interface NetworkRecord {
   /** 64 hex digits. */
@@ -141,6 +144,8 @@ export interface NetworkRecord {
   ipv6?: { subnet: string; gateway: string };
   mtu?: number;
   labels: Record<string, string>;
+  /** ISO 8601; absent where an older version of Stack wrote the record. */
+  createdAt?: string;
   /** The definition it was made from, for reconcile. */
   config: import('./project.ts').Network;
 }

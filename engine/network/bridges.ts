@@ -1,5 +1,6 @@
 /** The bridge of a network: made, addressed, found again. */
 
+import { readFileSync } from 'node:fs';
 import { parseAddress, parseSubnet } from '../../planner/network/address.ts';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -73,4 +74,15 @@ export async function findBridges(kernel: NetworkVerbs, names: string[]): Promis
   const requests = names.map((name) => ({ ...getLink(name), tolerate: ['ENODEV'] }));
   const links = (await send(kernel, protocol.route, null, requests)).map(readLink);
   return new Map(links.map((link) => [link.name, link]));
+}
+
+/** Whether bridged packets pass the IP hooks (br_netfilter): off where the module is not there. */
+export function isBridgeFiltered(): boolean {
+  return ['iptables', 'ip6tables'].some((which) => {
+    try {
+      return readFileSync(`/proc/sys/net/bridge/bridge-nf-call-${which}`, 'utf8').trim() === '1';
+    } catch {
+      return false;
+    }
+  });
 }

@@ -34,6 +34,7 @@ export function defineNetwork(
     ...subnets,
     ...made,
     labels: config.labels ?? {},
+    createdAt: new Date().toISOString(),
     config,
   };
 }

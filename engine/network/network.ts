@@ -4,15 +4,21 @@
  * A container's way through here: `allocate` (addresses, before its record is written) → `attach` (its namespace joins
  * the bridges) → `sync` (rules for everything the stack publishes) → `release` once its record is gone.
  */
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerRecord, Endpoint, NetworkRecord, PublishedPort } from '../../schemas/container.ts';
+import {
+  type ContainerRecord,
+  type Endpoint,
+  type NetworkRecord,
+  noStack,
+  type PublishedPort,
+} from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { Network } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
 import { createRuleWriter } from './apply-rules.ts';
 import { attach } from './attach.ts';
-import { claimBridge, findBridges, makeBridge } from './bridges.ts';
+import { claimBridge, findBridges, isBridgeFiltered, makeBridge } from './bridges.ts';
 import { coalesce } from './coalesce.ts';
 import { bridgeTaken, foreign, inUse, notThere } from './conflicts.ts';
 import { checkDriver, defineNetwork } from './definition.ts';
@@ -125,7 +131,7 @@ export function createNetworks(host: Host): Networks {
       const { record, bridge } = await exclusively(async () => {
         let record = loadRecord(layout, config.name);
         if (!record) record = made = await makeRecord(stack, key, config);
-        if (record.stack !== stack) throw foreign(record);
+        if (record.stack !== stack && record.stack !== noStack) throw foreign(record);
         if (record.parent) return { record, bridge: tryParent(verbs, record) };
         if (!made && !isOwnName(record.bridge)) await claimBridge(verbs, record);
         const bridge = makeBridge(verbs, record);
@@ -135,6 +141,8 @@ export function createNetworks(host: Host): Networks {
       });
       const link = await bridge;
       if (!record.parent) bridges.set(record.bridge, link);
+      // Nobody else writes the rules of what is no stack's.
+      if (record.stack === noStack) await sync(noStack, listRecords(noStack), []);
       return record;
     } catch (error) {
       // What of it is there goes again. Where that fails too, the next command finds it by its record.
@@ -283,14 +291,3 @@ export function createNetworks(host: Host): Networks {
 
 const hostInterfaces = (endpoints: Endpoint[]): string[] =>
   endpoints.map((endpoint) => endpoint.hostInterface).filter((name) => name !== '');
-
-/** Whether bridged packets pass the IP hooks (br_netfilter): off where the module is not there. */
-function isBridgeFiltered(): boolean {
-  return ['iptables', 'ip6tables'].some((which) => {
-    try {
-      return readFileSync(`/proc/sys/net/bridge/bridge-nf-call-${which}`, 'utf8').trim() === '1';
-    } catch {
-      return false;
-    }
-  });
-}
