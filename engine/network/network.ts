@@ -108,9 +108,13 @@ export function createNetworks(host: Host): Networks {
     }
   }
 
-  async function makeRecord(stack: string, key: string, config: Network): Promise<NetworkRecord> {
+  async function makeRecord(
+    stack: string,
+    key: string,
+    config: Network,
+    records: NetworkRecord[],
+  ): Promise<NetworkRecord> {
     const { bridge, parent } = defineNetwork(stack, key, config, {});
-    const records = loadRecords(layout).filter((record) => record.name !== config.name);
     const rival = records.find((record) => !parent && record.bridge === bridge);
     if (rival) throw bridgeTaken(config, rival);
     // A bridge without a record has an address of its own: it would keep it beside the one chosen now.
@@ -129,14 +133,15 @@ export function createNetworks(host: Host): Networks {
     let made: NetworkRecord | undefined;
     try {
       const { record, bridge } = await exclusively(async () => {
+        const others = loadRecords(layout).filter(({ name }) => name !== config.name);
         let record = loadRecord(layout, config.name);
-        if (!record) record = made = await makeRecord(stack, key, config);
+        if (!record) record = made = await makeRecord(stack, key, config, others);
         if (record.stack !== stack && record.stack !== noStack) throw foreign(record);
         if (record.parent) return { record, bridge: tryParent(verbs, record) };
         if (!made && !isOwnName(record.bridge)) await claimBridge(verbs, record);
         const bridge = makeBridge(verbs, record);
         bridge.catch(() => {}); // awaited below, unless forwarding fails first
-        await openForwarding(verbs, needsForwarding([record]), namedBridges());
+        await openForwarding(verbs, needsForwarding([record]), namedBridges([record, ...others]));
         return { record, bridge };
       });
       const link = await bridge;
@@ -220,10 +225,8 @@ export function createNetworks(host: Host): Networks {
   }
 
   /** Those whose name the stack file chose. */
-  const namedBridges = () =>
-    loadRecords(layout)
-      .map(({ bridge }) => bridge)
-      .filter((bridge) => bridge !== '' && !isOwnName(bridge));
+  const namedBridges = (records: NetworkRecord[]) =>
+    records.map(({ bridge }) => bridge).filter((bridge) => bridge !== '' && !isOwnName(bridge));
 
   /** Names of the bridges to remove: a name that the stack file chose may be another's link by now. */
   async function ownBridges(all: NetworkRecord[]): Promise<string[]> {

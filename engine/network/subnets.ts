@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import {
   type Address,
+  broadcast,
   formatAddress,
   formatSubnet,
   network,
@@ -21,10 +22,14 @@ export interface Pool {
   size: number;
 }
 
-/** The pools docker starts from, without 172.17.0.0/16, which is docker's own first bridge. */
+/**
+ * The pools docker starts from, without 172.17.0.0/16, which is docker's own first bridge. They are 30 networks: small ones of
+ * the upper half of 10.0.0.0/8 follow, 32,768.
+ */
 export const defaultPools: Pool[] = [
   ...Array.from({ length: 14 }, (_, i) => ({ base: `172.${18 + i}.0.0/16`, size: 16 })),
   { base: '192.168.0.0/16', size: 20 },
+  { base: '10.128.0.0/9', size: 24 },
 ];
 
 /** A subnet in use, and by what: `network demo_default`, `the host's route …`. */
@@ -78,27 +83,41 @@ function finish({ subnet, gateway }: Candidate, taken: Taken[], resource: string
 }
 
 function firstFree(pools: Pool[], taken: Taken[], resource: string): Subnet {
+  const sorted = taken
+    .filter(({ subnet }) => subnet.address.family === 4)
+    .map(({ subnet }) => ({ first: network(subnet).value, last: broadcast(subnet).value }))
+    .sort((one, other) => (one.first < other.first ? -1 : Number(one.first > other.first)));
   for (const pool of pools) {
     const base = parseSubnet(pool.base);
-    if (!base || pool.size < base.prefix) {
+    if (base?.address.family !== 4 || pool.size < base.prefix || pool.size > 30) {
       throw invalid(`the pool ${pool.base} with size ${pool.size} of the settings is not valid`, undefined, resource);
     }
-    const end = network(base).value + size(base);
-    let address: Address = network(base);
-    while (address.value < end) {
-      const subnet = { address, prefix: pool.size };
-      const rival = taken.find((one) => overlaps(one.subnet, subnet));
-      if (!rival) return subnet;
-      // Past whichever of the two is larger: a wide route costs one step.
-      const wider = rival.subnet.prefix < subnet.prefix ? rival.subnet : subnet;
-      address = offset(network(wider), size(wider));
-    }
+    const found = firstBetween(network(base), broadcast(base).value, pool.size, sorted);
+    if (found) return found;
   }
   throw new StackError('network.address-exhausted', {
     message: `${resource}: every subnet of the pools is taken (${taken.length} in use on this machine).`,
     hint: 'Remove networks that are no longer needed, or add pools under `network.pools` of the settings.',
     resource,
   });
+}
+
+/** One way through `taken`, which is sorted by `first`: what lies behind the candidate moves it past its end. */
+function firstBetween(
+  start: Address,
+  end: bigint,
+  prefix: number,
+  taken: { first: bigint; last: bigint }[],
+): Subnet | undefined {
+  const span = size({ address: start, prefix });
+  let value = start.value;
+  for (const { first, last } of taken) {
+    if (last < value) continue;
+    if (first >= value + span) break;
+    // Subnets lie at multiples of their size.
+    value = ((last + span) / span) * span;
+  }
+  return value + span - 1n <= end ? { address: { ...start, value }, prefix } : undefined;
 }
 
 /** An RFC 4193 /64 that follows from the network's name, so that it stays the same when the network is made anew. */
