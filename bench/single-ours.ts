@@ -32,7 +32,7 @@ for (let run = 0; run < Number(runs); run++) {
     config,
     image,
     networks: new Map(),
-    siblings: [],
+    siblings: () => [],
   });
   await containers.start(record);
   const { exitCode } = await containers.wait(record);

@@ -1,12 +1,14 @@
 /** Carries out a plan with progress shown and Ctrl-C heard. */
 import type { Applied, Engine, Run } from '../engine/engine.ts';
 import type { ReconcileOptions } from '../planner/reconcile/options.ts';
-import { asStackError } from '../schemas/errors.ts';
+import { asStackError, StackError } from '../schemas/errors.ts';
 import type { Emit, EventKind } from '../schemas/events.ts';
 import type { Project } from '../schemas/project.ts';
+import { interruptedExitCode, interruption, signalExitCode } from '../schemas/signals.ts';
 import { type Context, integer } from './command.ts';
 import { projectOrRecords } from './project.ts';
 import { type Renderer, renderer } from './render/render.ts';
+import { onEndingSignal } from './signals.ts';
 
 export interface ApplyOptions {
   /** What the command calls itself, for those who wait for its lock. */
@@ -27,8 +29,13 @@ export async function apply(
   render: Renderer = renderer(context),
 ): Promise<Applied> {
   try {
+    const { dryRun: isDry, parallel } = context.globals;
     const run = (signal: AbortSignal) =>
-      engine.apply(project, options, given({ emit: render.emit, signal, command, waitTimeoutMs, inspect }));
+      engine.apply(
+        project,
+        options,
+        given({ emit: render.emit, signal, command, waitTimeoutMs, inspect, parallel, isDry }),
+      );
     return await (own ? run(own) : interruptible(run));
   } finally {
     await render.close();
@@ -49,20 +56,20 @@ export async function applyToContainers(
   await apply(context, engine, project, options, { command: `stack ${action}` }, render);
 }
 
-/** Runs `work` with a signal that SIGINT or SIGTERM aborts; the second one ends the process. */
+/** Runs `work` with a signal that SIGINT, SIGTERM or SIGHUP aborts; the second one ends the process. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  const interrupt = () => {
-    if (controller.signal.aborted) process.exit(130);
-    controller.abort();
-  };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  using _listening = onEndingSignal((signal) => {
+    if (controller.signal.aborted) process.exit(signalExitCode(signal));
+    controller.abort(interruption(signal));
+  });
   try {
     return await work(controller.signal);
-  } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+  } catch (thrown) {
+    const exitCode = interruptedExitCode(controller.signal);
+    const isOfSignal = controller.signal.aborted && thrown instanceof StackError && thrown.code === 'plan.interrupted';
+    // The rooms know that they were interrupted, and not by which signal.
+    throw isOfSignal && thrown.exitCode !== exitCode ? thrown.with({ exitCode }) : thrown;
   }
 }
 
@@ -74,6 +81,7 @@ interface Progress {
 
 /**
  * Reports work on `resources` the way a plan's operations are reported. All at once; every failure is told.
+ * `isDry`: what would be done is told, and nothing done.
  * @throws the first failure as StackError, the others in `also`
  */
 export async function tell<T>(
@@ -81,9 +89,11 @@ export async function tell<T>(
   kind: EventKind,
   resources: string[],
   work: (index: number, onProgress: (progress: Progress) => void) => Promise<T>,
+  isDry = false,
 ): Promise<T[]> {
   const operations = resources.map((resource) => ({ id: `${kind} ${resource}`, kind, resource, cause: 'asked for' }));
-  emit({ type: 'plan', stack: '', operations });
+  emit({ type: isDry ? 'dry-run' : 'plan', stack: '', operations });
+  if (isDry) return [];
   const one = async ({ id, resource }: { id: string; resource: string }, index: number) => {
     const began = performance.now();
     emit({ type: 'started', id, kind, resource });

@@ -1,8 +1,11 @@
 /** `stack build`: images of the services that have a `build` section. */
+import { InvalidArgumentError, Option } from 'commander';
 import { requestOf } from '../engine/build/request.ts';
+import { parseBytes } from '../planner/load/bytes.ts';
+import { builtName } from '../planner/load/supported.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { Project, Service } from '../schemas/project.ts';
-import { interruptible } from './apply.ts';
+import { interruptible, tell } from './apply.ts';
 import { buildRenderer } from './build-progress.ts';
 import { collect, define } from './command.ts';
 import { loadProject } from './project.ts';
@@ -14,6 +17,11 @@ export interface BuildFlags {
   cache?: boolean;
   pull?: boolean;
   push?: boolean;
+  platform?: string[];
+  builder?: string;
+  memory?: number;
+  provenance?: string;
+  sbom?: string;
   quiet?: boolean;
   ssh?: string;
   withDependencies?: boolean;
@@ -24,6 +32,7 @@ export interface BuildFlags {
 export const build = define<BuildFlags>({
   usage: 'build [SERVICE...]',
   summary: 'Build the images of services',
+  dryRun: 'told',
   examples: [
     ['stack build', 'Build the image of every service that has `build`; steps that have not changed are not run.'],
     ['stack build --no-cache --pull api', 'Build one anew, from the newest base images.'],
@@ -33,15 +42,26 @@ export const build = define<BuildFlags>({
     command
       .option('--build-arg <name=value>', 'a value for ARG (repeatable)', collect)
       .option('--no-cache', 'run every step, whatever the cache has')
+      .option(
+        '--platform <platform>',
+        'build for this platform, linux/arm64 (repeatable, or several after commas)',
+        collect,
+      )
+      .option('--provenance <value>', 'attest where the images come from: true, or mode=min|max,version=v1|v0.2')
+      .option('--sbom <value>', 'attach a list of the packages in them: true')
       .option('--pull', 'ask the registries whether the base images have changed')
       .option('--push', 'push the images that were built')
       .option('-q, --quiet', 'print nothing but errors and ids')
       .option('--ssh <id=socket>', 'an ssh agent for steps that ask for it')
+      .option('-m, --memory <bytes>', 'most memory that a step may take: 512m', sizeOf)
       .option('--with-dependencies', 'also the services that those named depend on')
       .option('--check', 'look the Dockerfiles over and build nothing')
-      .option('--print', 'print the work as a graph, as JSON, and do none');
+      .option('--print', 'print the work as a graph, as JSON, and do none')
+      .addOption(new Option('--builder <name>', 'there is one builder alone: refused').hideHelp());
+    for (const flag of withoutEffect) command.addOption(new Option(flag, 'has no effect, as with docker').hideHelp());
   },
   async action(context, services, flags) {
+    if (flags.builder !== undefined) throw otherBuilder(flags.builder);
     const show = renderer(context);
     const { project } = await loadProject(context, show.emit, services);
     const names = selected(project, services, flags.withDependencies === true);
@@ -51,6 +71,11 @@ export const build = define<BuildFlags>({
       show.emit({ type: 'warning', error: new StackError('usage', { message, hint }) });
       await show.close();
       return;
+    }
+    if (context.globals.dryRun) {
+      const image = (name: string) => `image ${project.services[name]!.image ?? builtName(project, name)}`;
+      await tell(show.emit, 'image.build', names.map(image), async () => {}, true);
+      return show.close();
     }
     const [host, { createRooms }] = await Promise.all([context.host(), import('../engine/rooms.ts')]);
     const rooms = createRooms(host);
@@ -93,6 +118,21 @@ export const build = define<BuildFlags>({
     }
   },
 });
+
+/** Flags that docker compose takes still, of builders of long ago. */
+const withoutEffect = ['--parallel', '--compress', '--force-rm', '--no-rm'];
+
+const otherBuilder = (name: string) =>
+  new StackError('usage', {
+    message: `--builder ${name}: builders of docker buildx are not used, Stack builds by itself.`,
+    hint: 'Leave the flag out; `platforms` and --platform build for other machines.',
+  });
+
+function sizeOf(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes === undefined || bytes === 0) throw new InvalidArgumentError('It is a size, as in 512m or 2g.');
+  return bytes;
+}
 
 function selected({ services }: Project, named: string[], withDependencies: boolean): string[] {
   const wanted = new Set<string>();

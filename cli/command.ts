@@ -13,9 +13,9 @@ export interface Process {
   stdin: NodeJS.ReadStream;
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
-  /** Loads the real kernel and the settings. @throws StackError `host.not-root` */
-  host(): Promise<Host>;
-  engine(): Promise<Engine>;
+  /** Loads the real kernel and the settings. `isDry`: leaves no file behind. @throws StackError `host.not-root` */
+  host(isDry?: boolean): Promise<Host>;
+  engine(isDry?: boolean): Promise<Engine>;
 }
 
 /** What a command's action works with. */
@@ -36,6 +36,11 @@ export interface Definition<Flags> {
   options?: (command: Command) => void;
   /** Everything behind the first argument belongs to the container's command: `exec`, `run`. */
   isInterspersed?: false;
+  /**
+   * What becomes of `--dry-run`: the action tells instead of doing, or it changes nothing anyway. Without a word of it
+   * the flag is refused: a command must not do what it was asked only to tell.
+   */
+  dryRun?: 'told' | 'harmless';
   action: Action<Flags>;
 }
 
@@ -68,10 +73,26 @@ export function define<Flags = object>(definition: Definition<Flags>): Define {
         { globals } as Context,
         Object.getOwnPropertyDescriptors(process),
       );
+      checkGlobals(globals, command, definition.dryRun);
+      if (globals.dryRun) {
+        context.host = () => process.host(true);
+        context.engine = () => process.engine(true);
+      }
       onExit((await definition.action(context, words, flags as Flags)) ?? 0);
     });
     return command;
   }
+}
+
+function checkGlobals({ dryRun, parallel }: Globals, command: Command, policy: Definition<never>['dryRun']): void {
+  if (Number.isNaN(parallel)) {
+    throw new StackError('usage', { message: 'COMPOSE_PARALLEL_LIMIT must be a whole number.' });
+  }
+  if (!dryRun || policy !== undefined) return;
+  const names = [command.parent?.parent ? command.parent.name() : '', command.name()].filter(Boolean);
+  throw new StackError('usage', {
+    message: `\`stack ${names.join(' ')}\` cannot tell beforehand what it would do: it has no --dry-run.`,
+  });
 }
 
 /** A command that only holds others: `stack image`. */

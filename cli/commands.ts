@@ -107,7 +107,5 @@ export const laterCommands = new Map<string, string>([
 
 /** Flags of docker compose's, of any command, that Stack does not have yet. */
 export const laterFlags = new Set(
-  '--all-resources --cap-add --cap-drop --compatibility --dry-run --env-from-file --parallel --quiet-build --use-aliases'.split(
-    ' ',
-  ),
+  '--all-resources --cap-add --cap-drop --compatibility --env-from-file --quiet-build --use-aliases'.split(' '),
 );

@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import { StackError } from '../schemas/errors.ts';
 import { apply, given, timeoutMs } from './apply.ts';
 import { define } from './command.ts';
+import { removesOrphans } from './orphans.ts';
 import { projectOrRecords } from './project.ts';
 import { removeImages, type Which } from './remove-images.ts';
 import { renderer } from './render/render.ts';
@@ -16,6 +17,7 @@ interface Flags {
 export const down = define<Flags>({
   usage: 'down [SERVICE...]',
   summary: 'Stop and remove the containers and networks of the stack',
+  dryRun: 'told',
   examples: [
     ['stack down', 'Remove containers and networks; volumes stay.'],
     ['stack down --rmi local', 'Remove the images that were built for the stack, too.'],
@@ -37,7 +39,8 @@ export const down = define<Flags>({
     const render = renderer(context);
     const engine = await context.engine();
     const { project, disabledServices } = await projectOrRecords(context, engine, render.emit);
-    const { removeOrphans, volumes: removeVolumes, timeout } = flags;
+    const { volumes: removeVolumes, timeout } = flags;
+    const removeOrphans = removesOrphans(flags, context);
     const { plan } = await apply(
       context,
       engine,
@@ -49,7 +52,7 @@ export const down = define<Flags>({
     const after = renderer(context);
     try {
       const images = flags.rmi ? await removeImages(context, project, services, flags.rmi, after.emit) : 0;
-      if (plan.operations.length > 0 || images > 0) return;
+      if (plan.operations.length > 0 || images > 0 || context.globals.dryRun) return;
       const error = new StackError('usage', { message: `Stack ${project.name} has nothing to remove.` });
       after.emit({ type: 'warning', error });
     } finally {

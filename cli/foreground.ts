@@ -2,11 +2,13 @@
 import type { Applied, Engine } from '../engine/engine.ts';
 import type { ContainerRecord, ContainerState } from '../schemas/container.ts';
 import type { Project } from '../schemas/project.ts';
+import { type EndingSignal, signalExitCode } from '../schemas/signals.ts';
 import { apply, given } from './apply.ts';
 import type { Context } from './command.ts';
 import { StackFollower } from './follow.ts';
 import { LogPrinter, shortName } from './render/prefix.ts';
 import { style } from './render/style.ts';
+import { onEndingSignal } from './signals.ts';
 import type { UpFlags } from './up.ts';
 
 interface ForegroundOptions {
@@ -78,9 +80,9 @@ export async function foreground(
   const kill = async (record: ContainerRecord) => {
     if (!isOver(containers.status(record).state)) await containers.kill(record, SIGKILL);
   };
-  const interrupt = () => {
-    exitCode = 130;
-    if (killing) process.exit(130);
+  const interrupt = (signal: EndingSignal) => {
+    exitCode = signalExitCode(signal);
+    if (killing) process.exit(exitCode);
     if (stopping) {
       ending.abort();
       killing = Promise.allSettled(applied.containers.filter(({ service }) => concerned.has(service)).map(kill));
@@ -89,19 +91,13 @@ export async function foreground(
     stderr.write('Gracefully stopping... (press Ctrl+C again to force)\n');
     stop();
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
-  try {
-    const names = applied.containers.filter((record) => isWatched(record) && shown.has(record.service)).map(shortName);
-    stderr.write(`Attaching to ${names.join(', ')}\n`);
-    await follower.run();
-    await killing;
-    if (!killing) await stopping;
-    return exitCode;
-  } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
-  }
+  using _listening = onEndingSignal(interrupt);
+  const names = applied.containers.filter((record) => isWatched(record) && shown.has(record.service)).map(shortName);
+  stderr.write(`Attaching to ${names.join(', ')}\n`);
+  await follower.run();
+  await killing;
+  if (!killing) await stopping;
+  return exitCode;
 }
 
 function isOver(state: ContainerState): boolean {
@@ -112,7 +108,8 @@ function isOver(state: ContainerState): boolean {
 function shownServices(project: Project, services: string[], flags: UpFlags): Set<string> {
   const all = Object.keys(project.services);
   const named = services.length > 0 && !flags.attachDependencies ? services : all;
-  const shown = new Set(flags.attach ?? named);
+  const wanted = named.filter((name) => project.services[name]?.attach !== false);
+  const shown = new Set(flags.attach ?? wanted);
   for (const name of flags.noAttach ?? []) shown.delete(name);
   return shown;
 }

@@ -12,7 +12,22 @@ test('flags before and behind the command add up; the one behind wins where ther
     projectDirectory: undefined,
     progress: 'json',
     ansi: 'never',
+    parallel: -1,
+    dryRun: false,
+    timings: false,
   });
+});
+
+test('the limit of operations at once: the flag, else COMPOSE_PARALLEL_LIMIT, else none', () => {
+  const limit = (flag: object, text?: string) =>
+    readGlobals({}, flag, text === undefined ? {} : { COMPOSE_PARALLEL_LIMIT: text }).parallel;
+  expect([limit({}), limit({}, '3'), limit({ parallel: 5 }, '3'), limit({}, ''), limit({}, 'x')]).toEqual([
+    -1,
+    3,
+    5,
+    -1,
+    Number.NaN,
+  ]);
 });
 
 test('the environment stands in for --progress and --ansi, where it says something known', () => {

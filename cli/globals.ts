@@ -1,5 +1,5 @@
 /** The flags every command shares, and the environment variables that stand in for them. Source: docker compose's reference. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
 const progressModes = ['auto', 'tty', 'plain', 'json', 'quiet'] as const;
 const ansiModes = ['auto', 'never', 'always'] as const;
@@ -15,6 +15,12 @@ export interface Globals {
   projectDirectory: string | undefined;
   progress: ProgressMode;
   ansi: AnsiMode;
+  /** `--parallel`, COMPOSE_PARALLEL_LIMIT: operations at once; below 1: all that can. NaN where the variable is no number. */
+  parallel: number;
+  /** `--dry-run`: tell what would be done, and change nothing. */
+  dryRun: boolean;
+  /** `--timings`: tell in the end what took longest. */
+  timings: boolean;
 }
 
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
@@ -30,6 +36,11 @@ function options(taken: string[]): Option[] {
     new Option('--project-directory <dir>', 'folder that relative paths start from'),
     new Option('--progress <mode>', 'how to report progress').choices(progressModes),
     new Option('--ansi <mode>', 'when to use colours and cursor control').choices(ansiModes),
+    new Option('--parallel <number>', 'operations at once, -1 for no limit (also COMPOSE_PARALLEL_LIMIT)').argParser(
+      parallelism,
+    ),
+    new Option('--dry-run', 'tell what would be done, and change nothing'),
+    new Option('--timings', 'tell in the end which steps took longest'),
   ];
 }
 
@@ -59,7 +70,15 @@ export function readGlobals(before: Partial<Globals>, behind: Partial<Globals>, 
     projectDirectory: both.projectDirectory,
     progress: both.progress ?? oneOf(progressModes, env.COMPOSE_PROGRESS) ?? 'auto',
     ansi: both.ansi ?? oneOf(ansiModes, env.COMPOSE_ANSI) ?? 'auto',
+    parallel: both.parallel ?? Number(env.COMPOSE_PARALLEL_LIMIT?.trim() || -1),
+    dryRun: both.dryRun ?? false,
+    timings: both.timings ?? false,
   };
+}
+
+function parallelism(text: string): number {
+  if (!/^-?\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
 }
 
 function oneOf<Mode extends string>(modes: readonly Mode[], value: string | undefined): Mode | undefined {

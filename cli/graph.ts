@@ -12,6 +12,7 @@ type Format = (typeof formats)[number];
 export const graph = define<{ format: Format }>({
   usage: 'graph [SERVICE...]',
   summary: 'Print what the services need of each other, of images, networks and volumes',
+  dryRun: 'harmless',
   examples: [
     ['stack graph', 'Print the services in the order they start, with what each needs.'],
     ['stack graph --format mermaid', 'Print a flowchart for a README.'],
@@ -39,6 +40,7 @@ interface VizFlags {
 export const viz = define<VizFlags>({
   usage: 'viz',
   summary: 'Print the services for Graphviz, as `docker compose alpha viz` does',
+  dryRun: 'harmless',
   examples: [['stack viz --networks --ports | dot -Tsvg > stack.svg', 'Draw them with their networks and ports.']],
   options(command) {
     command

@@ -14,6 +14,7 @@ interface Flags {
 export const kill = define<Flags>({
   usage: 'kill [SERVICE...]',
   summary: 'Send a signal to containers, SIGKILL unless another is named',
+  dryRun: 'told',
   examples: [['stack kill -s HUP web', 'Make web read its configuration again.']],
   options(command) {
     command.option('-s, --signal <signal>', 'signal to send: name or number', 'SIGKILL');
@@ -34,9 +35,8 @@ export const kill = define<Flags>({
     const containers = await engine.containers();
     try {
       const resources = running.map(({ record }) => `container ${record.name}`);
-      await tell(emit, 'container.kill', resources, (index) =>
-        containers.kill((running[index] as ObservedContainer).record, signal),
-      );
+      const one = (index: number) => containers.kill((running[index] as ObservedContainer).record, signal);
+      await tell(emit, 'container.kill', resources, one, context.globals.dryRun);
     } finally {
       await close();
     }

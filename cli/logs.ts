@@ -23,6 +23,7 @@ interface Flags {
 export const logs = define<Flags>({
   usage: 'logs [SERVICE...]',
   summary: 'Show what containers wrote',
+  dryRun: 'harmless',
   examples: [
     ['stack logs -f web', 'Show the log of web and go on with every new line.'],
     ['stack logs --since 10m --tail 100', 'Show at most 100 lines of each container from the last ten minutes.'],

@@ -135,6 +135,16 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
     { ignorePushFailures: true, includeDeps: true, quiet: true },
     ['web'],
   ],
+  [
+    'build --build-arg A=1 --build-arg B --no-cache --pull --push -q --ssh default --with-dependencies web',
+    { buildArg: ['A=1', 'B'], cache: false, pull: true, push: true, quiet: true, withDependencies: true },
+    ['web'],
+  ],
+  [
+    'build -m 512m --provenance mode=max --sbom true --check --print --progress plain --platform linux/arm64,linux/amd64',
+    { memory: 512 * 1024 * 1024, provenance: 'mode=max', sbom: 'true', check: true, print: true, progress: 'plain' },
+  ],
+  ['build --parallel --compress --force-rm --no-rm', {}],
   ['doctor --json', { json: true, format: 'pretty' }],
   ['doctor --format json', { format: 'json' }],
   ['version --short', { short: true }],
@@ -186,7 +196,9 @@ test.each([
   ['gc', /--keep/],
   ['gc --keep much', /500MB/],
   ['image save --format zip a', /docker-archive/],
-  ['--dry-run up', /Not supported yet: --dry-run/],
+  ['--dry-run exec web true', /`stack exec` cannot tell beforehand what it would do/],
+  ['image prune --dry-run', /`stack image prune` cannot tell/],
+  ['--parallel many up', /whole number/],
   ['image nonsense', /no command "image nonsense"/],
   ['login -u ann r.test', /no terminal to ask/],
   ['login -p x --password-stdin -u ann', /cannot be given together/],
@@ -198,6 +210,16 @@ test.each([
   expect(stderr).toMatch(words);
   expect(stdout).toBe('');
   expect(exitCode).toBe(1);
+});
+
+test('what build cannot do is refused with a reason', async () => {
+  const other = await output('build', '--builder', 'remote');
+  expect([other.exitCode, other.stderr]).toEqual([
+    1,
+    expect.stringMatching(/--builder remote: .*Stack builds by itself/),
+  ]);
+  const size = await output('build', '--memory', 'much');
+  expect([size.exitCode, size.stderr]).toEqual([1, expect.stringMatching(/It is a size/)]);
 });
 
 test.each([...laterCommands.keys()])('%s is not supported yet', async (name) => {

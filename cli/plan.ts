@@ -11,6 +11,7 @@ type Flags = PlanFlags & { json?: boolean; output?: string };
 export const plan = define<Flags>({
   usage: 'plan [SERVICE...]',
   summary: 'Print what `stack up` would do, and why; change nothing',
+  dryRun: 'harmless',
   examples: [
     ['stack plan', 'Print the plan. The exit code is 0 without changes, 2 with changes, 1 after an error.'],
     ['stack plan --json', 'Print it as one JSON object.'],

@@ -33,13 +33,15 @@ export async function loadProject(
  */
 export async function loadSupported(context: Context, emit: Emit, services: string[] = []): Promise<Loaded> {
   const loaded = await loadProject(context, emit, services);
-  const { checkSupported, withBuiltNames } = await import('../planner/load/supported.ts');
+  const { checkSupported, ignoredWarnings, withBuiltNames } = await import('../planner/load/supported.ts');
+  const { completed } = await import('../planner/load/completed.ts');
+  for (const error of ignoredWarnings(loaded, services)) emit({ type: 'warning', error });
   const [first, ...rest] = checkSupported(loaded, services);
   if (first) {
     first.also.push(...rest);
     throw first;
   }
-  return { ...loaded, project: withBuiltNames(loaded.project) };
+  return { ...loaded, project: completed(withBuiltNames(loaded.project), loaded.projectDirectory, loaded.environment) };
 }
 
 async function tryLoad(

@@ -27,6 +27,7 @@ const states = ['created', 'running', 'paused', 'restarting', 'exited', 'dead', 
 export const ps = define<Flags>({
   usage: 'ps [SERVICE...]',
   summary: 'List the containers of the stack',
+  dryRun: 'harmless',
   examples: [
     ['stack ps -a', 'List all containers, also those that have ended.'],
     ['stack ps --format json', 'Print one JSON object a line, with the fields of docker compose.'],

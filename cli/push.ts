@@ -13,6 +13,7 @@ interface Flags {
 export const push = define<Flags>({
   usage: 'push [SERVICE...]',
   summary: 'Push the images that the services build',
+  dryRun: 'told',
   examples: [['stack push', 'Push the image of every service that has `build` and `image`; others are left out.']],
   options(command) {
     command

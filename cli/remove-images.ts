@@ -25,7 +25,9 @@ export async function removeImages(
     if (!images.find(name)) continue;
     const resource = `image ${name}`;
     const about = { id: `image.remove ${name}`, kind: 'image.remove', resource } as const;
-    emit({ type: 'plan', stack: project.name, operations: [{ ...about, cause: `stack down --rmi ${which}` }] });
+    const operations = [{ ...about, cause: `stack down --rmi ${which}` }];
+    emit({ type: context.globals.dryRun ? 'dry-run' : 'plan', stack: project.name, operations });
+    if (context.globals.dryRun) continue;
     emit({ type: 'started', ...about });
     const begun = performance.now();
     try {

@@ -9,6 +9,7 @@ interface Flags {
 export const restart = define<Flags>({
   usage: 'restart [SERVICE...]',
   summary: 'Stop containers and start them again',
+  dryRun: 'told',
   examples: [
     ['stack restart web', 'Restart the containers of web as they are; changes of the stack file need `stack up`.'],
   ],

@@ -23,8 +23,8 @@ async function run(): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     host,
-    async engine() {
-      const [{ createEngine }, made] = await Promise.all([import('../engine/engine.ts'), host()]);
+    async engine(isDry) {
+      const [{ createEngine }, made] = await Promise.all([import('../engine/engine.ts'), host(isDry)]);
       return createEngine(made);
     },
   });
@@ -34,7 +34,7 @@ async function run(): Promise<void> {
   process.exit(exitCode);
 }
 
-async function host(): Promise<Host> {
+async function host(isDry = false): Promise<Host> {
   if (process.geteuid?.() !== 0) {
     throw new StackError('host.not-root', {
       message: 'Stack makes namespaces, mounts and networks, which needs root rights; this user has none.',
@@ -46,7 +46,7 @@ async function host(): Promise<Host> {
     import('../engine/state/layout.ts'),
     import('../engine/settings.ts'),
   ]);
-  return { kernel: loadKernel(), layout: layout(process.env), settings: await readSettings(process.env) };
+  return { kernel: loadKernel(), layout: layout(process.env), settings: await readSettings(process.env, isDry) };
 }
 
 /** A fault of ours, outside of everything that is awaited: one clear error, and the handlers of `exit` clean up. */

@@ -8,6 +8,7 @@ interface Flags {
 export const stop = define<Flags>({
   usage: 'stop [SERVICE...]',
   summary: 'Stop containers and keep them',
+  dryRun: 'told',
   examples: [['stack stop web', 'Stop the containers of web; `stack start web` goes on with them.']],
   options(command) {
     command.option('-t, --timeout <seconds>', 'time to stop before being killed', timeoutMs);

@@ -32,6 +32,7 @@ export interface UpFlags extends PlanFlags {
 export const up = define<UpFlags>({
   usage: 'up [SERVICE...]',
   summary: 'Create and start the stack, or change it to what the stack file says now',
+  dryRun: 'told',
   examples: [
     ['stack up -d', 'Start the stack and leave it running.'],
     ['stack up --wait db', 'Start db and what it needs, and return once it is healthy.'],
@@ -72,7 +73,7 @@ export const up = define<UpFlags>({
     const startedAt = new Date().toISOString();
     const how = given({ command: 'stack up', waitTimeoutMs: flags.waitTimeout, inspect });
     const applied = await apply(context, engine, project, options, how, show);
-    if (isDetached) return 0;
+    if (isDetached || context.globals.dryRun) return 0;
     const { foreground } = await import('./foreground.ts');
     return foreground(context, engine, project, applied, { services: options.services ?? [], flags, startedAt });
   },

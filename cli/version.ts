@@ -10,6 +10,7 @@ interface Flags {
 export const version = define<Flags>({
   usage: 'version',
   summary: 'Show the version of Stack',
+  dryRun: 'harmless',
   examples: [['stack version --short', 'Print the number alone.']],
   options(command) {
     command.option('--short', 'print the number alone');

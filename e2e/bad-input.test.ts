@@ -18,9 +18,10 @@ describe('stack files', () => {
     expectError(await stack.stack(['up', '-d']), 1, /volums/, /compose\.yaml:4:5/, /volumes/);
   });
 
-  test('an attribute of a later version, with its place', async () => {
-    const stack = world.project('later', 'services:\n  web:\n    image: busybox:1\n    gpus: all\n');
-    expectError(await stack.stack(['up', '-d']), 1, /not supported yet: services\.web\.gpus/, /compose\.yaml:4:5/);
+  test('an attribute that cannot be carried out, with its place and its reason', async () => {
+    const stack = world.project('later', 'services:\n  web:\n    image: busybox:1\n    use_api_socket: true\n');
+    const done = await stack.stack(['up', '-d']);
+    expectError(done, 1, /services\.web\.use_api_socket: Stack has no daemon/, /compose\.yaml:4:5/);
   });
 
   test('a dependency cycle, with its members', async () => {

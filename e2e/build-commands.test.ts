@@ -1,6 +1,6 @@
 /** What commands make of images that are built, beyond building them. */
 import { expect, test } from 'vitest';
-import { expectError, scenario } from './harness/scenario.ts';
+import { scenario } from './harness/scenario.ts';
 
 const world = scenario();
 const text = 'FROM busybox:1\nRUN echo x > /x\nCMD ["sleep", "1000000"]\n';
@@ -32,10 +32,11 @@ test('a stack that builds nothing says so', async () => {
   expect(done.stderr).toMatch(/nothing to build/);
 });
 
-test('one platform, the machine’s, is built for; several are refused', async () => {
-  const on = (...platforms: string[]) => ({ services: { web: { build: { ...build, platforms } } } });
-  const machine = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
-  await world.project('one', on(machine)).ok(['build']);
-  const several = world.project('several', on('linux/amd64', 'linux/arm64'));
-  expectError(await several.stack(['build']), 1, /several platforms at once is not supported/);
+test('a step may take no more memory than the flag says', async () => {
+  const limit = 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true';
+  const own = { context: '.', dockerfile_inline: `FROM busybox:1\nRUN ${limit}\n` };
+  const stack = world.project('memory', { services: { web: { build: own } } });
+  const built = await stack.stack(['build', '--memory', '64m']);
+  expect(built, built.stderr).toMatchObject({ code: 0 });
+  expect(built.stderr).toMatch(/^#\d+ 67108864$/m);
 });

@@ -43,7 +43,7 @@ test('services that wait for each other, and those that build nothing, are refus
   const circle = { a: { build: on('b') }, b: { build: on('c') }, c: { build: on('b') } };
   expectError(await world.project('circle', { services: circle }).stack(['build', 'a']), 1, /b → c → b/);
   const plain = { a: { build: on('b') }, b: { image: 'busybox:1' } };
-  expectError(await world.project('plain', { services: plain }).stack(['build', 'a']), 1, /service b has no `build`/);
+  expectError(await world.project('plain', { services: plain }).stack(['build', 'a']), 1, /service b is not built/);
 });
 
 test('a context out of a git repository, with a branch and a directory', async () => {
@@ -101,4 +101,53 @@ test('an image out of an OCI layout', async () => {
   const built = await stack.stack(['build']);
   expect(built, built.stderr).toMatchObject({ code: 0 });
   expect(built.stderr).toMatch(/^#\d+ on the layout$/m);
+});
+
+test('a context at an address: an archive, or a Dockerfile alone', async () => {
+  const folder = join(world.host.folder, 'served');
+  mkdirSync(join(folder, 'inner/sub'), { recursive: true });
+  writeFileSync(join(folder, 'inner/sub/Dockerfile'), 'FROM busybox:1\nCOPY sub/a.txt /\nRUN cat /a.txt\n');
+  writeFileSync(join(folder, 'inner/sub/a.txt'), 'of the archive\n');
+  symlinkSync('/etc/passwd', join(folder, 'inner/Out'));
+  execFileSync('tar', ['-czf', join(folder, 'context.tgz'), '-C', join(folder, 'inner'), '.']);
+  writeFileSync(join(folder, 'Alone'), 'FROM busybox:1\nRUN echo alone\nCOPY context /itself\nRUN wc -l < /itself\n');
+  writeFileSync(join(folder, 'Elsewhere'), 'FROM busybox:1\nCOPY own.txt /\nRUN cat /own.txt\n');
+  const serve = `
+    const fs = require('node:fs');
+    require('node:http').createServer(({ url }, answer) => {
+      const path = process.argv[1] + url;
+      if (!fs.existsSync(path)) answer.statusCode = 404;
+      answer.end(fs.existsSync(path) ? fs.readFileSync(path) : '');
+    }).listen(8099, '127.0.0.1', () => console.log('serving'));
+  `;
+  const server = await world.host.background([process.execPath, '-e', serve, folder], /serving/);
+  const at = 'http://127.0.0.1:8099';
+  const build = (name: string, section: object) => {
+    const stack = world.project(name, { services: { web: { build: section } } });
+    stack.write('own.txt', 'of the stack\n');
+    return stack;
+  };
+  try {
+    const archive = await build('archive', { context: `${at}/context.tgz`, dockerfile: 'sub/Dockerfile' }).stack([
+      'build',
+    ]);
+    expect(archive, archive.stderr).toMatchObject({ code: 0 });
+    expect(archive.stderr).toMatch(/^#\d+ of the archive$/m);
+    const alone = await build('alone', { context: `${at}/Alone` }).stack(['build']);
+    expect(alone, alone.stderr).toMatchObject({ code: 0 });
+    expect(alone.stderr).toMatch(/^#\d+ alone$/m);
+    expect(alone.stderr).toMatch(/^#\d+ 4$/m);
+    const elsewhere = await build('elsewhere', { context: '.', dockerfile: `${at}/Elsewhere` }).stack(['build']);
+    expect(elsewhere, elsewhere.stderr).toMatchObject({ code: 0 });
+    expect(elsewhere.stderr).toMatch(/^#\d+ of the stack$/m);
+
+    const out = build('escaping', { context: `${at}/context.tgz`, dockerfile: 'Out' });
+    expectError(await out.stack(['build']), 1, /Dockerfile Out of http:.* cannot be read: ENOENT/);
+    const none = build('missing', { context: `${at}/none.tgz` });
+    expectError(await none.stack(['build']), 1, /none\.tgz cannot be fetched: the server answers 404/);
+    const layout = build('main-layout', { context: 'oci-layout:///x' });
+    expectError(await layout.stack(['build']), 1, /additional_contexts/);
+  } finally {
+    await server.stop();
+  }
 });

@@ -1,10 +1,22 @@
 /** The command line killed in the middle of changes to a running stack: the next up converges, and no data is lost. */
 import { expect, test } from 'vitest';
 import type { Project } from './harness/harness.ts';
+import { random, rounds as roundsOf, seed } from './harness/random.ts';
 import { idle, list, scenario } from './harness/scenario.ts';
 
 const world = scenario();
-const rounds = Number(process.env.STACK_CRASH_ROUNDS ?? 12);
+const rounds = roundsOf(12);
+const next = random(seed);
+
+const healthcheck = { test: ['CMD', 'true'], interval: '10s', start_period: '5s', start_interval: '20ms' };
+
+const rolling = (round: number) => ({
+  replicas: 2,
+  update_config: {
+    order: round % 2 === 0 ? 'start-first' : 'stop-first',
+    failure_action: round % 4 < 2 ? 'rollback' : 'pause',
+  },
+});
 
 /** A definition for each round: other variables, another number of replicas, every third time another network. */
 function definition(round: number): object {
@@ -21,6 +33,7 @@ function definition(round: number): object {
       side: { ...idle, network_mode: 'service:db' },
       db: { ...idle, volumes: ['/anonymous'], environment: environment(Math.floor(round / 2)) },
       worker: { ...idle, scale: round % 3 },
+      rolled: { ...idle, environment: environment(round), healthcheck, deploy: rolling(round) },
     },
     networks: { default: { internal: round % 3 === 0 } },
     volumes: { data: {} },
@@ -41,7 +54,9 @@ async function killedAfter(stack: Project, ms: number): Promise<void> {
   clearTimeout(timer);
 }
 
-test(`killed twice in each of ${rounds} changes`, { timeout: 300_000 }, async () => {
+test(`killed twice in each of ${rounds} changes, with seed ${seed}`, {
+  timeout: 60_000 + rounds * 20_000,
+}, async () => {
   const stack = world.project('changing', definition(1));
   await stack.ok(['up', '-d']);
   for (const service of ['web', 'db']) {
@@ -49,11 +64,13 @@ test(`killed twice in each of ${rounds} changes`, { timeout: 300_000 }, async ()
   }
   for (let round = 2; round < rounds + 2; round++) {
     stack.define(definition(round));
-    for (let attempt = 0; attempt < 2; attempt++) await killedAfter(stack, 60 + Math.random() * 400);
+    for (let attempt = 0; attempt < 2; attempt++) await killedAfter(stack, 60 + next() * 400);
     await stack.ok(['up', '-d', '-t', '0']);
     const running = (await list(stack)).map(({ Name, State }) => `${Name} ${State}`);
     const workers = Array.from({ length: round % 3 }, (_, index) => `changing-worker-${index + 1} running`);
-    expect(running).toEqual(['changing-db-1 running', 'changing-side-1 running', 'changing-web-1 running', ...workers]);
+    const rolled = ['changing-rolled-1 running', 'changing-rolled-2 running'];
+    const others = ['changing-side-1 running', 'changing-web-1 running', ...workers];
+    expect(running).toEqual(['changing-db-1 running', ...rolled, ...others]);
     const plan = await stack.stack(['plan']);
     expect([round, plan.code, plan.stdout.trim()]).toEqual([round, 0, 'No changes.']);
     for (const service of ['web', 'db']) {

@@ -1,21 +1,11 @@
 /** The command line killed at random moments: the next one converges, and nothing is left in the end. */
 import { expect, test } from 'vitest';
 import { type Project, until } from './harness/harness.ts';
+import { random, rounds as roundsOf, seed } from './harness/random.ts';
 import { idle, list, scenario } from './harness/scenario.ts';
 
 const world = scenario();
-const rounds = Number(process.env.STACK_CRASH_ROUNDS ?? 50);
-const seed = Number(process.env.STACK_CRASH_SEED ?? Date.now() % 1_000_000);
-
-/** mulberry32: small, and the same everywhere. */
-function random(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+const rounds = roundsOf(50);
 
 const file = {
   services: {
@@ -99,7 +89,9 @@ async function storm(stack: Project, args: string[], whole: number, before: () =
   }
 }
 
-test(`killed ${rounds} times in the middle of up, with seed ${seed}`, { timeout: 400_000 }, async () => {
+test(`killed ${rounds} times in the middle of up, with seed ${seed}`, {
+  timeout: 100_000 + rounds * 6_000,
+}, async () => {
   const stack = world.project('crash', file);
   const up = () => stack.ok(['up', '-d']);
   await up();
@@ -108,7 +100,9 @@ test(`killed ${rounds} times in the middle of up, with seed ${seed}`, { timeout:
   await storm(stack, ['up', '-d'], whole, async () => {});
 });
 
-test(`killed ${rounds} times in the middle of down, with seed ${seed}`, { timeout: 400_000 }, async () => {
+test(`killed ${rounds} times in the middle of down, with seed ${seed}`, {
+  timeout: 100_000 + rounds * 6_000,
+}, async () => {
   const stack = world.project('crash', file);
   const up = () => stack.ok(['up', '-d']);
   const whole = await shortest(up, () => stack.ok(['down', '-v', '-t', '0']));

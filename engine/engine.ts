@@ -1,5 +1,6 @@
 /** The engine as commands and the testing API see it: observe, plan, apply, and the rooms behind them. */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { hookImages } from '../planner/images/hooks.ts';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
 import { type ContainerRecord, type NetworkRecord, noStack } from '../schemas/container.ts';
 import { asStackError } from '../schemas/errors.ts';
@@ -19,10 +20,14 @@ import { lockIfFree, lockStack } from './state/lock.ts';
 /** How a run reports, and how it is ended. */
 export interface Run {
   emit: Emit;
-  /** Aborted by SIGINT: nothing new begins, waits end at once, what was half made is undone; `plan.interrupted` is thrown. */
+  /** Aborted by SIGINT, SIGTERM and SIGHUP with `interruption`: nothing new begins, waits end at once, what was half made is undone; `plan.interrupted` is thrown. */
   signal?: AbortSignal;
   /** `--wait-timeout`: longest time a dependency or `--wait` is awaited, in milliseconds. */
   waitTimeoutMs?: number;
+  /** `--parallel`: operations at once; absent or below 1: all that can. */
+  parallel?: number;
+  /** The plan is told by a `dry-run` event, without the stack's lock, and nothing is changed. */
+  isDry?: boolean;
   /** What the command calls itself, for those who wait for its lock: `stack up`. */
   command?: string;
   /**
@@ -99,7 +104,8 @@ export function createEngine(host: Host): Engine {
     make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
   ): Promise<Applied> {
     const { action } = options;
-    const { emit, signal, waitTimeoutMs, command = 'stack', inspect } = run;
+    const { emit, signal, waitTimeoutMs, parallel, command = 'stack', inspect } = run;
+    if (run.isDry) return tellOnly(project, options, make, emit);
     using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
     if (action === 'down') for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
     const { execute } = await import('./execute/execute.ts');
@@ -115,7 +121,8 @@ export function createEngine(host: Host): Engine {
     const inUse = new Set(snapshot.containers.map(({ record }) => record.image.name));
     const isAnew = (one: (typeof pulls)[number]) => one.kind === 'image.build' || one.policy === 'always';
     if (pulls.some((one) => isAnew(one) && inUse.has(one.image))) {
-      await execute({ plan: { ...plan, operations: pulls, warnings: [] }, project, snapshot, effects, emit, signal });
+      const first = { ...plan, operations: pulls, warnings: [] };
+      await execute({ plan: first, project, snapshot, effects, emit, signal, parallel });
       snapshot = await look(project.name, project, true);
       plan = await make(
         snapshot,
@@ -123,10 +130,34 @@ export function createEngine(host: Host): Engine {
       );
       inspect?.(snapshot, plan, true);
     }
-    const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs });
+    const outcome = await execute({ plan, project, snapshot, effects, emit, signal, waitTimeoutMs, parallel });
     // A command that was killed between a container's last file and its stack's directory left that to this one.
     if (outcome.containers.length === 0) (await import('./containers/tidy.ts')).tidyStack(host, project.name);
     return { plan, ...outcome };
+  }
+
+  const providers = () => import('./providers/providers.ts');
+
+  /** With the variables of the services that others provide, which are brought up first. */
+  const provided = async (project: Project, services: string[], run: Run): Promise<Project> =>
+    !hasProviders(project)
+      ? project
+      : run.isDry
+        ? (await providers()).withRemembered(host, project)
+        : (await providers()).providersUp(host, project, services, run);
+
+  async function tellOnly(
+    project: Project,
+    options: ReconcileOptions,
+    make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
+    emit: Emit,
+  ): Promise<Applied> {
+    using free = lockIfFree(host, project.name);
+    const snapshot = await lookWithBuilds(project, options, free !== undefined);
+    const plan = await make(snapshot, []);
+    (await import('./dry-run.ts')).tellPlan(plan, emit);
+    const containers = snapshot.containers.map(({ record }) => record);
+    return { plan, containers, networks: snapshot.networks.map(({ record }) => record) };
   }
 
   return {
@@ -140,26 +171,39 @@ export function createEngine(host: Host): Engine {
     },
     async plan(project, options) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
+      if (hasProviders(project)) project = (await providers()).withRemembered(host, project);
       using free = lockIfFree(host, project.name);
       const snapshot = await lookWithBuilds(project, options, free !== undefined);
       return { plan: reconcile(project, snapshot, options), snapshot };
     },
     async apply(project, options, run) {
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
-      return carryOut(project, run, options, async (found, pulled) =>
-        reconcile(project, found, { ...options, pulled }),
+      const { action, services = [] } = options;
+      const whole = action === 'up' ? await provided(project, services, run) : project;
+      const applied = await carryOut(whole, run, options, async (found, pulled) =>
+        reconcile(whole, found, { ...options, pulled }),
       );
+      const ends = action === 'down' || action === 'stop' ? action : undefined;
+      if (ends && !run.isDry && (hasProviders(project) || existsSync(host.layout.providers(project.name)))) {
+        await (await providers()).providersEnd(host, project, ends, services, run);
+      }
+      return applied;
     },
     async createOneOff(project, request, run) {
       const { reconcileOneOff } = await import('../planner/reconcile/reconcile.ts');
+      const whole = await provided(project, [request.service], run);
       const { service, noDeps, disabledServices } = request;
+      const config =
+        whole === project
+          ? request.config
+          : (await providers()).withGiven(request.config, project.services[service], whole.services[service]);
       const oneOff = {
         services: [service],
         ...(noDeps ? { noDeps } : {}),
         ...(disabledServices ? { disabledServices } : {}),
       };
-      const { containers } = await carryOut(project, run, { ...oneOff, action: 'up' }, async (found, pulled) =>
-        reconcileOneOff(project, found, { ...request, pulled }),
+      const { containers } = await carryOut(whole, run, { ...oneOff, action: 'up' }, async (found, pulled) =>
+        reconcileOneOff(whole, found, { ...request, config, pulled }),
       );
       return containers.find(({ name }) => name === request.name)!;
     },
@@ -169,14 +213,19 @@ export function createEngine(host: Host): Engine {
   };
 }
 
+const hasProviders = ({ services }: Project): boolean =>
+  Object.values(services).some(({ provider }) => provider !== undefined);
+
 /** Those that are missing are pulled later, or told to be missing. */
 async function keepImages(project: Project, hold: Hold): Promise<void> {
-  for (const { image, platform } of Object.values(project.services)) {
-    if (!image) continue;
-    try {
-      await hold.use(image, platform);
-    } catch (error) {
-      if (asStackError(error).code !== 'image.not-found') throw error;
+  for (const service of Object.values(project.services)) {
+    for (const image of [service.image, ...hookImages(service)]) {
+      if (!image) continue;
+      try {
+        await hold.use(image, service.platform);
+      } catch (error) {
+        if (asStackError(error).code !== 'image.not-found') throw error;
+      }
     }
   }
 }

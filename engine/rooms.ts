@@ -68,7 +68,9 @@ export async function createEffects(host: Host, rooms: Rooms, hold: Hold): Promi
         const emit = ({ type, vertex }: BuildEvent) => {
           if (type === 'started') onProgress({ detail: vertex.name });
         };
-        await builds.build(requestOf(project, service, {}, process.env, { emit, warn: onWarning, signal }));
+        await builds.build(
+          requestOf(project, service, { isForOne: true }, process.env, { emit, warn: onWarning, signal }),
+        );
       },
     },
     networks: {

@@ -9,10 +9,14 @@ const defaultFile = '/etc/stack/settings.yaml';
 
 /**
  * Reads and checks the settings file. Without one every setting has its default and no parser is loaded.
+ * `keepsNothing`: that they were checked is not written down for the next run.
  * @throws StackError `config.not-found` where STACK_SETTINGS names a file that is not there, `config.yaml`,
  * `config.unknown-attribute`, `config.type`, `config.value`; all problems of the file come at once (`also`).
  */
-export async function readSettings(environment: NodeJS.ProcessEnv = process.env): Promise<Settings> {
+export async function readSettings(
+  environment: NodeJS.ProcessEnv = process.env,
+  keepsNothing = false,
+): Promise<Settings> {
   const file = environment.STACK_SETTINGS || defaultFile;
   let text: string;
   try {
@@ -31,7 +35,7 @@ export async function readSettings(environment: NodeJS.ProcessEnv = process.env)
   const known = readChecked(cache, text);
   if (known) return known;
   const settings = await parseSettings(text, file);
-  writeChecked(cache, text, settings);
+  if (!keepsNothing) writeChecked(cache, text, settings);
   return settings;
 }
 

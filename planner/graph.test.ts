@@ -33,7 +33,19 @@ test('network_mode service: is a dependency that shares a namespace', () => {
   const shared = project({ app: [], vpn: [] });
   shared.services.app!.network_mode = 'service:vpn';
   expect(graph(shared).dependencies.get('app')).toEqual([
-    { to: 'vpn', condition: 'service_started', required: true, restart: true, sharesNamespace: true },
+    { to: 'vpn', condition: 'service_started', required: true, restart: true, sharesNamespace: true, shares: [] },
+  ]);
+});
+
+test('ipc, pid and volumes_from are dependencies too, each told by what is shared', () => {
+  const shared = project({ app: ['b'], a: [], b: [], c: [] });
+  Object.assign(shared.services.app!, { ipc: 'service:b', pid: 'service:b', volumes_from: ['c:ro', 'container:x'] });
+  const found = graph(shared)
+    .dependencies.get('app')!
+    .map(({ to, shares }) => [to, shares]);
+  expect(found).toEqual([
+    ['b', ['ipc', 'pid']],
+    ['c', ['volumes']],
   ]);
 });
 

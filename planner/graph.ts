@@ -7,7 +7,11 @@ export interface Edge extends Dependency {
   to: string;
   /** `network_mode: service:…`: the dependent lives in the other's network namespace and cannot outlive a replacement. */
   sharesNamespace: boolean;
+  /** What else of the other's containers it lives in, which a replacement takes away: `ipc`, `pid`, `volumes`. */
+  shares: Shared[];
 }
+
+export type Shared = 'ipc' | 'pid' | 'volumes';
 
 export interface Graph {
   /** Every service after those it depends on; among free choices by name, so that it does not depend on key order. */
@@ -21,16 +25,27 @@ export interface Graph {
 /** Compares by code unit: the same order on every machine, whatever its locale. */
 export const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** What a service depends on: depends_on, and the service whose network it shares (compose-spec: an implicit dependency). */
+/** What a service depends on: depends_on, and services whose namespaces or volumes it shares (compose-spec: implicit dependencies). */
 export function edges(service: Service): Edge[] {
   const found = new Map<string, Edge>();
   for (const [to, dependency] of Object.entries(service.depends_on ?? {})) {
-    found.set(to, { ...dependency, to, sharesNamespace: false });
+    found.set(to, { ...dependency, to, sharesNamespace: false, shares: [] });
   }
-  if (service.network_mode?.startsWith('service:')) {
-    const to = service.network_mode.slice('service:'.length);
-    const declared = found.get(to) ?? { to, condition: 'service_started' as const, required: true, restart: true };
-    found.set(to, { ...declared, sharesNamespace: true });
+  const implied = (to: string): Edge => {
+    const standard = { condition: 'service_started' as const, required: true, restart: true };
+    const edge = found.get(to) ?? { ...standard, to, sharesNamespace: false, shares: [] };
+    found.set(to, edge);
+    return edge;
+  };
+  const named = (mode: string | undefined) => /^service:(.+)$/s.exec(mode ?? '')?.[1];
+  const network = named(service.network_mode);
+  if (network !== undefined) implied(network).sharesNamespace = true;
+  for (const kind of ['ipc', 'pid'] as const) {
+    const to = named(service[kind]);
+    if (to !== undefined) implied(to).shares.push(kind);
+  }
+  for (const from of service.volumes_from ?? []) {
+    if (!from.startsWith('container:')) implied(from.replace(/:r[ow]$/, '')).shares.push('volumes');
   }
   return [...found.values()].sort((a, b) => byName(a.to, b.to));
 }

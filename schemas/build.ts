@@ -85,8 +85,18 @@ export interface ResolvedImage {
   platform: Platform;
 }
 
-/** The main build context. A git one has its Dockerfile in the repository: the caller reads it. */
-export type BuildContext = Omit<ContextOperation, 'kind' | 'paths' | 'name'> | GitOperation | HttpOperation;
+/** The main build context. One that is fetched has its Dockerfile inside: the caller reads it. */
+export type BuildContext =
+  | Omit<ContextOperation, 'kind' | 'paths' | 'name'>
+  | GitOperation
+  | HttpOperation
+  | ArchiveContext;
+
+/** The content of a tar archive, plain or compressed. */
+export interface ArchiveContext {
+  kind: 'archive';
+  file: HttpOperation;
+}
 
 /** What the stack file and the command line ask of a build beyond its Dockerfile. */
 export interface BuildSettings {

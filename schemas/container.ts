@@ -77,6 +77,8 @@ export interface ContainerRecord {
   networkPeer?: string;
   /** Digests of the configs and secrets it was given, by path (`configs.app`). */
   grants?: Record<string, string>;
+  /** The same for its other namespaces (`ipc: service:…`) and for volumes: ids by what is shared. */
+  peers?: Record<string, string>;
   labels: Record<string, string>;
   endpoints: Endpoint[];
   ports: PublishedPort[];

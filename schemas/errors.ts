@@ -6,7 +6,7 @@ export const titles = {
   'config.unreadable': 'A file named by the stack file cannot be read',
   'config.yaml': 'The stack file is not valid YAML',
   'config.unknown-attribute': 'Unknown attribute',
-  'config.not-supported': 'Not supported yet',
+  'config.not-supported': 'Not supported',
   'config.type': 'Wrong type',
   'config.value': 'Invalid value',
   'config.interpolation': 'Invalid interpolation',
@@ -62,6 +62,7 @@ export const titles = {
   'runtime.not-found': 'Command not found',
   'runtime.not-executable': 'Command is not executable',
   'runtime.hook': 'A hook failed',
+  'runtime.provider': 'A provider failed',
   'runtime.step': 'The container could not be set up',
   'runtime.not-running': 'The container is not running',
   'runtime.shim': 'The monitor of the container does not answer',
@@ -72,6 +73,7 @@ export const titles = {
   'host.not-root': 'Root rights are needed',
   'host.kernel-feature': 'The kernel lacks a feature',
   'host.disk-full': 'No space left on device',
+  'host.log': 'The log daemon is not there',
   'host.cgroup': 'The cgroup hierarchy cannot be used',
   'state.locked': 'Another command works on this stack',
   'state.not-found': 'No such container',
@@ -79,6 +81,7 @@ export const titles = {
   'state.status': 'The container is not in the state for this',
   'state.damaged': 'A state file is damaged',
   'plan.dependency': 'A dependency failed',
+  'plan.update': 'An update failed',
   'plan.interrupted': 'Interrupted',
   'plan.warning': 'Worth knowing',
   'plan.file': 'The plan file cannot be used',
@@ -147,6 +150,13 @@ export class StackError extends Error {
     this.errno = fields.errno;
     this.exitCode = fields.exitCode ?? 1;
     this.also = fields.also ?? [];
+  }
+
+  /** The same error with some fields others; it is its cause, unless it has one. */
+  with(change: Partial<StackErrorFields>): StackError {
+    const { message, hint, where, other, resource, operation, errno, exitCode, also } = this;
+    const fields = { message, hint, where, other, resource, operation, errno, exitCode, also };
+    return new StackError(this.code, { ...fields, cause: this.cause ?? this, ...change });
   }
 
   /** One JSON object, as `--progress json` and `--json` print it. */

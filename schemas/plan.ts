@@ -39,8 +39,10 @@ export type Operation = Common &
         service: string;
         number: number;
         config: Service;
-        /** The container it replaces: anonymous volumes and addresses are handed on. It was stopped and still exists. */
+        /** The container it replaces: anonymous volumes and addresses are handed on. It still exists, stopped but for `isBeside`. */
         replaces?: ContainerRecord;
+        /** The replaced container runs until this one holds: each has its own addresses and ports meanwhile. */
+        isBeside?: boolean;
         /** `--renew-anon-volumes`: the replaced container's anonymous volumes are not handed on. */
         renewAnonymousVolumes?: boolean;
         /** Made by `run`; `up` never touches it. */
@@ -59,8 +61,41 @@ export type Operation = Common &
         /** False where depends_on says `required: false`: a failure warns, and what needs it goes on. */
         isRequired: boolean;
       }
+    | {
+        /** Ends a batch of a rolling update: its containers have to be healthy, or to run for `monitorMs`. */
+        kind: 'update.monitor';
+        service: string;
+        /** Names of the new containers of the batch. */
+        containers: string[];
+        /** From 1. */
+        batch: number;
+        batches: number;
+        /** Containers that the whole update replaces. */
+        replaced: number;
+        rolling: Rolling;
+      }
     | { kind: 'stray.remove'; stray: Stray }
   );
+
+/** `deploy.update_config` and `rollback_config` with their defaults. */
+export interface Rolling {
+  update: RollingConfig;
+  rollback: RollingConfig;
+}
+
+export interface RollingConfig {
+  /** Containers replaced at once; 0: all. */
+  parallelism: number;
+  order: 'start-first' | 'stop-first';
+  /** Between batches. */
+  delayMs: number;
+  /** How long a container without a health check has to run. */
+  monitorMs: number;
+  /** What becomes of the update once too many containers do not hold. In a rollback never `rollback`. */
+  failureAction: 'pause' | 'continue' | 'rollback';
+  /** 0–1: more failed containers than this part of all replaced ones are too many. */
+  maxFailureRatio: number;
+}
 
 /**
  * What an await waits for. The first two are depends_on's; `service_running_or_healthy` is `up --wait`'s: healthy where

@@ -38,8 +38,6 @@ export interface Service {
   volumes?: ServiceVolume[];
   networks?: Record<string, ServiceNetwork | null>;
   network_mode?: string;
-  links?: string[];
-  external_links?: string[];
   depends_on?: Record<string, Dependency>;
   healthcheck?: Healthcheck;
   restart?: string;
@@ -61,11 +59,44 @@ export interface Service {
   mem_limit?: string;
   memswap_limit?: string;
   mem_reservation?: string;
+  /** 0–100, as a string. */
+  mem_swappiness?: string;
   cpus?: number;
+  /** Of Windows. */
+  cpu_count?: number;
+  cpu_percent?: number;
   cpu_shares?: number;
+  /** Microseconds, as the three below. */
+  cpu_period?: number;
+  cpu_quota?: number;
+  cpu_rt_period?: number;
+  cpu_rt_runtime?: number;
   cpuset?: string;
   pids_limit?: number;
   oom_score_adj?: number;
+  oom_kill_disable?: boolean;
+  blkio_config?: BlockIoConfig;
+  cgroup?: string;
+  cgroup_parent?: string;
+  device_cgroup_rules?: string[];
+  devices?: DeviceMapping[];
+  gpus?: DeviceRequest[];
+  ipc?: string;
+  pid?: string;
+  uts?: string;
+  userns_mode?: string;
+  isolation?: string;
+  runtime?: string;
+  volumes_from?: string[];
+  links?: string[];
+  external_links?: string[];
+  storage_opt?: Record<string, string>;
+  post_start?: ServiceHook[];
+  pre_start?: InitHook[];
+  pre_stop?: ServiceHook[];
+  secrets?: Grant[];
+  configs?: Grant[];
+  provider?: { type: string; options?: Record<string, unknown> };
   deploy?: Deploy;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
@@ -83,8 +114,71 @@ export interface Service {
   profiles?: string[];
   platform?: string;
   pull_policy?: string;
+  /** False: `up` does not show its log. */
+  attach?: boolean;
   logging?: { driver?: string; options?: Record<string, string> };
   [extension: `x-${string}`]: unknown;
+}
+
+/** Rates in bytes, as strings of digits, or in operations, a second. */
+export interface BlockIoConfig {
+  weight?: number;
+  weight_device?: { path: string; weight: number }[];
+  device_read_bps?: BlockIoRate[];
+  device_read_iops?: BlockIoRate[];
+  device_write_bps?: BlockIoRate[];
+  device_write_iops?: BlockIoRate[];
+}
+
+export interface BlockIoRate {
+  path: string;
+  rate: string | number;
+}
+
+/** A node of the host, or a device of CDI by its name (`vendor.com/class=name`). */
+export interface DeviceMapping {
+  source: string;
+  target: string;
+  /** Some of `rwm`. */
+  permissions: string;
+}
+
+/** An entry of `gpus` and of `deploy.resources.reservations.devices`. */
+export interface DeviceRequest {
+  capabilities?: string[];
+  driver?: string;
+  /** -1: all of them. */
+  count?: number;
+  device_ids?: string[];
+  options?: Record<string, string>;
+}
+
+/** A command run in the service's container. */
+export interface ServiceHook {
+  command: string[];
+  user?: string;
+  privileged?: boolean;
+  working_dir?: string;
+  environment?: Record<string, string | null>;
+}
+
+/** A secret or config that a service gets. */
+export interface Grant {
+  source: string;
+  target?: string;
+  uid?: string;
+  gid?: string;
+  mode?: number;
+  /** Of content that the stack file or the environment holds: a change of it is one of the service. */
+  digest?: string;
+}
+
+/** A command run in a container of its own, before the service's first start. */
+export interface InitHook extends Partial<ServiceHook> {
+  /** The service's own where absent. */
+  image?: string;
+  /** Once for each container of the service; otherwise once for all of them. */
+  per_replica?: boolean;
 }
 
 export interface Port {
@@ -143,10 +237,22 @@ export interface Deploy {
   labels?: Record<string, string>;
   resources?: {
     limits?: { cpus?: number; memory?: string; pids?: number };
-    reservations?: { cpus?: number; memory?: string };
+    reservations?: { cpus?: number; memory?: string; devices?: DeviceRequest[] };
   };
   restart_policy?: { condition?: string; delay?: Duration; max_attempts?: number; window?: Duration };
+  update_config?: UpdateConfig;
+  rollback_config?: UpdateConfig;
   [other: string]: unknown;
+}
+
+/** How the containers of a service are replaced (compose-spec deploy.md). */
+export interface UpdateConfig {
+  parallelism?: number;
+  delay?: Duration;
+  failure_action?: string;
+  monitor?: Duration;
+  max_failure_ratio?: number;
+  order?: string;
 }
 
 export interface Network {

@@ -15,6 +15,7 @@ interface Flags {
 export const history = define<Flags>({
   usage: 'history IMAGE',
   summary: 'Show how an image was made, the newest step first',
+  dryRun: 'harmless',
   examples: [['stack image history --no-trunc redis:7', 'Show its steps with the whole of their commands.']],
   options(command) {
     command

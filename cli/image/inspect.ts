@@ -6,6 +6,7 @@ import { inTurn, openImages } from './open.ts';
 export const inspect = define<{ format?: string }>({
   usage: 'inspect IMAGE...',
   summary: 'Print everything known about images, as JSON',
+  dryRun: 'harmless',
   examples: [
     ['stack image inspect redis:7', 'Print its configuration, layers and digests.'],
     ["stack image inspect -f '{{json .Config.Env}}' redis:7", 'Print one part of it.'],

@@ -6,6 +6,7 @@ import { each, openImages } from './open.ts';
 export const load = define<{ input?: string; platform?: string; quiet?: boolean }>({
   usage: 'load',
   summary: 'Read images from an archive of docker save or an OCI layout',
+  dryRun: 'told',
   examples: [
     ['stack image load -i redis.tar', 'Read an archive; it may be compressed.'],
     ['docker save redis:7 | stack image load', 'Read an archive from standard input.'],

@@ -16,6 +16,7 @@ interface Flags {
 export const ls = define<Flags>({
   usage: 'ls [IMAGE]',
   summary: 'List the images of this machine',
+  dryRun: 'harmless',
   examples: [
     ['stack image ls --filter dangling=true', 'List the images that lost their names.'],
     ['stack image ls --format json', 'Print one JSON object a line, with the fields of docker.'],

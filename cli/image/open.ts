@@ -28,6 +28,7 @@ export async function each<T>(
         kind,
         names.map((name) => `image ${name}`),
         (index, onProgress) => work(names[index] as string, onProgress, signal),
+        context.globals.dryRun,
       ),
     );
   } finally {

@@ -7,6 +7,7 @@ import { each, openImages } from './open.ts';
 export const pull = define<{ platform?: string; policy: 'always' | 'missing'; quiet?: boolean }>({
   usage: 'pull IMAGE...',
   summary: 'Download images',
+  dryRun: 'told',
   examples: [['stack image pull redis:7 nginx', 'Download two images at once.']],
   options(command) {
     command
@@ -21,6 +22,7 @@ export const pull = define<{ platform?: string; policy: 'always' | 'missing'; qu
     await each(context, 'image.pull', names, quiet === true, (name, onProgress, signal) =>
       images.pull(name, given({ platform, policy, onProgress, signal })),
     );
+    if (context.globals.dryRun) return;
     for (const name of names) context.stdout.write(`${parseReference(name).name}\n`);
   },
 });

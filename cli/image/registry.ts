@@ -10,6 +10,7 @@ import { each, openImages } from './open.ts';
 export const push = define<{ allTags?: boolean; quiet?: boolean }>({
   usage: 'push IMAGE...',
   summary: 'Upload images to their registries',
+  dryRun: 'told',
   examples: [
     ['stack image push registry.example.com/team/api:7', 'Upload an image; what the registry has is not sent.'],
     ['stack image push -a registry.example.com/team/api', 'Upload every tag there is of it here.'],
@@ -48,6 +49,7 @@ export const push = define<{ allTags?: boolean; quiet?: boolean }>({
 export const referrers = define<{ artifactType?: string; format: 'table' | 'json' }>({
   usage: 'referrers IMAGE',
   summary: 'List what refers to an image at its registry: signatures, bills of materials',
+  dryRun: 'harmless',
   examples: [['stack image referrers registry.example.com/team/api:7', 'List them with their types and digests.']],
   options(command) {
     command

@@ -1,10 +1,13 @@
 import { asStackError } from '../../schemas/errors.ts';
+import { tell } from '../apply.ts';
 import { define } from '../command.ts';
+import { renderer } from '../render/render.ts';
 import { inTurn, openImages } from './open.ts';
 
 export const rm = define<{ force?: boolean; prune: boolean }>({
   usage: 'rm IMAGE...',
   summary: 'Remove images',
+  dryRun: 'told',
   examples: [
     ['stack image rm redis:7', 'Remove a name, and the image with its last name.'],
     ['stack image rm -f 1f2d3c4b5a69', 'Remove an image by its id with all its names.'],
@@ -16,6 +19,18 @@ export const rm = define<{ force?: boolean; prune: boolean }>({
   },
   async action(context, names, { force = false, prune }) {
     const images = await openImages(context);
+    if (context.globals.dryRun) {
+      const { emit, close } = renderer(context);
+      const there = force ? names.filter((name) => images.find(name)) : names.map((name) => images.get(name) && name);
+      await tell(
+        emit,
+        'image.remove',
+        there.map((name) => `image ${name}`),
+        async () => {},
+        true,
+      );
+      return close();
+    }
     await inTurn(names, async (name) => {
       try {
         const { untagged, deleted } = await images.remove(name, { isForced: force, keepsContent: !prune });

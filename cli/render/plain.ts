@@ -28,7 +28,10 @@ export function plainRenderer(write: (text: string) => void, style: Style): Rend
 function plainLine(event: EngineEvent, { paint }: Style): string | null {
   switch (event.type) {
     case 'plan':
+    case 'timings':
       return null;
+    case 'dry-run':
+      return dryRunText(event.operations);
     case 'started':
       return ` ${capital(event.resource)}  ${doing(event.kind)}`;
     case 'progress':
@@ -46,6 +49,14 @@ function plainLine(event: EngineEvent, { paint }: Style): string | null {
     case 'warning':
       return warningLine(event.error, paint);
   }
+}
+
+/** As `stack plan` words it, a line an operation. */
+function dryRunText(operations: { id: string; cause: string }[]): string {
+  const lines = operations.map(({ id, cause }) => `DRY-RUN MODE -  ${capital(id)}  because ${cause}`);
+  return [...lines, `DRY-RUN MODE -  ${lines.length > 0 ? 'Nothing was changed.' : 'There is nothing to do.'}`].join(
+    '\n',
+  );
 }
 
 export function warningLine(error: Pick<StackError, 'message' | 'hint' | 'where'>, paint: Style['paint']): string {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { StackError } from '../../schemas/errors.ts';
 import type { EngineEvent } from '../../schemas/events.ts';
-import type { AnsiMode, ProgressMode } from '../globals.ts';
+import { type AnsiMode, type ProgressMode, readGlobals } from '../globals.ts';
 import { renderer } from './render.ts';
 
 const create = {
@@ -58,7 +58,7 @@ async function show(progress: ProgressMode, { isTTY = false, ansi = 'auto' as An
       text += chunk;
     },
   };
-  const globals = { file: [], envFile: [], profile: [], projectName: undefined, projectDirectory: undefined };
+  const globals = { ...readGlobals({}, {}, {}), file: [] };
   const context = { stderr: stderr as never, environment: env, globals: { ...globals, progress, ansi } };
   const { emit, close } = renderer(context);
   for (const event of events) emit(event);

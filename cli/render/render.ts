@@ -4,6 +4,7 @@ import type { Context } from '../command.ts';
 import { jsonRenderer } from './json.ts';
 import { plainRenderer, warningLine } from './plain.ts';
 import { style } from './style.ts';
+import { timingsText } from './timings.ts';
 
 export interface Renderer {
   emit: Emit;
@@ -16,12 +17,29 @@ export function renderer(
   context: Pick<Context, 'stderr' | 'globals' | 'environment'>,
   options: { quietPull?: boolean; quietBuild?: boolean } = {},
 ): Renderer {
-  const chosen = choose(context);
+  const chosen = withTimings(context, choose(context));
   const { quietPull = false, quietBuild = false } = options;
   if (!quietPull && !quietBuild) return chosen;
   // As with docker compose, who wants no progress of pulls gets none of builds either.
   const isQuiet = (id: string) => quietPull || id.startsWith('build ');
   return { ...chosen, emit: (event) => (event.type === 'progress' && isQuiet(event.id)) || chosen.emit(event) };
+}
+
+/** As JSON they are always told; else where asked for, below everything. */
+function withTimings({ globals, stderr }: Pick<Context, 'stderr' | 'globals'>, chosen: Renderer): Renderer {
+  if (globals.progress === 'json') return chosen;
+  let text = '';
+  return {
+    emit(event) {
+      if (event.type !== 'timings') chosen.emit(event);
+      else if (globals.timings) text += timingsText(event);
+    },
+    async close() {
+      await chosen.close();
+      if (text) stderr.write(text);
+      text = '';
+    },
+  };
 }
 
 function choose(context: Pick<Context, 'stderr' | 'globals' | 'environment'>): Renderer {

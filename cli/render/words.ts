@@ -19,6 +19,10 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'container.kill': ['Killing', 'Killed'],
   'container.remove': ['Removing', 'Removed'],
   'dependency.await': ['Waiting', 'Ready'],
+  'provider.up': ['Creating', 'Created'],
+  'provider.down': ['Removing', 'Removed'],
+  'provider.stop': ['Stopping', 'Stopped'],
+  'update.monitor': ['Monitoring', 'Updated'],
   'stray.remove': ['Removing', 'Removed'],
 };
 

@@ -7,8 +7,8 @@ import { readSettings } from '../../engine/settings.ts';
 import { layout } from '../../engine/state/layout.ts';
 import { loadKernel } from '../../native/index.ts';
 import { StackError } from '../../schemas/errors.ts';
-import type { KernelPort } from '../../schemas/kernel.ts';
 import type { Project, Service } from '../../schemas/project.ts';
+import { watched } from './counting.ts';
 
 export interface Attempt {
   /** Number of the call, and the verb: `network.netlink`. Absent in the last line, where nothing failed. */
@@ -25,23 +25,6 @@ const promising = new Set(['netlink', 'createNamespace', 'writeSysctl', 'spawnSh
 let count = 0;
 let failAt = 0;
 let failed: string | undefined;
-
-function failing<Verbs extends object>(verbs: Verbs, group: string): Verbs {
-  return new Proxy(verbs, {
-    get(target, key) {
-      const verb = Reflect.get(target, key);
-      if (typeof verb !== 'function') return verb;
-      return (...args: unknown[]) => {
-        if (++count !== failAt) return Reflect.apply(verb, target, args);
-        failed = `${failAt} ${group}.${String(key)}`;
-        const fields = { code: 'EIO', errno: 5, step: String(key), subject: 'injected' };
-        const error = Object.assign(new Error(`${String(key)}: injected failure`), fields);
-        if (promising.has(String(key))) return Promise.reject(error);
-        throw error;
-      };
-    },
-  });
-}
 
 const service: Service = {
   image: 'busybox:1',
@@ -70,12 +53,19 @@ const project: Project = {
 const real = loadKernel();
 const places = { layout: layout(process.env), settings: await readSettings(process.env) };
 const sound = createEngine({ ...places, kernel: real });
-const kernel: KernelPort = {
-  ...real,
-  filesystem: failing(real.filesystem, 'filesystem'),
-  network: failing(real.network, 'network'),
-  process: failing(real.process, 'process'),
-};
+const kernel = watched(real, (name) => {
+  if (++count !== failAt) return undefined;
+  failed = `${failAt} ${name}`;
+  const verb = name.split('.')[1]!;
+  const fields = { code: 'EIO', errno: 5, step: verb, subject: 'injected' };
+  const error = Object.assign(new Error(`${verb}: injected failure`), fields);
+  return {
+    instead() {
+      if (promising.has(verb)) return Promise.reject(error);
+      throw error;
+    },
+  };
+});
 const quiet = { emit() {} };
 
 for (let attempt = 1; ; attempt++) {

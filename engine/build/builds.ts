@@ -3,18 +3,20 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildGraph, BuildSettings } from '../../schemas/build.ts';
-import { type Result, StackError } from '../../schemas/errors.ts';
+import type { Result, StackError } from '../../schemas/errors.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
 import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
 import { interruption } from '../images/locks.ts';
 import type { Networks } from '../network/network.ts';
+import type { Attestations } from './attest/options.ts';
 import { basesOf, changesSince, inputsOf, valuesOf } from './built-from.ts';
+import { openCaches, writeCaches } from './cache-places.ts';
 import { type Caches, warnOfCaches } from './caches.ts';
 import { unwrap } from './dockerfile.ts';
 import { exportImage } from './export.ts';
-import { type SolvedStep, writeCache } from './local-cache.ts';
+import { nameIndex } from './indexed.ts';
 import { Records } from './records.ts';
 import { BuildSession } from './session.ts';
 import { Solver } from './solve.ts';
@@ -42,6 +44,9 @@ export interface BuildRequest {
   secrets: Map<string, Buffer>;
   ssh: Map<string, string>;
   caches: Caches;
+  attestations: Attestations;
+  /** Bytes of memory that a step may take; absent for no limit of its own. */
+  memory?: number;
   /** The request of another service, for `service:NAME`. @throws StackError where it builds nothing */
   requestOf(service: string): BuildRequest;
   emit(event: BuildEvent): void;
@@ -116,20 +121,20 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     },
     async build(request) {
       const { signal, emit, warn, names } = request;
-      // Before images are looked for that there may be for one of them alone.
-      if (request.settings.platforms.length > 1) throw severalPlatforms();
       warnOfCaches(request.caches, warn);
       store.prepare();
       await BuildSession.sweep(host, networks, join(folder, 'fetched'));
       const caches = join(folder, 'caches');
+      const startedAt = new Date().toISOString();
       return await within(signal, async ({ lease, records, session, sources, world }) => {
         // Before anything is read: what changes from here on has changed since.
         const values = valuesOf(request);
         const graph = unwrap(await world.graphOf(request, false), warn);
         const { resolved, secrets, ssh } = world;
-        const [result] = graph.results;
-        if (!result) throw new StackError('internal', { message: 'A graph without a result.' });
-        const common = {
+        const { epoch } = graph.results[0]!;
+        using opened = new DisposableStack();
+        const cacheFrom = await openCaches(request.caches.from, { host, warn, signal }, opened);
+        const solver = new Solver({
           host,
           store,
           lease,
@@ -138,36 +143,55 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           session,
           graph,
           images: resolved,
-          exported: layeredUnder(graph, result.vertex),
+          exported: new Set(graph.results.flatMap(({ vertex }) => [...layeredUnder(graph, vertex)])),
           turns,
-          cacheFrom: request.caches.from,
+          cacheFrom,
           begunAt: shared!.begunAt,
           warn,
-        };
-        const solver = new Solver({ ...common, secrets, ssh, caches, epoch: result.epoch, emit, signal });
-        const [tree] = await solver.solve([result.vertex]);
-        const image = await exportImage({
-          store,
-          addon: host.kernel.addon,
-          records,
-          graph,
-          result,
-          tree: tree!,
-          madeBy: (vertex) => solver.madeBy(vertex),
-          names,
+          secrets,
+          ssh,
+          caches,
+          epoch,
+          memory: request.memory,
+          emit,
           signal,
         });
+        const trees = await solver.solve(graph.results.map(({ vertex }) => vertex));
+        const { provenance, sbom } = request.attestations;
+        const isAttested = provenance !== undefined || sbom;
+        const isIndexed = isAttested || graph.results.length > 1;
+        const parts: StoredImage[] = [];
+        for (const [at, result] of graph.results.entries()) {
+          const part = await exportImage({
+            store,
+            addon: host.kernel.addon,
+            records,
+            graph,
+            result,
+            tree: trees[at]!,
+            madeBy: (vertex) => solver.madeBy(vertex),
+            names: isIndexed ? [] : names,
+            ...(request.caches.isInline ? { inline: solver.steps } : {}),
+            signal,
+          });
+          await lease.keep([part.manifestDigest]);
+          parts.push(part);
+        }
+        const madeBy = (vertex: string) => solver.madeBy(vertex);
+        const { texts } = world;
+        const attesting = { host, store, lease, request, graph, sources, texts, startedAt, madeBy };
+        const attestations = isAttested
+          ? await (await import('./attest/attest.ts')).attest(attesting, parts, trees)
+          : [];
+        const image = isIndexed ? await nameIndex({ store, lease, parts, attestations, names }) : parts[0]!;
         const salt = records.inputsOf(names[0]!)?.salt;
         const reads = sources.reads();
         records.keepInputs(
           names[0]!,
           inputsOf(image.id, request.context, { ...values, ...basesOf(graph) }, reads, salt),
         );
-        const isIn = (step: SolvedStep) => step.diffIds.every((diffId, at) => tree!.diffIds[at] === diffId);
-        for (const { directory, isWhole } of request.caches.to) {
-          const steps = new Map([...solver.steps].filter(([, step]) => isWhole || isIn(step)));
-          await writeCache(directory, steps, { store, records, epoch: result.epoch, signal });
-        }
+        const place = { host, store, lease, records, epoch, warn, signal };
+        await writeCaches(request.caches.to, solver.steps, trees, place);
         return image;
       }).catch((thrown: unknown) => {
         throw signal.aborted ? interruption(`Building ${names[0] ?? request.context}`) : thrown;
@@ -175,9 +199,3 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
     },
   };
 }
-
-const severalPlatforms = () =>
-  new StackError('build.not-supported', {
-    message: 'Building for several platforms at once is not supported yet.',
-    hint: 'Name one platform.',
-  });

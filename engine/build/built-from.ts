@@ -39,7 +39,7 @@ const proxies = /^(?:https?|ftp|no|all)_proxy$/i;
 
 /** Everything that is asked of a build, but for files of contexts and base images. @throws StackError of the Dockerfile */
 export function valuesOf(request: BuildRequest, seen: string[] = []): Values {
-  const { settings, context } = request;
+  const { settings, context, dockerfile } = request;
   const each = (kind: string, entries: [string, unknown][]) =>
     entries.map(([name, value]) => [`${kind} ${name}`, value] as const);
   const named = (kind: string, ids: string[] = []) =>
@@ -57,8 +57,8 @@ export function valuesOf(request: BuildRequest, seen: string[] = []): Values {
     });
   return Object.fromEntries(
     [
-      // The Dockerfile of a repository is what its address says.
-      ['Dockerfile', isFetched(context) ? request.inline : localText(request)],
+      // The Dockerfile of a repository, or at an address, is what the address says.
+      ['Dockerfile', isFetched(context) ? request.inline : isFetched(dockerfile) ? dockerfile : localText(request)],
       ['context', isFetched(context) ? context : undefined],
       ['.dockerignore', isFetched(context) ? undefined : ignoreLines(context, request.dockerfile)],
       ...each(

@@ -12,11 +12,17 @@ import type { BuildRequest } from './builds.ts';
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
 
-export const parsed = (text: string, file: string): Dockerfile => unwrap(parseDockerfile(text, file), () => {});
+export interface DockerfileText {
+  text: string;
+  /** As positions name it. */
+  file: string;
+}
 
-export function localDockerfile(request: BuildRequest): Dockerfile {
+export const parsed = ({ text, file }: DockerfileText): Dockerfile => unwrap(parseDockerfile(text, file), () => {});
+
+export function localDockerfile(request: BuildRequest): DockerfileText {
   const { inline } = request;
-  return parsed(localText(request), inline === undefined ? pathOf(request) : 'dockerfile_inline');
+  return { text: localText(request), file: inline === undefined ? pathOf(request) : 'dockerfile_inline' };
 }
 
 const pathOf = ({ context, dockerfile }: BuildRequest): string =>
@@ -55,7 +61,7 @@ export function fetchedDockerfile(
   verbs: FilesystemVerbs,
   directory: string,
   { context, dockerfile }: BuildRequest,
-): Dockerfile {
+): DockerfileText {
   const failed = (why: string) =>
     new StackError('build.dockerfile', {
       message: withoutPasswords(`The Dockerfile ${dockerfile} of ${context} cannot be read: ${why}.`),
@@ -68,7 +74,7 @@ export function fetchedDockerfile(
     const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
     fd = verbs.openat2(root, dockerfile, { flags: O_RDONLY | O_NONBLOCK, resolve });
     if (!fstatSync(fd).isFile()) throw failed('it is no file');
-    return parsed(readFileSync(fd, 'utf8'), dockerfile);
+    return { text: readFileSync(fd, 'utf8'), file: dockerfile };
   } catch (thrown) {
     if (thrown instanceof StackError) throw thrown;
     throw failed((thrown as NodeJS.ErrnoException).code ?? 'unknown');

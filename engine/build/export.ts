@@ -9,6 +9,8 @@ import { chainIds } from '../images/layer.ts';
 import { layerTar } from '../images/layer-tar.ts';
 import { ociConfig, ociManifest } from '../images/media.ts';
 import { refName, type Store } from '../images/store.ts';
+import type { SolvedStep } from './cache-source.ts';
+import { inlineKey, inlineOf } from './inline-cache.ts';
 import { compressor, packedType } from './pack.ts';
 import type { Records } from './records.ts';
 import type { Tree } from './tree.ts';
@@ -22,6 +24,8 @@ export interface Exporting {
   tree: Tree;
   /** What came of a step, by vertex. */
   madeBy(vertex: string): Promise<{ tree: Tree; createdAt: string | undefined }>;
+  /** Steps that the configuration tells of: `cache_to` of type=inline. */
+  inline?: Map<string, SolvedStep>;
   /** Normalised. */
   names: string[];
   signal: AbortSignal;
@@ -115,7 +119,7 @@ export async function* compressed(store: Store, chain: string, epoch: number | u
 }
 
 /** The configuration with the layers and the history of this build. Source: image-spec config.md. */
-async function finished({ result, tree, madeBy }: Exporting): Promise<ImageConfig> {
+async function finished({ result, tree, madeBy, inline }: Exporting): Promise<ImageConfig> {
   const fixed = result.epoch === undefined ? undefined : new Date(result.epoch * 1000).toISOString();
   // The time of the last step that ran: what comes from the cache alone is the same image each time.
   let created = fixed ?? result.config.created ?? new Date(0).toISOString();
@@ -129,5 +133,8 @@ async function finished({ result, tree, madeBy }: Exporting): Promise<ImageConfi
     history.push({ created, comment: 'stack', ...entry, ...(added === layers ? { empty_layer: true } : {}) });
     layers = added;
   }
-  return { ...result.config, created, history, rootfs: { type: 'layers', diff_ids: tree.diffIds } } as ImageConfig;
+  // The base image's own would be told of layers it does not know.
+  const { [inlineKey]: _, ...config } = result.config;
+  const steps = inline && { [inlineKey]: inlineOf(inline, tree.diffIds, fixed) };
+  return { ...config, ...steps, created, history, rootfs: { type: 'layers', diff_ids: tree.diffIds } } as ImageConfig;
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GitOperation } from '../../schemas/build.ts';
-import { gitContext } from './context.ts';
+import { remoteContext } from './context.ts';
 import { fetchFile, fetchGit } from './fetch.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stack-passwords-'));
@@ -113,7 +113,7 @@ test.each([
   ],
   ['a wrong password', () => fetchFile(http('file', 'who:tops3cret2'), join(folder, 'e'), signal)],
   ['a file that is not there', () => fetchFile(http('none'), join(folder, 'f'), signal)],
-  ['no git address', async () => gitContext('https://who:tops3cret@host/x')],
+  ['no git address', async () => remoteContext('ftp://who:tops3cret@host/x')],
 ])('the error of %s does not show it', async (_, fetch) => {
   const error = await Promise.resolve(fetch()).then(
     () => undefined,

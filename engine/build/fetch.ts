@@ -22,8 +22,16 @@ import { StackError } from '../../schemas/errors.ts';
 
 const run = promisify(execFile);
 
+/** Told the digest of what came, hex by algorithm. */
+export type Note = (digest: Record<string, string>) => void;
+
 /** Checks a commit out into `directory`. Answers the directory that counts. @throws StackError build.fetch */
-export async function fetchGit(operation: GitOperation, directory: string, signal: AbortSignal): Promise<string> {
+export async function fetchGit(
+  operation: GitOperation,
+  directory: string,
+  signal: AbortSignal,
+  note: Note = () => {},
+): Promise<string> {
   const { remote, ref, subdirectory, keepGitDirectory, checksum, submodules } = operation;
   const failed = (message: string, hint: string) =>
     new StackError('build.fetch', { message: withoutPasswords(message), hint });
@@ -54,6 +62,7 @@ export async function fetchGit(operation: GitOperation, directory: string, signa
     await git('checkout', '-q', '--detach', isCommit ? ref : 'FETCH_HEAD');
     if (submodules) await git('submodule', 'update', '-q', '--init', '--recursive', '--depth', '1');
     const commit = await git('rev-parse', 'HEAD');
+    note({ [commit.length === 64 ? 'sha256' : 'sha1']: commit });
     if (checksum && !commit.startsWith(checksum)) {
       throw failed(`${remote} is at ${commit}, and ${checksum} was asked for.`, 'Check the commit.');
     }
@@ -88,7 +97,12 @@ function hidePasswords(folder: string): void {
 }
 
 /** Downloads into `directory`. @throws StackError build.fetch */
-export async function fetchFile(operation: HttpOperation, directory: string, signal: AbortSignal): Promise<void> {
+export async function fetchFile(
+  operation: HttpOperation,
+  directory: string,
+  signal: AbortSignal,
+  note: Note = () => {},
+): Promise<void> {
   const { url, filename, checksum } = operation;
   const failed = (why: string) =>
     new StackError('build.fetch', {
@@ -108,7 +122,9 @@ export async function fetchFile(operation: HttpOperation, directory: string, sig
   const source = Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]);
   source.on('data', (chunk: Buffer) => hash.update(chunk));
   await pipeline(source, createWriteStream(path, { flags: 'wx' }), { signal });
-  const digest = `${algorithm}:${hash.digest('hex')}`;
+  const hex = hash.digest('hex');
+  note({ [algorithm]: hex });
+  const digest = `${algorithm}:${hex}`;
   if (checksum && digest !== checksum) throw failed(`its content is ${digest}, and ${checksum} was asked for`);
   chmodSync(path, 0o600);
   const modified = Date.parse(answer.headers.get('last-modified') ?? '') || 0;

@@ -1,6 +1,6 @@
 /**
  * Caches in directories: `cache_from` and `cache_to` of `type=local`. `steps/<key>.json` is a step, `blobs/sha256/<hex>` the
- * layers it made. Who can write there decides what steps yield, as with every build cache that is taken over.
+ * layers it made.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -16,33 +16,32 @@ import {
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { asStackError, StackError } from '../../schemas/errors.ts';
-import type { Host } from '../host.ts';
-import { readStep, type StepRecord } from '../images/build-cache.ts';
-import { Extractors } from '../images/extractors.ts';
-import { addLayer, chainIds } from '../images/layer.ts';
-import type { Lease } from '../images/leases.ts';
+import { StackError } from '../../schemas/errors.ts';
+import { chainIds } from '../images/layer.ts';
 import type { Store } from '../images/store.ts';
+import { type Blob, type CacheSource, readKept, type SolvedStep } from './cache-source.ts';
 import { compressed } from './export.ts';
 import { packedType } from './pack.ts';
 import type { Records } from './records.ts';
-import { isPresent, type Tree } from './tree.ts';
-
-/** A step of a build: what came of it, and how many layers it was made on. */
-export interface SolvedStep extends StepRecord {
-  base: number;
-}
-
-interface Blob {
-  mediaType: string;
-  digest: string;
-  size: number;
-}
 
 const blobPath = (folder: string, digest: string) => join(folder, 'blobs/sha256', digest.replace('sha256:', ''));
 
+export function localCache(folder: string): CacheSource {
+  return {
+    shown: folder,
+    async step(key) {
+      try {
+        return readKept(JSON.parse(readFileSync(join(folder, 'steps', `${key}.json`), 'utf8')));
+      } catch {
+        return undefined;
+      }
+    },
+    open: ({ digest }) => createReadStream(blobPath(folder, digest)),
+  };
+}
+
 /** Adds steps and what they made. @throws StackError build.cache where it cannot be written */
-export async function writeCache(
+export async function writeLocalCache(
   folder: string,
   steps: Map<string, SolvedStep>,
   { store, records, epoch, signal }: { store: Store; records: Records; epoch: number | undefined; signal: AbortSignal },
@@ -95,68 +94,5 @@ async function writeBlob(folder: string, bytes: AsyncIterable<Uint8Array>, signa
   } catch (thrown) {
     rmSync(temporary, { force: true });
     throw thrown;
-  }
-}
-
-export interface Importing {
-  store: Store;
-  host: Host;
-  lease: Lease;
-  records: Records;
-  signal: AbortSignal;
-  warn(error: StackError): void;
-}
-
-/** The step with this key as one of `folders` has it, its layers brought into the store. What is damaged is not there. */
-export async function readCache(
-  folders: string[],
-  key: string,
-  base: Tree,
-  { store, host, lease, records, signal, warn }: Importing,
-): Promise<StepRecord | undefined> {
-  for (const folder of folders) {
-    const path = join(folder, 'steps', `${key}.json`);
-    const step = readStep(path);
-    const layers = step && layersOf(path);
-    const isOnBase = step && base.diffIds.every((diffId, at) => step.diffIds[at] === diffId);
-    if (!step || !isOnBase || layers?.length !== step.diffIds.length - base.diffIds.length) continue;
-    const chain = chainIds(step.diffIds);
-    await lease.keep([...chain.map((one) => `sha256:${one}`), ...layers.map(({ digest }) => digest)]);
-    await using extractors = new Extractors(host.kernel.addon);
-    try {
-      for (const [index, { mediaType, digest, size }] of layers.entries()) {
-        const at = base.diffIds.length + index;
-        const open = () => createReadStream(blobPath(folder, digest));
-        const source = { diffId: step.diffIds[at]!, chain: chain[at]!, digest, size, open, isResumable: false };
-        await addLayer(store, extractors, source, () => {}, signal);
-        records.keepBlob(source.diffId, { digest, size, mediaType });
-      }
-    } catch (thrown) {
-      if (signal.aborted) throw thrown;
-      warn(
-        asStackError(thrown, 'build.cache', { message: `The build cache ${folder} has a damaged step: it is run.` }),
-      );
-      continue;
-    }
-    const record = { diffIds: step.diffIds, createdAt: step.createdAt };
-    if (!isPresent(store, record)) continue;
-    records.keep(key, record);
-    return record;
-  }
-  return undefined;
-}
-
-function layersOf(path: string): Blob[] | undefined {
-  try {
-    const { layers } = JSON.parse(readFileSync(path, 'utf8')) as { layers: Blob[] };
-    const isWhole = layers.every(
-      ({ mediaType, digest, size }) =>
-        /^application\/vnd\.oci\.image\.layer\.v1\.tar(?:\+gzip|\+zstd)?$/.test(mediaType) &&
-        /^sha256:[0-9a-f]{64}$/.test(digest) &&
-        Number.isSafeInteger(size),
-    );
-    return isWhole ? layers : undefined;
-  } catch {
-    return undefined;
   }
 }

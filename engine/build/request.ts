@@ -4,12 +4,12 @@ import { resolve } from 'node:path';
 import { readBuildSettings } from '../../planner/dockerfile/settings.ts';
 import { builtName } from '../../planner/load/supported.ts';
 import { StackError } from '../../schemas/errors.ts';
-import type { Platform } from '../../schemas/oci-image.ts';
 import type { Project } from '../../schemas/project.ts';
 import { parseReference } from '../images/images.ts';
-import { hostPlatform } from '../images/platform.ts';
+import { readAttestations } from './attest/options.ts';
 import type { BuildRequest } from './builds.ts';
 import { readCaches } from './caches.ts';
+import { buildPlatform, platformsOf } from './platforms.ts';
 
 interface Section {
   context: string;
@@ -21,6 +21,8 @@ interface Section {
   ssh?: string[];
   cache_from?: string[];
   cache_to?: string[];
+  provenance?: unknown;
+  sbom?: unknown;
 }
 
 /** What the command line changes of it. */
@@ -29,6 +31,14 @@ export interface BuildOverrides {
   cache?: boolean;
   pull?: boolean;
   ssh?: string;
+  /** Bytes that a step may take. */
+  memory?: number;
+  provenance?: string;
+  sbom?: string;
+  /** Instead of those of the stack file. */
+  platform?: string[];
+  /** The image is to run here: one platform, that of the service. */
+  isForOne?: boolean;
 }
 
 /** @throws a StackError for what cannot be: a service that builds nothing, a secret that is not there */
@@ -39,7 +49,7 @@ export function requestOf(
   environment: NodeJS.ProcessEnv,
   common: Pick<BuildRequest, 'emit' | 'warn' | 'signal'>,
 ): BuildRequest {
-  const { build, image } = project.services[service] ?? {};
+  const { build, image, platform } = project.services[service] ?? {};
   if (!build) {
     throw new StackError('build.context', {
       message: `The service ${service} ${project.services[service] ? 'has no `build`' : 'does not exist'}, and a build names it as a context.`,
@@ -47,7 +57,13 @@ export function requestOf(
     });
   }
   const section = build as unknown as Section;
-  const settings = readBuildSettings(build, ownPlatform(), (name) => environment[name]);
+  const settings = readBuildSettings(build, buildPlatform(), (name) => environment[name]);
+  settings.platforms = platformsOf(
+    service,
+    settings.platforms,
+    platform || environment.DOCKER_DEFAULT_PLATFORM || undefined,
+    flags,
+  );
   for (const entry of flags.buildArg ?? []) {
     const at = entry.indexOf('=');
     const value = at < 0 ? environment[entry] : entry.slice(at + 1);
@@ -67,15 +83,14 @@ export function requestOf(
     secrets: secretsOf(project, section, environment),
     ssh: new Map(agents.map((agent) => agentOf(agent, environment))),
     caches: readCaches(section.cache_from, section.cache_to),
+    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+    // What is built to run here goes to no one else.
+    attestations: flags.isForOne
+      ? { provenance: undefined, sbom: false }
+      : readAttestations(flags.provenance ?? section.provenance, flags.sbom ?? section.sbom),
     requestOf: (other) => requestOf(project, other, flags, environment, common),
     ...common,
   };
-}
-
-/** Without this processor's level (`amd64/v3`), as in docker: what is built here runs on every machine of its architecture. */
-function ownPlatform(): Platform {
-  const { os, architecture, ...rest } = hostPlatform();
-  return architecture === 'amd64' ? { os, architecture } : { os, architecture, ...rest };
 }
 
 /** What planner/load leaves as it was written. */

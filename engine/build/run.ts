@@ -29,6 +29,7 @@ import { toRuntimeSpec } from '../runtime/spec.ts';
 import { defaultPath } from '../runtime/spec-process.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
 import { securityModules } from '../security/security.ts';
+import { checkRunnable } from './foreign.ts';
 import type { PreparedMounts } from './mounts.ts';
 import type { NewLayer } from './new-layer.ts';
 import { stepResolvConf } from './resolv-conf.ts';
@@ -46,6 +47,8 @@ export interface RunRequest {
   mounts: PreparedMounts;
   /** `NAME=value` beyond the operation's own: proxies, secrets. */
   environment: string[];
+  /** Bytes it may take; no limit where absent. */
+  memory: number | undefined;
   signal: AbortSignal;
   /** What it prints, both streams in their order. */
   onOutput(bytes: Buffer): void;
@@ -56,6 +59,7 @@ const hostName = 'buildkitsandbox';
 /** Answers the exit code; 128 + signal where one ended it. @throws StackError where it could not be run, or was interrupted */
 export async function runStep(request: RunRequest): Promise<number> {
   const { host, session, operation, layer, base, store } = request;
+  checkRunnable(operation.platform);
   const id = randomBytes(32).toString('hex');
   const isHostNetwork = operation.network === 'host';
   const network = isHostNetwork ? undefined : await session.join(id, operation.network === 'default');
@@ -73,7 +77,7 @@ export async function runStep(request: RunRequest): Promise<number> {
 }
 
 function specOf(
-  { host, session, operation, base, store, mounts, environment, layer }: RunRequest,
+  { host, session, operation, base, store, mounts, environment, layer, memory }: RunRequest,
   id: string,
   network: StepNetwork | undefined,
 ): RuntimeSpec {
@@ -88,6 +92,7 @@ function specOf(
     privileged: operation.security === 'insecure',
     ...(operation.shmSize === undefined ? {} : { shm_size: String(operation.shmSize) }),
     ulimits: operation.ulimits,
+    ...(memory === undefined ? {} : { mem_limit: String(memory) }),
   } as Service;
   const spec = toRuntimeSpec({
     id,

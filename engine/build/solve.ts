@@ -15,11 +15,11 @@ import { StackError } from '../../schemas/errors.ts';
 import type { StepRecord } from '../images/build-cache.ts';
 import { chainIds } from '../images/layer.ts';
 import { imageAccounts, resolveUser } from '../runtime/users.ts';
+import { readCache, type SolvedStep } from './cache-source.ts';
 import { copyContext, digestMounted } from './context-copy.ts';
 import { type Copying, copyAll, digestOf, makeDirectories, selectAll, withGroup } from './copy.ts';
 import { changedMeanwhile, exited, located } from './failure.ts';
 import { copyKey, mkdirKey, runKey } from './key.ts';
-import { readCache, type SolvedStep } from './local-cache.ts';
 import { diffIdOf, NewLayer } from './new-layer.ts';
 import { packedDiffId } from './pack.ts';
 import type { Source } from './select.ts';
@@ -198,7 +198,7 @@ export class Solver {
 
   async #run(vertex: Vertex<RunOperation>, base: Tree, layer: NewLayer, inputs: VertexId[]): Promise<void> {
     const { operation } = vertex;
-    const { host, store, session, secrets, ssh, caches, emit } = this.#solving;
+    const { host, store, session, secrets, ssh, caches, memory, emit } = this.#solving;
     const signal = this.#signal;
     const [{ prepareMounts }, { runStep }] = await Promise.all([import('./mounts.ts'), import('./run.ts')]);
     await using mounts = await prepareMounts({
@@ -220,7 +220,9 @@ export class Solver {
       tail = Buffer.concat([tail, bytes]).subarray(-8192);
       emit({ type: 'output', vertex, bytes });
     };
-    const code = await runStep({ host, store, session, base, layer, operation, mounts, environment, signal, onOutput });
+    const code = await runStep({
+      ...{ host, store, session, base, layer, operation, mounts, environment, memory, signal, onOutput },
+    });
     if (code === 0) return;
     throw exited(vertex.name, code, tail.toString('utf8'), store.layers);
   }

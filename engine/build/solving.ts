@@ -4,6 +4,7 @@ import type { StackError } from '../../schemas/errors.ts';
 import type { Host } from '../host.ts';
 import type { Lease } from '../images/leases.ts';
 import type { Store } from '../images/store.ts';
+import type { CacheSource } from './cache-source.ts';
 import type { Records } from './records.ts';
 import type { BuildSession } from './session.ts';
 import type { Sources } from './sources.ts';
@@ -23,8 +24,8 @@ export interface Solving {
   records: Records;
   sources: Sources;
   turns: Turns;
-  /** Directories with steps of other machines. */
-  cacheFrom: string[];
+  /** With steps of other machines. */
+  cacheFrom: CacheSource[];
   /** When the builds at work together began, RFC 3339. */
   begunAt: string;
   warn(error: StackError): void;
@@ -39,6 +40,8 @@ export interface Solving {
   /** Folder of cache mounts. */
   caches: string;
   epoch: number | undefined;
+  /** Bytes that a step may take. */
+  memory: number | undefined;
   emit(event: BuildEvent): void;
   signal: AbortSignal;
 }

@@ -22,6 +22,8 @@ export class Sources implements Disposable {
   readonly #records: Records;
   readonly #folder: string;
   readonly #signal: AbortSignal;
+  /** Of what was fetched, by vertex: hex by algorithm. */
+  readonly checksums = new Map<string, Record<string, string>>();
   readonly #fetched = new Map<string, Promise<string>>();
   readonly #open: number[] = [];
   readonly #reads = new Map<string, { wanted: Map<string, Read['wanted'][number]>; files: Map<string, string> }>();
@@ -37,19 +39,22 @@ export class Sources implements Disposable {
 
   /** The directory that a source vertex stands for; undefined for one that is a tree. */
   async directory({ operation, id }: Vertex): Promise<Directory | undefined> {
+    const note = (digest: Record<string, string>) => void this.checksums.set(id, digest);
     switch (operation.kind) {
       case 'source.context':
         return { path: contextPath(operation), ignore: operation.ignore, isLocal: true };
       case 'source.git':
         return {
-          path: await this.#once(id, async (to) => (await import('./fetch.ts')).fetchGit(operation, to, this.#signal)),
+          path: await this.#once(id, async (to) =>
+            (await import('./fetch.ts')).fetchGit(operation, to, this.#signal, note),
+          ),
           ignore: [],
         };
       case 'source.http':
         return {
           path: await this.#once(id, async (to) => {
             const { fetchFile } = await import('./fetch.ts');
-            await fetchFile(operation, to, this.#signal);
+            await fetchFile(operation, to, this.#signal, note);
             return to;
           }),
           ignore: [],

@@ -1,18 +1,16 @@
 /** Requests as graphs: where Dockerfiles are read and what they name is looked up. One for each build. */
 import { resolve } from 'node:path';
 import { buildGraph } from '../../planner/dockerfile/graph/graph.ts';
-import { vertexId } from '../../planner/dockerfile/graph/vertices.ts';
-import type { BuildContext, BuildGraph, BuildWorld, GitOperation, ResolvedImage } from '../../schemas/build.ts';
-import type { Dockerfile } from '../../schemas/dockerfile.ts';
+import type { BuildContext, BuildGraph, BuildWorld, ResolvedImage } from '../../schemas/build.ts';
 import { type Result, StackError } from '../../schemas/errors.ts';
 import type { Platform, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
 import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
-import { showPlatform } from '../images/platform.ts';
+import { fits, hostPlatform, showPlatform } from '../images/platform.ts';
 import type { BuildRequest } from './builds.ts';
-import { gitContext } from './context.ts';
-import { fetchedDockerfile, ignoreLines, localDockerfile, parsed, unwrap } from './dockerfile.ts';
+import { fileAt, isAddress, remoteContext } from './context.ts';
+import { type DockerfileText, ignoreLines, localDockerfile, parsed, unwrap } from './dockerfile.ts';
 import { imageOfLayout } from './layout.ts';
 import { checkServices } from './services.ts';
 import type { Sources } from './sources.ts';
@@ -30,6 +28,8 @@ export class World {
   /** What the steps are handed, by id: of the service that is built, and of those it takes as contexts. */
   readonly secrets = new Map<string, Buffer>();
   readonly ssh = new Map<string, string>();
+  /** Texts of Dockerfiles, by the file that positions name. */
+  readonly texts = new Map<string, string>();
   readonly #room: Room;
   readonly #services = new Map<string, Promise<BuildGraph>>();
 
@@ -47,12 +47,9 @@ export class World {
     const { settings } = request;
     join('secret', this.secrets, request.secrets, request.service, (a, b) => a.equals(b));
     join('ssh agent', this.ssh, request.ssh, request.service, (a, b) => a === b);
-    const git = gitContext(request.context);
-    const tree = git ? await this.#fetchedDockerfile(request, git) : localDockerfile(request);
-    const context: BuildContext = git ?? {
-      location: resolve(request.context),
-      ignore: ignoreLines(request.context, request.dockerfile),
-    };
+    const { context, source } = await this.#contextOf(request);
+    this.texts.set(source.file, source.text);
+    const tree = parsed(source);
     const world: BuildWorld = {
       resolveImage: (reference, platform) => this.#image(request, reference, platform),
       resolveService: (service, platform) => this.#service(request, service, platform),
@@ -61,25 +58,33 @@ export class World {
     return await buildGraph({ tree, settings, context, world, everyStage });
   }
 
-  async #fetchedDockerfile(request: BuildRequest, git: GitOperation): Promise<Dockerfile> {
-    if (request.inline !== undefined) return parsed(request.inline, 'dockerfile_inline');
-    // The vertex of the graph has this id too, so that it is fetched once.
-    const vertex = {
-      id: vertexId(git, []),
-      operation: git,
-      inputs: [],
-      name: '',
-      where: { file: '', start: 1, end: 1 },
-    };
-    const { path } = (await this.#room.sources.directory(vertex))!;
-    return fetchedDockerfile(this.#room.host.kernel.filesystem, path, request);
+  async #contextOf(request: BuildRequest): Promise<{ context: BuildContext; source: DockerfileText }> {
+    const { sources, host } = this.#room;
+    const remote = remoteContext(request.context);
+    const isElsewhere = request.inline === undefined && isAddress(request.dockerfile);
+    const source = isElsewhere
+      ? await (await import('./remote-dockerfile.ts')).dockerfileAt(sources, fileAt(request.dockerfile))
+      : undefined;
+    if (remote) {
+      const { fetchedContext } = await import('./remote-dockerfile.ts');
+      const asked = source ? { ...request, inline: source.text } : request;
+      const fetched = await fetchedContext(host.kernel.filesystem, sources, asked, remote);
+      return { ...fetched, ...(source ? { source } : {}) };
+    }
+    const context = { location: resolve(request.context), ignore: ignoreLines(request.context, request.dockerfile) };
+    return { context, source: source ?? localDockerfile(request) };
   }
 
   async #image({ pull, signal }: BuildRequest, reference: string, platform: Platform): Promise<ResolvedImage> {
     const { images, lease, host } = this.#room;
     const image = reference.startsWith('oci-layout://')
       ? await imageOfLayout(images.store, host.kernel.addon, reference, platform, signal)
-      : await images.pull(reference, { policy: pull ? 'always' : 'missing', platform: showPlatform(platform), signal });
+      : await images.pull(reference, {
+          policy: pull ? 'always' : 'missing',
+          platform: showPlatform(platform),
+          keepsName: !fits(hostPlatform(), platform),
+          signal,
+        });
     await lease.keep([image.manifestDigest]);
     this.resolved.set(image.manifestDigest, image.config.rootfs.diff_ids);
     return { digest: image.manifestDigest, config: image.config, platform: platformOf(image) };
@@ -89,7 +94,8 @@ export class World {
     const key = `${service} ${showPlatform(platform)}`;
     const known = this.#services.get(key);
     if (known) return known;
-    const request = asking.requestOf(service);
+    const asked = asking.requestOf(service);
+    const request = { ...asked, settings: { ...asked.settings, platforms: [platform] } };
     const graph = this.#graph(request, false).then((result) => unwrap(result, request.warn));
     this.#services.set(key, graph);
     return graph;

@@ -17,7 +17,7 @@ export interface CreateRequest {
   networks: Map<string, NetworkRecord>;
   replaces?: ContainerRecord;
   /** The stack's containers as they are now: addresses and slots in use. */
-  siblings: ContainerRecord[];
+  siblings: () => ContainerRecord[];
   /** What could not be done as asked and is no reason to fail: a limit this machine does not let us raise. */
   onWarning?: (warning: StackError) => void;
 }
@@ -45,15 +45,27 @@ export interface Session {
   close(): void;
 }
 
+export interface StartOptions {
+  /** Kills the hook at work; its reason is thrown, and the container runs on. */
+  signal?: AbortSignal;
+}
+
+export interface StopOptions {
+  timeoutMs?: number;
+  signal?: number;
+  /** A pre_stop hook that failed: the container is stopped all the same. */
+  onWarning?: (warning: StackError) => void;
+}
+
 export interface Containers {
   /** Everything up to the `created` state of runtime-spec: the process waits for start. */
   create(request: CreateRequest): Promise<ContainerRecord>;
   /** Rules and names of a stack anew, as what runs of it needs them. @throws StackError network.kernel */
   publish(stack: string): Promise<void>;
-  /** Resolves once the process was executed (execve succeeded); a failure names the step. */
-  start(record: ContainerRecord): Promise<void>;
-  /** Sends the stop signal, SIGKILL after the grace period; resolves when nothing runs any more. */
-  stop(record: ContainerRecord, options?: { timeoutMs?: number; signal?: number }): Promise<ExitStatus>;
+  /** Resolves once the process was executed (execve succeeded) and its post_start hooks are done; a failure names the step. */
+  start(record: ContainerRecord, options?: StartOptions): Promise<void>;
+  /** Runs the pre_stop hooks, sends the stop signal, SIGKILL after the grace period; resolves when nothing runs any more. */
+  stop(record: ContainerRecord, options?: StopOptions): Promise<ExitStatus>;
   kill(record: ContainerRecord, signal: number): Promise<void>;
   /** Kills what still runs, then removes everything that carries the container's id. */
   remove(record: ContainerRecord, options?: { removeAnonymousVolumes?: boolean }): Promise<void>;

@@ -5,21 +5,19 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseDuration } from '../../planner/load/duration.ts';
 import { grantsOf } from '../../planner/reconcile/grants.ts';
-import { type ContainerRecord, type Endpoint, recordFormat } from '../../schemas/container.ts';
+import { type ContainerRecord, recordFormat } from '../../schemas/container.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
-import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
-import { cgroupParent, type Host } from '../host.ts';
-import { linksOf } from '../network/links.ts';
+import type { NamespaceType, RuntimeSpec } from '../../schemas/oci-runtime.ts';
+import type { Service } from '../../schemas/project.ts';
+import { findDevice, serviceDevices } from '../devices/devices.ts';
+import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
 import { publishingOf } from '../network/publications.ts';
 import { ownCapabilities } from '../runtime/capabilities.ts';
-import { cgroupsPath, type Hierarchies, hierarchies } from '../runtime/cgroup/cgroup.ts';
-import { v1Directory } from '../runtime/cgroup/hierarchies.ts';
+import { hierarchies } from '../runtime/cgroup/cgroup.ts';
+import { withoutUnkeepable } from '../runtime/cgroup/optional.ts';
 import { containerFiles, type HostFiles } from '../runtime/files.ts';
-import { execLabels } from '../runtime/oci/labels.ts';
-import { cgroupMounts } from '../runtime/program/cgroup-mounts.ts';
-import { encodeShim } from '../runtime/program/program.ts';
-import { compileSeccomp, defaultSeccomp } from '../runtime/seccomp/seccomp.ts';
 import { stopSignalOf } from '../runtime/signals.ts';
 import { type NamespaceChoice, toRuntimeSpec } from '../runtime/spec.ts';
 import { writeSpec } from '../runtime/spec-json.ts';
@@ -27,10 +25,16 @@ import { imageAccounts, resolveUser, type User } from '../runtime/users.ts';
 import { releaseCategories, securityModules } from '../security/security.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
+import { containerCgroupsPath } from './cgroup.ts';
 import type { CreateRequest } from './containers.ts';
-import { type Bundle, containerCgroup, files, networkPeer, peersOf, pidOf } from './launch.ts';
-import { healthOf, logOf, monitorMembership, restartOf } from './monitor.ts';
-import { probeProcess } from './process.ts';
+import { grantMounts } from './grants.ts';
+import { type Bundle, files } from './launch.ts';
+import { healthOf } from './monitor.ts';
+import { candidates, namespacePath, namespacePeers, type SharedNamespace } from './peers.ts';
+import { seccompOf } from './seccomp.ts';
+import { sharedMemory } from './shared-memory.ts';
+import { shimProgram } from './shim-program.ts';
+import { volumesFrom } from './volumes-from.ts';
 
 const defaultGraceMs = 10_000;
 
@@ -54,10 +58,11 @@ export async function prepare(
   const { config, image, project } = request;
   const id = randomBytes(32).toString('hex');
   const resource = `services.${request.service}`;
-  const peer = networkPeer(
-    { config, name: request.name },
-    peersOf(host, config, () => request.siblings),
-  );
+  const siblings = request.siblings();
+  const all = candidates(host, { config }, siblings);
+  const peers = namespacePeers({ config, name: request.name }, all);
+  const inherited = volumesFrom(config.volumes_from ?? [], request.name, all);
+  const peer = peers.network;
   const health = healthOf(config.healthcheck, image.config);
   const grants = grantsOf(project, config);
   const record: ContainerRecord = {
@@ -71,6 +76,7 @@ export async function prepare(
     image: { name: config.image ?? image.names[0] ?? image.id, id: image.id, manifestDigest: image.manifestDigest },
     ...(peer ? { networkPeer: peer.id } : {}),
     ...(grants ? { grants } : {}),
+    ...peerIds(peers, inherited.peers),
     labels: { ...image.config.config?.Labels, ...config.labels, ...composeLabels(request) },
     endpoints: [],
     ports: [],
@@ -96,14 +102,15 @@ export async function prepare(
       resource,
     );
     if (!config.network_mode) {
-      record.endpoints = networks.allocate({ ...request, id, stack: project.name }, request.siblings);
+      record.endpoints = networks.allocate({ ...request, id, stack: project.name }, siblings);
     }
     const publishing = publishingOf(record.endpoints, [...request.networks.values()]);
     const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], publishing });
     held = reservation.fds;
     record.ports = reservation.ports;
-    record.mounts = await volumes.resolve(request);
-    const bundle = write(host, request, record, user, peer);
+    record.mounts = await volumes.resolve({ ...request, inherited: inherited.mounts });
+    record.mounts.push(...grantMounts(request, directory));
+    const bundle = await write(host, request, record, user, peers);
     saveContainer(host.layout, record);
     return { record, bundle, held };
   } catch (error) {
@@ -129,18 +136,20 @@ function makeDirectories(directory: string, topLayer: string | undefined): void 
 }
 
 /** config.json, the program and the container's own files. */
-function write(
+async function write(
   host: Host,
   request: CreateRequest,
   record: ContainerRecord,
   user: User,
-  peer: ContainerRecord | undefined,
-): Bundle {
+  peers: Peers,
+): Promise<Bundle> {
   const { config, image } = request;
   const directory = host.layout.containerDir(record.stack, record.id);
 
-  const paths = writeFiles(host, record, directory, peer);
-  const spec = toRuntimeSpec({
+  const paths = writeFiles(host, record, directory, peers.network);
+  const shm = peers.ipc ?? (config.ipc === 'shareable' ? record : undefined);
+  const devices = serviceDevices(config, `services.${request.service}`);
+  const whole = toRuntimeSpec({
     id: record.id,
     stack: record.stack,
     service: request.service,
@@ -150,28 +159,65 @@ function write(
     mounts: record.mounts,
     rootPath: 'rootfs',
     files: paths.files,
-    namespaces: namespacesOf(host, config.network_mode, peer),
+    namespaces: namespacesOf(host, config, peers),
+    ...(shm ? { peerShm: sharedMemory(host, shm.id) } : {}),
     hostHostname: hostname(),
-    cgroupsPath: cgroupsPath(record.stack, record.id, cgroupParent(host)),
+    cgroupsPath: containerCgroupsPath(host, record),
     availableCapabilities: ownCapabilities(),
-    seccomp: defaultSeccomp,
+    seccomp: seccompOf,
+    devices,
+    findDevice: (path, resource) => {
+      const { major = 0, minor = 0 } = findDevice(path, resource);
+      return { major, minor };
+    },
     modules: securityModules(host, { stack: record.stack, id: record.id, onWarning: request.onWarning }),
   });
+  const spec = keepable(whole, request);
   writeFileSync(join(directory, files.spec), writeSpec(spec));
   writeFileSync(join(directory, files.image), JSON.stringify({ id: image.id, layers: image.layers }));
-  const bundle = { spec, program: program(host, request, record, spec, paths.upstreams) };
+  const isSent = config.logging?.driver === 'journald' || config.logging?.driver === 'syslog';
+  const forward = isSent
+    ? await (await import('../logs/forward.ts')).forwardOf(record, spec.process?.env ?? [])
+    : undefined;
+  const more = { upstreams: paths.upstreams, devices, forward };
+  const bundle = { spec, program: shimProgram(host, request, record, spec, more) };
   writeFileSync(join(directory, files.program), bundle.program);
   return bundle;
 }
 
-/** A shared network keeps its sysctls: they are the peer's. */
-function namespacesOf(
-  host: Host,
-  mode: string | undefined,
-  peer: ContainerRecord | undefined,
-): { network?: NamespaceChoice } {
-  if (peer) return { network: { path: `/proc/${pidOf(host, peer)}/ns/net` } };
-  return mode === 'host' ? { network: 'host' } : {};
+/** Limits that a container may go without are left out where the machine cannot keep them, with a word. */
+function keepable(spec: RuntimeSpec, { service, onWarning }: CreateRequest): RuntimeSpec {
+  const { resources, dropped } = withoutUnkeepable(spec.linux?.resources ?? {}, hierarchies());
+  for (const { attribute, why } of dropped) {
+    const resource = `services.${service}.${attribute}`;
+    onWarning?.(new StackError('runtime.degraded', { message: `${resource} is left out: ${why}.`, resource }));
+  }
+  return { ...spec, linux: { ...spec.linux, resources } };
+}
+
+type Peers = ReturnType<typeof namespacePeers>;
+
+const peerIds = ({ network: _, ...others }: Peers, volumes: Record<string, string>) => {
+  const ids = Object.entries(others).map(([kind, { id }]) => [kind, id] as const);
+  const all = { ...Object.fromEntries(ids), ...volumes };
+  return Object.keys(all).length > 0 ? { peers: all } : {};
+};
+
+/** Whose namespaces it has, where not its own. A shared network keeps its sysctls: they are the peer's. */
+function namespacesOf(host: Host, config: Service, peers: Peers): Partial<Record<NamespaceType, NamespaceChoice>> {
+  const choices: Partial<Record<NamespaceType, NamespaceChoice>> = {};
+  const modes = {
+    network: config.network_mode,
+    ipc: config.ipc,
+    pid: config.pid,
+    uts: config.uts,
+    cgroup: config.cgroup,
+  };
+  for (const [type, mode] of Object.entries(modes)) if (mode === 'host') choices[type as NamespaceType] = 'host';
+  for (const [kind, peer] of Object.entries(peers)) {
+    choices[kind as SharedNamespace] = { path: namespacePath(host, kind as SharedNamespace, peer) };
+  }
+  return choices;
 }
 
 /** hosts, hostname and resolv.conf: its own, or those of the container whose network it shares. */
@@ -214,81 +260,6 @@ const pathsIn = (directory: string) => ({
   hostname: join(directory, 'hostname'),
   resolvConf: join(directory, 'resolv.conf'),
 });
-
-/** The file whose `oom_kill` line counts. */
-function oomFile(path: string, all: Hierarchies): string {
-  const v1 = v1Directory(all, 'memory', path);
-  return v1 ? `${v1}/memory.oom_control` : all.v2 ? `${all.v2.path}${path}/memory.events` : '';
-}
-
-function program(
-  host: Host,
-  request: CreateRequest,
-  record: ContainerRecord,
-  spec: RuntimeSpec,
-  upstreams: string[],
-): Uint8Array {
-  const { config, image } = request;
-  const directory = host.layout.containerDir(record.stack, record.id);
-  const all = hierarchies();
-  const { path, plan } = containerCgroup(spec);
-  const membership = { tasks: plan.tasks, unified: plan.unified ?? undefined };
-  const seccomp = spec.linux?.seccomp ? compileSeccomp(spec.linux.seccomp) : undefined;
-  const health = healthOf(config.healthcheck, image.config);
-  const network = config.network_mode === 'host' ? undefined : 0;
-  const isInternal = (endpoint: Endpoint) => request.networks.get(endpoint.network)?.isInternal ?? false;
-  const labels = execLabels(spec.process!);
-  const networkNames = record.endpoints.map(({ networkName }) => networkName);
-  const links = linksOf(host.layout, request.service, config, networkNames);
-  return encodeShim(
-    {
-      runDir: host.layout.containerRun(record.id),
-      logDir: directory,
-      log: logOf(config.logging),
-      restart: request.isOneOff ? { policy: 'no', limit: 0, delayMs: 100 } : restartOf(config),
-      stopSignal: record.stopSignal,
-      stopGraceMs: record.stopGraceMs,
-      hasStdin: config.stdin_open ?? false,
-      hasTerminal: record.isTty,
-      network,
-      dns:
-        record.endpoints.length > 0
-          ? { upstreams, forwards: !record.endpoints.every((endpoint) => isInternal(endpoint)), links }
-          : undefined,
-      endpoints: record.endpoints.map(({ networkName, slot }) => ({
-        table: host.layout.networkNames(networkName),
-        slot,
-      })),
-      monitor: monitorMembership(all, cgroupParent(host)),
-      oomFile: oomFile(path, all),
-      health: health && {
-        ...health,
-        probe: {
-          process: probeProcess(spec, health.test),
-          membership,
-          namespaces: (spec.linux?.namespaces ?? []).map((one) => one.type),
-          seccomp,
-          labels,
-        },
-      },
-    },
-    {
-      spec,
-      root: {
-        layers: image.layers,
-        upper: join(directory, 'upper'),
-        work: join(directory, 'work'),
-        target: join(directory, 'rootfs'),
-      },
-      membership,
-      cgroups: cgroupMounts(all, path),
-      network,
-      seccomp,
-      hasInit: config.init ?? false,
-      labels,
-    },
-  );
-}
 
 /** What docker compose writes on its containers, for tools that look for a stack's. */
 function composeLabels({ project, service, number, isOneOff }: CreateRequest): Record<string, string> {

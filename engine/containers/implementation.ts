@@ -9,9 +9,11 @@ import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
-import { type Bundle, launch, peersOf, readBundle } from './launch.ts';
+import { runHook, runStopHooks } from './hooks.ts';
+import { type Bundle, launch, readBundle } from './launch.ts';
 import { type RestoreImage, restoreLayers } from './layers.ts';
 import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
+import { candidates } from './peers.ts';
 import { attach, exec } from './session.ts';
 import { tidyStack } from './tidy.ts';
 
@@ -69,8 +71,11 @@ export function createContainers(
     await launch(host, networks, { record, bundle, held, published, peers: listPeers(record) });
   }
 
-  const listPeers = ({ config, stack }: ContainerRecord) =>
-    peersOf(host, config, () => listContainers(host.layout, stack));
+  const listPeers = (record: ContainerRecord) => {
+    const { network_mode, ipc, pid } = record.config;
+    if (![network_mode, ipc, pid].some((mode) => mode?.includes(':'))) return [];
+    return candidates(host, record, listContainers(host.layout, record.stack));
+  };
 
   async function remove(record: ContainerRecord, options: { removeAnonymousVolumes?: boolean } = {}): Promise<void> {
     await end(host, record);
@@ -90,7 +95,7 @@ export function createContainers(
   return {
     create,
     publish,
-    async start(record) {
+    async start(record, { signal } = {}) {
       const { state } = statusOf(host, record);
       // It has just ended: its monitor is on its way out.
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
@@ -102,8 +107,10 @@ export function createContainers(
         await bringUp(record, bundle, networks.hold(record.name, record.ports));
       }
       await start(host, record);
+      for (const hook of record.config.post_start ?? []) await runHook(host, record, 'post_start', hook, signal);
     },
     async stop(record, options) {
+      await runStopHooks(host, record, options?.onWarning);
       const status = await stop(host, record, options);
       await withdraw(record);
       return status;

@@ -2,21 +2,19 @@
  * From a container's directory to a shim that waits for start. Used when a container is made and whenever it is
  * started again: network namespace, links, cgroups and held ports are new each time; everything else lies on disk.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerRecord } from '../../schemas/container.ts';
-import { StackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
-import type { Service } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
-import { containerRecords, list } from '../network/members.ts';
 import type { Networks } from '../network/network.ts';
 import { cgroupPlan, hierarchies, makeCgroups, removeCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, readFailure } from '../runtime/control.ts';
 import { readSpec } from '../runtime/spec-json.ts';
-import { readStatus } from '../runtime/status.ts';
 import { stepError } from './failure.ts';
+import { namespacePeer, openNamespaceOf, openOthers } from './peers.ts';
+import { makeSharedMemory } from './shared-memory.ts';
 
 /** Files of a container's directory (engine/state/layout). */
 export const files = {
@@ -42,7 +40,7 @@ export function readBundle(host: Host, record: ContainerRecord): Bundle {
 export interface Launch {
   record: ContainerRecord;
   bundle: Bundle;
-  /** From {@link peersOf}. */
+  /** Candidates for `network_mode: service:x` and what else is shared. */
   peers: ContainerRecord[];
   /** Sockets that hold the record's ports. */
   held: Fd[];
@@ -65,7 +63,9 @@ export async function launch(host: Host, networks: Networks, request: Launch): P
       if (plan.directories.some((directory) => existsSync(directory))) await removeCgroups(path);
       makeCgroups(plan, host.kernel.process);
     }
-    // The program names the namespace as the first descriptor.
+    makeSharedMemory(host, record);
+    // The program names namespaces as the first descriptors, the network's before the others.
+    fds.unshift(...openOthers(host, record, peers));
     const network = await openNetwork(host, networks, record, peers);
     if (network !== undefined) fds.unshift(network);
     await request.published;
@@ -93,8 +93,8 @@ async function openNetwork(
 ): Promise<Fd | undefined> {
   const mode = record.config.network_mode ?? '';
   if (mode === 'host') return undefined;
-  const peer = networkPeer(record, peers);
-  if (peer) return openNamespaceOf(host, record, peer);
+  const peer = namespacePeer('network', record, peers);
+  if (peer) return openNamespaceOf(host, 'network', record, peer);
   const namespace = await host.kernel.network.createNamespace();
   try {
     await networks.attach(namespace, { stack: record.stack, id: record.id, endpoints: record.endpoints });
@@ -104,50 +104,3 @@ async function openNetwork(
     throw error;
   }
 }
-
-/** Candidates for the container whose network `config` shares: its stack's, or those of the machine for `container:x`. */
-export function peersOf(host: Host, { network_mode: mode }: Service, own: () => ContainerRecord[]): ContainerRecord[] {
-  if (mode?.startsWith('service:')) return own();
-  if (!mode?.startsWith('container:')) return [];
-  return list(host.layout.stacks).flatMap((stack) => [...containerRecords(host.layout, stack)]);
-}
-
-/** The container whose network `network_mode: service:x` or `container:x` shares. */
-export function networkPeer(
-  record: Pick<ContainerRecord, 'config' | 'name'>,
-  peers: ContainerRecord[],
-): ContainerRecord | undefined {
-  const [kind, name] = (record.config.network_mode ?? '').split(':');
-  const isNamed = (one: ContainerRecord) =>
-    one.name === name || (/^[0-9a-f]{12,}$/.test(name!) && one.id.startsWith(name!));
-  if (!name || (kind !== 'service' && kind !== 'container')) return undefined;
-  // While one is replaced there are two of a number: the newer one is meant.
-  const [peer] = peers
-    .filter((one) => (kind === 'service' ? one.service === name && !one.isOneOff : isNamed(one)))
-    .sort((a, b) => a.number - b.number || (a.createdAt > b.createdAt ? -1 : 1));
-  if (peer) return peer;
-  throw new StackError('runtime.not-running', {
-    message: `${record.name} shares the network of ${kind} ${name}, which has no container.`,
-    hint: `Bring ${name} up first.`,
-    resource: `container ${record.name}`,
-  });
-}
-
-function openNamespaceOf(host: Host, record: ContainerRecord, peer: ContainerRecord): Fd {
-  // The shim's own first child may not run yet: its namespaces are those of the waiting process all the same.
-  const pid = pidOf(host, peer);
-  try {
-    if (pid > 0) return openSync(`/proc/${pid}/ns/net`, 'r');
-  } catch {
-    // It ended in between.
-  }
-  throw new StackError('runtime.not-running', {
-    message: `${record.name} shares the network of ${peer.name}, which is not running.`,
-    hint: `Start ${peer.name} first; \`stack logs ${peer.service}\` shows why it ended.`,
-    resource: `container ${record.name}`,
-  });
-}
-
-/** Pid of a container's first process; 0 where none runs, or its monitor is gone: the number may be another's by then. */
-export const pidOf = (host: Host, peer: ContainerRecord): number =>
-  readStatus(host.kernel, host.layout.containerRun(peer.id)).pid;

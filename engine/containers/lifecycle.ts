@@ -2,12 +2,14 @@
 import { rm } from 'node:fs/promises';
 import type { ContainerRecord, ContainerStatus, ExitStatus } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
-import { cgroupParent, type Host } from '../host.ts';
-import { cgroupsPath, killCgroup, removeCgroups } from '../runtime/cgroup/cgroup.ts';
+import type { Host } from '../host.ts';
+import { killCgroup, removeCgroups, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
 import { parseStatus, readStatus, shimGone } from '../runtime/status.ts';
 import { releaseCategories } from '../security/security.ts';
+import { chosenParent, containerCgroupsPath, parentOf } from './cgroup.ts';
 import { degraded, stepError } from './failure.ts';
+import { removeSharedMemory } from './shared-memory.ts';
 
 const sigkill = 9;
 /** How long a shim may take for what needs no waiting, before it is taken for stuck. */
@@ -59,6 +61,8 @@ export async function stop(
     if (answer.type === frame.error) throw stepError(record, readFailure(answer.body));
     await connection.ended(); // only then may another shim take its place
     await shimGone(host.kernel, host.layout.containerRun(record.id));
+    // Without a pid namespace of its own nothing takes the rest of its processes along.
+    if (record.config.pid) killCgroup(containerCgroupsPath(host, record));
   } catch (error) {
     if (!isGone(error)) throw error;
   } finally {
@@ -93,12 +97,15 @@ export async function end(host: Host, record: ContainerRecord): Promise<void> {
       // It ended at last.
     }
   }
-  killCgroup(cgroupsPath(record.stack, record.id, cgroupParent(host)));
+  killCgroup(containerCgroupsPath(host, record));
 }
 
 /** Removes cgroups, run directory and, last, the directory with the record: until then it can be found by it. */
 export async function discard(host: Host, record: ContainerRecord): Promise<void> {
-  await removeCgroups(cgroupsPath(record.stack, record.id, cgroupParent(host)));
+  await removeCgroups(containerCgroupsPath(host, record));
+  // Nobody else looks below a parent that the service chose, which is its owner's.
+  if (record.config.cgroup_parent) removeStackCgroups(record.stack, parentOf(host, record), chosenParent(record));
+  removeSharedMemory(host, record);
   await rm(host.layout.containerRun(record.id), { recursive: true, force: true });
   releaseCategories(host.layout.labels, record.stack, record.id);
   await rm(host.layout.containerDir(record.stack, record.id), { recursive: true, force: true });

@@ -39,33 +39,38 @@ export function healthOf(service: Healthcheck | undefined, image: ImageConfig): 
   };
 }
 
-/** Restart policy: `restart`, or `deploy.restart_policy` where only that is given. */
-export function restartOf(service: Service): MonitorSettings['restart'] {
-  const text = service.restart;
+/** Docker's back-off: a tenth of a second, doubled up to a minute. */
+const backOff = { delayMs: 100, longestMs: 60_000, windowMs: 0 };
+
+/** Restart policy: `deploy.restart_policy`, or `restart` where that is not given, as docker compose has it. */
+export function restartOf(service: Pick<Service, 'restart' | 'deploy'>): MonitorSettings['restart'] {
   const deploy = service.deploy?.restart_policy;
-  const delayMs = 100;
-  if (text) {
-    const [name, limit] = text.split(':');
-    if (name === 'on-failure') return { policy: 'on-failure', limit: Number(limit ?? 0), delayMs };
-    if (name === 'always' || name === 'unless-stopped') return { policy: 'always', limit: 0, delayMs };
-    return { policy: 'no', limit: 0, delayMs };
+  if (deploy) {
+    const { condition = 'any', max_attempts: limit = 0 } = deploy;
+    const delayMs = fromText(deploy.delay);
+    return {
+      policy: condition === 'none' || condition === 'no' ? 'no' : condition === 'on-failure' ? 'on-failure' : 'always',
+      limit,
+      ...backOff,
+      // One that is given is kept to.
+      ...(delayMs ? { delayMs, longestMs: delayMs } : {}),
+      windowMs: fromText(deploy.window) ?? 0,
+    };
   }
-  if (!deploy) return { policy: 'no', limit: 0, delayMs };
-  const condition = deploy.condition ?? 'any';
-  return {
-    policy: condition === 'none' ? 'no' : condition === 'on-failure' ? 'on-failure' : 'always',
-    limit: deploy.max_attempts ?? 0,
-    delayMs: fromText(deploy.delay) || delayMs,
-  };
+  const [name, limit] = (service.restart ?? 'no').split(':');
+  if (name === 'on-failure') return { policy: 'on-failure', limit: Number(limit ?? 0), ...backOff };
+  // What the two differ in is told after a boot: `unless-stopped` remembers that it was stopped.
+  const isAlways = name === 'always' || name === 'unless-stopped';
+  return { policy: isAlways ? 'always' : 'no', limit: 0, ...backOff };
 }
 
-/** Rotation: `max-size` and `max-file` of the drivers json-file and local; `none` keeps no log. */
+/** Rotation: `max-size` and `max-file` of the drivers json-file and local; `none` keeps no log. -1 is no limit of size. */
 export function logOf(logging: Service['logging']): MonitorSettings['log'] {
   if (logging?.driver === 'none') return { size: 0, files: 0 };
   const size = logging?.options?.['max-size'];
   const files = logging?.options?.['max-file'];
   return {
-    size: (size === undefined ? undefined : parseBytes(size)) ?? defaultLog.size,
+    size: size?.startsWith('-') ? 0 : ((size === undefined ? undefined : parseBytes(size)) ?? defaultLog.size),
     files: files === undefined ? defaultLog.files : Math.max(1, Number(files)),
   };
 }

@@ -2,19 +2,35 @@
 import type { ContainerRecord, ContainerStatus } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { AwaitedCondition } from '../../schemas/plan.ts';
+import { aborted } from './aborted.ts';
 import type { Effects } from './effects.ts';
 
 export interface Patience {
   signal: AbortSignal;
   timeoutMs?: number | undefined;
+  /** Without a verdict for so long, all is well. */
+  enoughMs?: number;
 }
+
+type Verdict = 'met' | StackError | undefined;
 
 /** Throws `runtime.health`, `runtime.exited`, `runtime.timeout`, or the signal's reason. */
 export function awaitCondition(
   containers: Effects['containers'],
   record: ContainerRecord,
   condition: AwaitedCondition,
-  { signal, timeoutMs }: Patience,
+  patience: Patience,
+): Promise<void> {
+  return awaitVerdict(containers, record, condition, patience, (status) => judge(record, condition, status));
+}
+
+/** As awaitCondition, of whatever `look` makes of a status. `condition` words the error of a wait that took too long. */
+export function awaitVerdict(
+  containers: Effects['containers'],
+  record: ContainerRecord,
+  condition: AwaitedCondition,
+  { signal, timeoutMs, enoughMs }: Patience,
+  look: (status: ContainerStatus) => Verdict,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let watching: Disposable | undefined;
@@ -24,23 +40,23 @@ export function awaitCondition(
       if (isOver) return;
       isOver = true;
       clearTimeout(timer);
-      signal.removeEventListener('abort', interrupt);
       // The first call may come before watch has answered.
       queueMicrotask(() => watching?.[Symbol.dispose]());
       settle();
     };
     const interrupt = () => finish(() => reject(signal.reason));
     if (signal.aborted) return interrupt();
-    signal.addEventListener('abort', interrupt);
+    aborted(signal).then(interrupt);
     if (timeoutMs !== undefined) {
       timer = setTimeout(() => {
         const last = containers.status(record);
         finish(() => reject(timedOut(record, condition, timeoutMs, last)));
       }, timeoutMs);
     }
+    if (enoughMs !== undefined) timer = setTimeout(() => finish(resolve), enoughMs);
     try {
       watching = containers.watch(record, (status) => {
-        const verdict = judge(record, condition, status);
+        const verdict = look(status);
         if (verdict === 'met') finish(resolve);
         else if (verdict) finish(() => reject(verdict));
       });
@@ -51,11 +67,7 @@ export function awaitCondition(
 }
 
 /** `met`, why it can no longer be, or undefined: still open. */
-export function judge(
-  record: ContainerRecord,
-  condition: AwaitedCondition,
-  status: ContainerStatus,
-): 'met' | StackError | undefined {
+export function judge(record: ContainerRecord, condition: AwaitedCondition, status: ContainerStatus): Verdict {
   const { state, health, exitCode } = status;
   const resource = `container ${record.name}`;
   const hint = `\`stack logs ${record.service}\` shows what it wrote.`;

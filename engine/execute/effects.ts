@@ -16,8 +16,11 @@ export interface PullProgress {
 export interface Effects {
   containers: {
     create(request: CreateRequest): Promise<ContainerRecord>;
-    start(record: ContainerRecord): Promise<void>;
-    stop(record: ContainerRecord, options?: { timeoutMs?: number }): Promise<unknown>;
+    start(record: ContainerRecord, options?: { signal?: AbortSignal }): Promise<void>;
+    stop(
+      record: ContainerRecord,
+      options?: { timeoutMs?: number; onWarning?: (warning: StackError) => void },
+    ): Promise<unknown>;
     remove(record: ContainerRecord, options?: { removeAnonymousVolumes?: boolean }): Promise<void>;
     status(record: ContainerRecord): ContainerStatus;
     watch: Containers['watch'];

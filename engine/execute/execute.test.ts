@@ -43,7 +43,7 @@ async function run(
   project: Project,
   options: ReconcileOptions = { action: 'up' },
   behaviour: Behaviour = {},
-  more: { signal?: AbortSignal; waitTimeoutMs?: number } = {},
+  more: { signal?: AbortSignal; waitTimeoutMs?: number; parallel?: number } = {},
 ): Promise<Attempt> {
   const snapshot = memory.snapshot();
   const plan = reconcile(project, snapshot, options);
@@ -99,6 +99,62 @@ test('what does not depend on each other runs at once', async () => {
   expect(most).toBe(3);
 });
 
+test('only starts wait for dependencies: all is made before the first health is known', async () => {
+  const memory = new Memory(chain);
+  const { error } = await run(memory, chain);
+  expect(error).toBeUndefined();
+  const at = (line: string) => memory.log.indexOf(line);
+  const [network, volume] = [at('create network demo_default'), at('create volume demo_data')];
+  // The image is pulled beside both, containers are made once their own parts are there, in no order of their own.
+  expect([at('pull busybox'), network, volume].sort()).toEqual([0, 1, 2]);
+  const creates = ['db', 'api', 'web'].map((name) => at(`create demo-${name}-1`));
+  expect(Math.max(...creates)).toBeLessThan(at('start demo-api-1'));
+  expect(at('start demo-db-1')).toBeLessThan(at('start demo-api-1'));
+  expect(at('start demo-api-1')).toBeLessThan(at('start demo-web-1'));
+});
+
+test('restart: true stops at once and starts when the other one is there again', async () => {
+  const project = structuredClone(chain);
+  project.services.api!.depends_on!.db!.restart = true;
+  const memory = new Memory(project);
+  await run(memory, project);
+  memory.log.length = 0;
+  const changed = structuredClone(project);
+  changed.services.db!.user = 'nobody';
+  await run(memory, changed);
+  // What only waits for api is left alone: compose restarts nobody who does not ask for it.
+  expect(memory.log.filter((line) => line.includes('web'))).toEqual([]);
+  expect(memory.log.slice(0, 2).sort()).toEqual(['stop demo-api-1', 'stop demo-db-1']);
+  expect(memory.log.indexOf('start demo-api-1')).toBeGreaterThan(memory.log.indexOf('start demo-db-1'));
+});
+
+test('one at once with --parallel 1, and all gets done', async () => {
+  const memory = new Memory(chain);
+  let open = 0;
+  let most = 0;
+  const onCall = async () => {
+    most = Math.max(most, ++open);
+    await new Promise(setImmediate);
+    open--;
+  };
+  const { error } = await run(memory, chain, { action: 'up' }, { onCall }, { parallel: 1 });
+  expect([error, most]).toEqual([undefined, 1]);
+  expect(states(memory)).toEqual(['demo-api-1 running', 'demo-db-1 running', 'demo-web-1 running']);
+});
+
+test('a run ends with why it took as long as it did', async () => {
+  const memory = new Memory(chain);
+  const { events } = await run(memory, chain);
+  const [timings, ...more] = events.filter((event) => event.type === 'timings');
+  expect(more).toEqual([]);
+  expect(timings!.criticalPath.slice(-4).map(({ id, waitedFor }) => [id, waitedFor])).toEqual([
+    ['start container demo-db-1', expect.stringContaining('create container demo-db-1')],
+    ['await service db healthy', 'start container demo-db-1'],
+    ['start container demo-api-1', 'await service db healthy'],
+    ['start container demo-web-1', 'start container demo-api-1'],
+  ]);
+});
+
 test('an unhealthy dependency is told as a chain, with what it wrote and what is left', async () => {
   const memory = new Memory(chain);
   const becomes = { db: { health: 'unhealthy' as const, probeExitCode: 2, probeOutput: 'trying\nno route\n' } };
@@ -107,7 +163,9 @@ test('an unhealthy dependency is told as a chain, with what it wrote and what is
   expect(error?.message).toBe(
     'web ← api ← demo-db-1 unhealthy: probe exit 2 "no route"\n  demo-db-1 | last words of db',
   );
-  expect(error?.hint).toBe('`stack logs db` shows what it wrote. Left running: demo-db-1; `stack down` removes them.');
+  expect(error?.hint).toBe(
+    '`stack logs db` shows what it wrote. Taken back: removed container demo-api-1, container demo-web-1. Left running: demo-db-1; `stack down` removes them.',
+  );
   expect(states(memory)).toEqual(['demo-db-1 running']);
   expect(events.filter(({ type }) => type === 'skipped').map((event) => 'id' in event && event.id)).toEqual([
     'start container demo-api-1',
@@ -172,7 +230,7 @@ test('what exists is not touched before every image is there; where one cannot b
   expect(memory.log).not.toContain('stop demo-old-1');
   fail(new StackError('image.not-found', { message: 'There is no image slow.' }));
   const { error } = await running;
-  expect([error?.code, error?.hint]).toEqual(['image.not-found', '']);
+  expect([error?.code, error?.hint]).toEqual(['image.not-found', 'Taken back: removed container demo-quick-1.']);
   expect(states(memory)).toEqual(['demo-old-1 running']);
   expect(memory.log).not.toContain('stop demo-old-1');
 });
@@ -303,6 +361,30 @@ test('interrupted while it waits: the wait ends at once', async () => {
   const { error } = await run(memory, chain, { action: 'up' }, behaviour, { signal: controller.signal });
   expect(error?.code).toBe('plan.interrupted');
   expect(states(memory)).toEqual(['demo-db-1 running']);
+});
+
+test('volumes made for a container that is taken back go with it, those handed on stay', async () => {
+  for (const renewAnonVolumes of [true, false]) {
+    const memory = new Memory(chain);
+    await run(memory, chain);
+    const removed: [string, boolean | undefined][] = [];
+    const { remove } = memory.effects.containers;
+    memory.effects.containers.remove = async (record, options) => {
+      if (record.service === 'db') removed.push([record.config.user ?? 'old', options?.removeAnonymousVolumes]);
+      await remove(record, options);
+    };
+    const changed = structuredClone(chain);
+    changed.services.db!.user = 'new';
+    const onCall = (_: number, what: string) => {
+      if (what === 'start demo-db-1' && !memory.log.includes('remove demo-db-1')) throw new Error('failed');
+    };
+    const behaviour = {
+      onCall: (count: number, what: string) => (removed.length === 0 ? onCall(count, what) : undefined),
+    };
+    await run(memory, changed, { action: 'up', renewAnonVolumes }, behaviour);
+    expect(removed).toEqual([['new', renewAnonVolumes]]);
+    expect(states(memory)).toContain('demo-db-1 running');
+  }
 });
 
 test('errors of taking back are told beside the first', async () => {

@@ -8,7 +8,8 @@ import type { Snapshot } from '../../schemas/snapshot.ts';
 import type { Effects } from './effects.ts';
 import { explainFailures, runError } from './failure.ts';
 import { type Performing, perform } from './perform.ts';
-import { type Course, type Gate, schedule } from './schedule.ts';
+import { type Course, type Gate, type Limit, schedule } from './schedule.ts';
+import { timingsOf } from './timings.ts';
 import { undo } from './undo.ts';
 import { emptyJournal, World } from './world.ts';
 
@@ -22,6 +23,8 @@ export interface Execution {
   emit: Emit;
   signal?: AbortSignal | undefined;
   waitTimeoutMs?: number | undefined;
+  /** `--parallel`: how many operations run at once; absent or below 1: all that can. */
+  parallel?: number | undefined;
 }
 
 export interface Outcome {
@@ -53,16 +56,21 @@ export async function execute(execution: Execution): Promise<Outcome> {
     emit,
     waitTimeoutMs,
     signal: end.signal,
+    interrupted: execution.signal,
     world,
     journal: emptyJournal(),
     images: new Map(),
+    hooks: new Map(),
+    failedReplicas: new Map(),
   };
   try {
     const onFailure = () => {
       if (!isTakingDown) end.abort(new StackError('plan.interrupted', { message: 'Another step failed.' }));
     };
-    const scheduling = { signal: end.signal, onFailure, gate: imagesFirst };
+    const limit = limitOf(execution.parallel);
+    const scheduling = { signal: end.signal, onFailure, gate: imagesFirst, limit };
     const course = await schedule(plan.operations, (one) => step(run, one), scheduling);
+    emit({ type: 'timings', ...timingsOf(course) });
     const isInterrupted = execution.signal?.aborted === true;
     if (course.failures.length === 0 && course.skipped.length === 0) {
       return outcomeOf(world);
@@ -71,7 +79,8 @@ export async function execute(execution: Execution): Promise<Outcome> {
       emit({ type: 'skipped', id, kind, resource, because: isInterrupted ? 'interrupted' : 'an earlier step failed' });
     }
     const explained = explainFailures(run, course);
-    throw runError(run, course, { explained, undone: await undo(run, isImageMissing(course)), isInterrupted });
+    const undone = await undo(run, course, isImageMissing(course));
+    throw runError(run, course, { explained, undone, interruptedBy: isInterrupted ? execution.signal : undefined });
   } finally {
     execution.signal?.removeEventListener('abort', onSignal);
   }
@@ -84,6 +93,11 @@ const imagesFirst: Gate = {
   isAwaited: bringsImage,
   isHeld: ({ kind }) => takesAway.has(kind),
 };
+
+const limitOf = (atOnce = 0): Limit | undefined =>
+  atOnce < 1
+    ? undefined
+    : { atOnce, isCounted: ({ kind }) => kind !== 'dependency.await' && kind !== 'update.monitor' };
 
 const isImageMissing = ({ failures: [first] }: Course) => first !== undefined && bringsImage(first.operation);
 

@@ -1,36 +1,43 @@
 /** The error of a run: the first failure, the chain of those that waited for it, the last lines it wrote, what is left. */
 import type { ContainerRecord } from '../../schemas/container.ts';
-import { asStackError, StackError, type StackErrorFields } from '../../schemas/errors.ts';
-import type { Operation } from '../../schemas/plan.ts';
+import { asStackError, StackError } from '../../schemas/errors.ts';
+import type { Operation, OperationKind } from '../../schemas/plan.ts';
+import { interruptedExitCode } from '../../schemas/signals.ts';
 import type { Performing } from './perform.ts';
 import type { Course, Failure } from './schedule.ts';
+import type { Undone } from './undo.ts';
 
 const lineCount = 5;
+/** More things than these are counted, not named. */
+const maxNamed = 6;
 
 /** The failures of a run in words. Asked for before anything is taken back: a log goes with its container. */
 export function explainFailures(run: Performing, { failures }: Course): StackError[] {
   return failures.filter(({ error }) => !isAbort(error, run.signal)).map((failure) => explain(run, failure));
 }
 
-/** `explained` and `undone`, the errors of taking back, are all in the error: the first on top, the others in `also`. */
-export function runError(
-  run: Performing,
-  course: Course,
-  { explained, undone, isInterrupted }: { explained: StackError[]; undone: StackError[]; isInterrupted: boolean },
-): StackError {
+export interface Ending {
+  explained: StackError[];
+  undone: Undone;
+  /** The user's signal, where it ended the run. */
+  interruptedBy?: AbortSignal | undefined;
+}
+
+/** What failed first, with what was taken back and what is left in its hint; the others, those of taking back last, in `also`. */
+export function runError(run: Performing, course: Course, { explained, undone, interruptedBy }: Ending): StackError {
   const [first, ...rest] = explained;
-  const also = [...rest, ...undone];
-  const left = leftRunning(run);
-  if (isInterrupted || !first) {
+  const also = [...rest, ...undone.errors];
+  const left = [takenBack(undone), leftRunning(run)].filter(Boolean).join(' ');
+  if (interruptedBy || !first) {
     const open = course.skipped.length + course.failures.length;
     return new StackError('plan.interrupted', {
       message: `Interrupted: ${open} of ${run.plan.operations.length} steps were not done.`,
       hint: [left, 'Run the command again to go on from here.'].filter(Boolean).join(' '),
-      exitCode: 130,
+      exitCode: interruptedExitCode(interruptedBy),
       also: first ? [first, ...also] : also,
     });
   }
-  return amended(first, { hint: [first.hint, left].filter(Boolean).join(' '), also: [...first.also, ...also] });
+  return first.with({ hint: [first.hint, left].filter(Boolean).join(' '), also: [...first.also, ...also] });
 }
 
 /** An operation that ended because the run did. */
@@ -45,7 +52,7 @@ function explain(run: Performing, { operation, error }: Failure): StackError {
   const lines = record ? (run.effects.lastLines?.(record, lineCount) ?? []) : [];
   const tail = lines.map((line) => `\n  ${record!.name} | ${line}`).join('');
   if (operation.kind !== 'dependency.await' || operation.condition === 'service_running_or_healthy') {
-    return tail ? amended(known, { message: known.message + tail }) : known;
+    return tail ? known.with({ message: known.message + tail }) : known;
   }
   return new StackError('plan.dependency', {
     message: `${chain(run, operation)} ← ${known.message}${tail}`,
@@ -58,7 +65,7 @@ function explain(run: Performing, { operation, error }: Failure): StackError {
 /** The container whose log tells more. */
 function subject({ world }: Performing, operation: Operation, error: StackError): ContainerRecord | undefined {
   if (operation.kind === 'container.start') return find(world.containers.values(), operation.name);
-  if (operation.kind !== 'dependency.await') return undefined;
+  if (operation.kind !== 'dependency.await' && operation.kind !== 'update.monitor') return undefined;
   const name = operation.containers.find((candidate) => error.resource === `container ${candidate}`);
   return name ? find(world.containers.values(), name) : undefined;
 }
@@ -93,6 +100,24 @@ function serviceOf(operations: Operation[], name: string): string {
   return name;
 }
 
+function listed(names: string[]): string {
+  const more = names.length > maxNamed ? ` and ${names.length - maxNamed} more` : '';
+  return `${names.slice(0, maxNamed).join(', ')}${more}`;
+}
+
+function takenBack({ done }: Undone): string {
+  const words = (verb: string, isMeant: (kind: OperationKind) => boolean, end = '') => {
+    const all = done.flatMap(({ kind, resource }) => (isMeant(kind) ? [resource] : [])).sort();
+    return all.length > 0 ? [`${verb} ${listed(all)}${end}`] : [];
+  };
+  const parts = [
+    ...words('removed', (kind) => kind.endsWith('.create')),
+    ...words('started', (kind) => kind === 'container.stop', ' again'),
+    ...words('went back to the former', (kind) => kind === 'update.monitor'),
+  ];
+  return parts.length > 0 ? `Taken back: ${parts.join('; ')}.` : '';
+}
+
 /** What the user finds running now, in words; empty where nothing was started. */
 function leftRunning({ journal, world, plan, effects }: Performing): string {
   if (plan.action !== 'up') return '';
@@ -102,12 +127,5 @@ function leftRunning({ journal, world, plan, effects }: Performing): string {
     .map(({ name }) => name)
     .sort();
   if (names.length === 0) return '';
-  const shown = names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
-  return `Left running: ${shown}; \`stack down\` removes them.`;
-}
-
-function amended(error: StackError, change: Partial<StackErrorFields>): StackError {
-  const { message, hint, where, other, resource, operation, errno, exitCode, cause, also } = error;
-  const fields = { message, hint, where, other, resource, operation, errno, exitCode, also, cause: cause ?? error };
-  return new StackError(error.code, { ...fields, ...change });
+  return `Left running: ${listed(names)}; \`stack down\` removes them.`;
 }

@@ -7,14 +7,14 @@ import type { ContainerRecord, ContainerStatus, NetworkRecord, VolumeRecord } fr
 import { StackError } from '../../schemas/errors.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Project } from '../../schemas/project.ts';
-import type { Snapshot } from '../../schemas/snapshot.ts';
+import type { Snapshot, Stray } from '../../schemas/snapshot.ts';
 import type { Effects } from './effects.ts';
 
 export interface Behaviour {
   /** The status a container has some moments after its start, by service. */
   becomes?: Record<string, Partial<ContainerStatus>>;
-  /** Called after every effect: throws to make it fail, or interrupts the run. */
-  onCall?: (count: number, what: string) => void;
+  /** Called before every effect takes place: throws to make it fail, interrupts the run, or never ends, as after a kill. */
+  onCall?: (count: number, what: string) => void | Promise<void>;
 }
 
 export class Memory {
@@ -23,10 +23,12 @@ export class Memory {
   readonly networks = new Map<string, NetworkRecord>();
   readonly volumes = new Map<string, VolumeRecord>();
   readonly images = new Set<string>();
+  readonly strays: Stray[] = [];
   readonly effects: Effects;
   calls = 0;
   behaviour: Behaviour = {};
-  private readonly watchers = new Set<() => void>();
+  /** By id of the container. */
+  private readonly watchers = new Map<string, Set<() => void>>();
   private readonly project: Project;
 
   constructor(project: Project) {
@@ -40,6 +42,7 @@ export class Memory {
       containers: structuredClone([...this.containers.values()]),
       networks: structuredClone([...this.networks.values()]).map((record) => ({ record, exists: true })),
       volumes: structuredClone([...this.volumes.values()]),
+      strays: structuredClone(this.strays),
       images: [...this.images].map((name) => ({ name, id: imageId(name), manifestDigest: '' })),
     };
   }
@@ -48,13 +51,13 @@ export class Memory {
     const container = this.containers.get(id);
     if (!container) return;
     container.status = statusOf(change);
-    for (const notify of this.watchers) notify();
+    for (const notify of this.watchers.get(id) ?? []) notify();
   }
 
   private async call(what: string): Promise<void> {
     this.log.push(what);
     await Promise.resolve();
-    this.behaviour.onCall?.(++this.calls, what);
+    await this.behaviour.onCall?.(++this.calls, what);
   }
 
   private makeEffects(): Effects {
@@ -95,9 +98,10 @@ export class Memory {
         status: (record) => this.containers.get(record.id)?.status ?? statusOf({ state: 'dead' }),
         watch: (record, onChange) => {
           const notify = () => onChange(this.effects.containers.status(record));
-          this.watchers.add(notify);
+          const all = this.watchers.get(record.id) ?? new Set();
+          this.watchers.set(record.id, all.add(notify));
           notify();
-          return { [Symbol.dispose]: () => void this.watchers.delete(notify) };
+          return { [Symbol.dispose]: () => void all.delete(notify) };
         },
       },
       images: {
@@ -152,7 +156,13 @@ export class Memory {
           this.volumes.delete(record.name);
         },
       },
-      strays: { remove: async (_, stray) => this.call(`remove ${stray.kind} ${stray.name}`) },
+      strays: {
+        remove: async (_, stray) => {
+          await this.call(`remove ${stray.kind} ${stray.name}`);
+          const at = this.strays.findIndex(({ name }) => name === stray.name);
+          if (at >= 0) this.strays.splice(at, 1);
+        },
+      },
       lastLines: (record) => [`last words of ${record.service}`],
     };
   }

@@ -4,8 +4,11 @@ import type { Emit } from '../../schemas/events.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Operation, Plan } from '../../schemas/plan.ts';
 import type { Project } from '../../schemas/project.ts';
+import { aborted } from './aborted.ts';
 import { awaitCondition } from './condition.ts';
 import type { Effects } from './effects.ts';
+import { runInitHooks } from './init-hooks.ts';
+import { monitorBatch } from './rolling.ts';
 import type { Journal, World } from './world.ts';
 
 export interface Performing {
@@ -15,12 +18,20 @@ export interface Performing {
   world: World;
   journal: Journal;
   emit: Emit;
+  /** Ends the run: the user's, or another step's failure. */
   signal: AbortSignal;
+  /** The user's alone. */
+  interrupted?: AbortSignal | undefined;
   waitTimeoutMs?: number | undefined;
   /** Found once a name. */
   images: Map<string, StoredImage>;
+  /** Init containers at work, by service or container. */
+  hooks: Map<string, Promise<void>>;
+  /** Containers of updates that did not hold, by service. */
+  failedReplicas: Map<string, number>;
 }
 
+export type Creation = Of<'container.create'>;
 type Of<K extends Operation['kind']> = Extract<Operation, { kind: K }>;
 
 /** Throws what the room throws; what was done is in the journal and the world. */
@@ -66,14 +77,21 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       return;
     case 'container.start': {
       const record = world.container(operation.name);
-      await effects.containers.start(record);
+      await runInitHooks(run, record, create);
+      await effects.containers.start(record, { signal: run.signal });
       journal.started.add(record.id);
       return;
     }
     case 'container.stop': {
       journal.stopped.push(operation.record);
       const { timeoutMs } = operation;
-      await unlessAborted(effects.containers.stop(operation.record, timeoutMs === undefined ? {} : { timeoutMs }), run);
+      await unlessAborted(
+        effects.containers.stop(operation.record, {
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          onWarning: (error) => run.emit({ type: 'warning', error }),
+        }),
+        run,
+      );
       return;
     }
     case 'container.remove':
@@ -89,6 +107,8 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       );
       return;
     }
+    case 'update.monitor':
+      return monitorBatch(run, operation);
     case 'stray.remove':
       await effects.strays.remove(plan.stack, operation.stray);
   }
@@ -116,7 +136,7 @@ async function build(
   });
 }
 
-async function create(run: Performing, operation: Of<'container.create'>): Promise<void> {
+async function create(run: Performing, operation: Creation): Promise<ContainerRecord> {
   const { effects, world, journal, project } = run;
   const { name, service, number, config, replaces } = operation;
   const networks = new Map<string, NetworkRecord>();
@@ -124,7 +144,8 @@ async function create(run: Performing, operation: Of<'container.create'>): Promi
     const record = world.networks.get(project.networks[key]?.name ?? '');
     if (record) networks.set(key, record);
   }
-  const siblings = [...world.containers.values()].filter(({ id }) => id !== replaces?.id);
+  // What is stopped leaves its addresses to its successor.
+  const siblings = () => [...world.containers.values()].filter(({ id }) => operation.isBeside || id !== replaces?.id);
   const record: ContainerRecord = await effects.containers.create({
     project,
     service,
@@ -140,6 +161,7 @@ async function create(run: Performing, operation: Of<'container.create'>): Promi
   });
   journal.created.push({ record, operation });
   world.addContainer(record);
+  return record;
 }
 
 async function imageOf({ images, effects }: Performing, name: string, platform?: string): Promise<StoredImage> {
@@ -158,8 +180,7 @@ async function imageOf({ images, effects }: Performing, name: string, platform?:
 function unlessAborted(work: Promise<unknown>, { signal, plan }: Performing): Promise<unknown> {
   if (signal.aborted || (plan.action !== 'down' && plan.action !== 'stop')) return work;
   return new Promise((resolve, reject) => {
-    const interrupt = () => reject(signal.reason);
-    signal.addEventListener('abort', interrupt, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', interrupt));
+    aborted(signal).then(() => reject(signal.reason));
+    work.then(resolve, reject);
   });
 }

@@ -70,6 +70,55 @@ test('after a failure exactly what needs it is left out, unless the run ends wit
   );
 });
 
+test('no more operations at once than the limit, and never fewer while some are ready; waits are not counted', async () => {
+  await fc.assert(
+    fc.asyncProperty(graphs, fc.integer({ min: 1, max: 4 }), fc.scheduler(), async (operations, atOnce, scheduler) => {
+      let running = 0;
+      const isCounted = ({ id }: Operation) => Number(id) % 3 !== 0;
+      const work = async (one: Operation) => {
+        if (isCounted(one)) expect(++running).toBeLessThanOrEqual(atOnce);
+        await scheduler.schedule(Promise.resolve());
+        if (isCounted(one)) running--;
+      };
+      const signal = new AbortController().signal;
+      const done = schedule(operations, work, { signal, onFailure: () => {}, limit: { atOnce, isCounted } });
+      await scheduler.waitFor(done);
+      expect((await done).done.size).toBe(operations.length);
+    }),
+    { numRuns: 100 },
+  );
+  let most = 0;
+  let running = 0;
+  const wide = Array.from({ length: 20 }, (_, index) => operation(index, []));
+  const work = async () => {
+    most = Math.max(most, ++running);
+    await Promise.resolve();
+    running--;
+  };
+  const limit = { atOnce: 4, isCounted: () => true };
+  await schedule(wide, work, { signal: new AbortController().signal, onFailure: () => {}, limit });
+  expect(most).toBe(4);
+});
+
+test('each span tells what let it begin: the need that ended last, or what made room for it', async () => {
+  const operations = [operation(0, []), operation(1, []), operation(2, [0, 1]), operation(3, [])];
+  const gates = operations.map(() => Promise.withResolvers<void>());
+  const limit = { atOnce: 2, isCounted: () => true };
+  const signal = new AbortController().signal;
+  const running = schedule(operations, ({ id }) => gates[Number(id)]!.promise, { signal, onFailure() {}, limit });
+  for (const index of [1, 0, 3, 2]) {
+    gates[index]!.resolve();
+    await new Promise(setImmediate);
+  }
+  const { spans } = await running;
+  expect(spans.map(({ operation: { id }, after }) => [id, after?.id])).toEqual([
+    ['1', undefined],
+    ['0', undefined],
+    ['3', '1'],
+    ['2', '0'],
+  ]);
+});
+
 test('ten thousand operations in a chain', async () => {
   const operations = Array.from({ length: 10_000 }, (_, index) => operation(index, index > 0 ? [index - 1] : []));
   const { done } = await schedule(operations, async () => {}, {

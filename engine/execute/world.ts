@@ -47,13 +47,19 @@ export class World {
   }
 }
 
+type Create = Extract<Operation, { kind: 'container.create' }>;
+
+/** Its anonymous volumes were made for it. Those handed on belong to the container it was to replace. */
+export const hasOwnVolumes = ({ replaces, renewAnonymousVolumes }: Create): boolean =>
+  replaces === undefined || renewAnonymousVolumes === true;
+
 /** What a run did that can be undone, in the order it was done. */
 export interface Journal {
   networks: NetworkRecord[];
   /** Names. */
   networksRemoved: Set<string>;
   volumes: VolumeRecord[];
-  created: { record: ContainerRecord; operation: Extract<Operation, { kind: 'container.create' }> }[];
+  created: { record: ContainerRecord; operation: Create }[];
   /** Ids of containers. */
   started: Set<string>;
   removed: Set<string>;

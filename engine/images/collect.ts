@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
+import { indexOf } from './beside.ts';
 import { cachedLayers } from './build-cache.ts';
 import { measure } from './measure.ts';
 import { partials } from './partial.ts';
@@ -88,7 +89,16 @@ export function neededDigests(store: Store, leased: Set<string>, users: Users, c
     for (const blob of record?.blobs ?? blobsOf(store, digest)) needed.add(blob);
     for (const layer of layersOf(record)) needed.add(layer);
   }
+  for (const entry of store.index().manifests) for (const digest of besideDigests(store, entry)) needed.add(digest);
   return needed;
+}
+
+/** Digests of the index a name stands for, of the blobs it leads to, and `sha256:` + chain ids of the layers of its images. */
+export function besideDigests(store: Store, entry: Descriptor): string[] {
+  const index = indexOf(entry);
+  if (index === undefined) return [];
+  const parts = blobsOf(store, index);
+  return [index, ...parts, ...parts.flatMap((part) => layersOf(store.record(part)))];
 }
 
 export function layersOf(record: ImageRecord | undefined): string[] {

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
+import { indexOf } from './beside.ts';
 import { cachedSteps } from './build-cache.ts';
 import { blobs, collect, layersOf, neededDigests } from './collect.ts';
 import { chainIds } from './layer.ts';
@@ -52,6 +53,8 @@ export async function fsck(store: Store, layout: Layout, options: FsckOptions = 
   for (const entry of store.index().manifests) {
     const shown = entry.annotations?.['org.opencontainers.image.ref.name'] ?? entry.digest;
     walk(store, entry, shown, refer, problems, 0);
+    const index = indexOf(entry);
+    if (index !== undefined) walk(store, { ...entry, digest: index }, shown, refer, problems, 0);
     problems.push(...checkRecord(store, entry, shown));
     for (const layer of layersOf(store.record(entry.digest))) refer(layer, shown);
   }

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { StackError } from '../../schemas/errors.ts';
 import type { Descriptor, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import type { Host } from '../host.ts';
+import { otherPlatform } from './beside.ts';
 import type { ImageProgress } from './install.ts';
 import { fits, parsePlatform } from './platform.ts';
 import type { Pushed } from './push.ts';
@@ -19,6 +20,8 @@ export interface PullOptions {
   policy?: 'missing' | 'always';
   /** `linux/arm64`; absent: this machine's. */
   platform?: string | undefined;
+  /** The name goes on meaning what it means in the store: the image of another platform than this machine's stays nameless. */
+  keepsName?: boolean;
   onProgress?: (progress: ImageProgress) => void;
   signal?: AbortSignal | undefined;
 }
@@ -106,10 +109,12 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
   const store = new Store(host);
 
   const find: Images['find'] = (text, platform) => {
-    const descriptor = describe(store, parseReference(text));
+    const reference = parseReference(text);
+    const descriptor = describe(store, reference);
     const image = descriptor && store.image(descriptor);
-    if (!image || (platform && !fits(parsePlatform(platform), image.config))) return undefined;
-    return image;
+    if (platform === undefined) return image;
+    const wanted = parsePlatform(platform);
+    return image && fits(wanted, image.config) ? image : otherPlatform(store, reference.name, wanted);
   };
 
   const get: Images['get'] = (text, platform) => {
@@ -136,13 +141,13 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
   return {
     find,
     get,
-    async pull(text, { policy = 'missing', platform, onProgress = () => {}, signal } = {}) {
+    async pull(text, { policy = 'missing', platform, keepsName = false, onProgress = () => {}, signal } = {}) {
       const reference = parseReference(text);
       const present = find(text, platform);
       // A digest means the same forever.
       if (present && (policy === 'missing' || reference.digest) && isWhole(store, present)) return present;
       const known = present ? undefined : describe(store, reference);
-      if (known && policy === 'missing') {
+      if (known && policy === 'missing' && !keepsName) {
         const { repair } = await import('./load.ts');
         try {
           const repaired = await repair(store, host.kernel.addon, known, reference.name, {
@@ -166,6 +171,7 @@ export function createImages(host: Host, timing?: Partial<Timing>): Images {
         {
           reference,
           platform: wanted,
+          keepsName,
           present: present && isWhole(store, present) ? present : undefined,
           onProgress,
           signal: signal ?? new AbortController().signal,

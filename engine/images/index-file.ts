@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { asStackError } from '../../schemas/errors.ts';
 import type { Descriptor, Index } from '../../schemas/oci-image.ts';
+import { closed, opened } from './beside.ts';
 import { ociManifest } from './media.ts';
 
 const mediaType = 'application/vnd.oci.image.index.v1+json';
@@ -58,7 +59,11 @@ export class IndexFile {
   }
 
   #write(index: Index): void {
-    const content = JSON.stringify({ ...index, schemaVersion: 2, mediaType }, null, 1);
+    const content = JSON.stringify(
+      { ...index, schemaVersion: 2, mediaType, manifests: index.manifests.map(closed) },
+      null,
+      1,
+    );
     this.#place.write(this.#copy, content, false);
     this.#place.write(this.#path, content);
     this.#known = undefined;
@@ -104,7 +109,7 @@ function empty(): Index {
 function readIndex(path: string): Index | undefined {
   try {
     const value = JSON.parse(fs.readFileSync(path, 'utf8')) as Index;
-    return Array.isArray(value.manifests) ? value : undefined;
+    return Array.isArray(value.manifests) ? { ...value, manifests: value.manifests.map(opened) } : undefined;
   } catch {
     return undefined;
   }

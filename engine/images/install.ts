@@ -28,6 +28,8 @@ export interface NewImage {
   shown: string;
   /** Normalised names it gets; none leaves it nameless. */
   names: string[];
+  /** More that its entry says. */
+  annotations?: Record<string, string>;
   manifest: Manifest;
   /** The manifest's bytes where they came from outside; made here where `manifest` is ours. */
   manifestContent: Uint8Array | undefined;
@@ -147,7 +149,11 @@ async function describe(
     mediaType: ociManifest,
     ...manifest,
     platform: platformOf(image.config),
-    annotations: { [sourceDigest]: origin, ...(name ? { [refName]: name, [imageName]: name } : {}) },
+    annotations: {
+      ...image.annotations,
+      [sourceDigest]: origin,
+      ...(name ? { [refName]: name, [imageName]: name } : {}),
+    },
   });
   await store.changeIndex((manifests) => withNames(manifests, image.names, entry));
   await store.settle();

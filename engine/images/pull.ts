@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { asStackError, type ErrorCode, StackError } from '../../schemas/errors.ts';
 import type { Manifest, Platform, StoredImage } from '../../schemas/oci-image.ts';
 import type { Settings } from '../../schemas/settings.ts';
+import { pulledAs } from './beside.ts';
 import { mismatch } from './blob.ts';
 import { Extractors } from './extractors.ts';
 import { type ImageProgress, install } from './install.ts';
@@ -18,6 +19,8 @@ export interface PullRequest {
   reference: Reference;
   /** As `platform:` of a service asks for; absent: this machine's. */
   platform: Platform | undefined;
+  /** It stays nameless. */
+  keepsName: boolean;
   /** What the store has under the name: taken where the registry still means the same. */
   present: StoredImage | undefined;
   onProgress: (progress: ImageProgress) => void;
@@ -80,7 +83,7 @@ async function pullFrom(
   extractors: Extractors,
   registry: Registry,
   shown: string,
-  { reference, platform, present, onProgress, signal }: PullRequest,
+  { reference, platform, keepsName, present, onProgress, signal }: PullRequest,
 ): Promise<StoredImage> {
   const wanted = reference.digest ?? reference.tag!;
   if (present && (await registry.digestOf(wanted)) === present.digest) return present;
@@ -98,7 +101,8 @@ async function pullFrom(
   }
   const image = {
     shown,
-    names: [reference.name],
+    names: keepsName ? [] : [reference.name],
+    ...(keepsName ? { annotations: { [pulledAs]: reference.name } } : {}),
     manifest,
     manifestContent: content,
     config,

@@ -1,9 +1,9 @@
 /** From the store to a registry: blobs first, the manifest last. */
-import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { asStackError, StackError } from '../../schemas/errors.ts';
-import type { Descriptor, Manifest, StoredImage } from '../../schemas/oci-image.ts';
+import type { Descriptor, Index, Manifest, StoredImage } from '../../schemas/oci-image.ts';
 import type { Settings } from '../../schemas/settings.ts';
+import { indexOf } from './beside.ts';
 import type { ImageProgress } from './install.ts';
 import { interruption } from './locks.ts';
 import { ociManifest } from './media.ts';
@@ -48,25 +48,25 @@ export async function push(
       hint: `Give it a name first: \`stack image tag ${shown} NAME:TAG\`.`,
     });
   }
+  const documents = documentsOf(store, reference, image);
   // Not under the gate: a push may take hours, and nobody could remove anything.
   using lease = store.lease();
-  await lease.keep([image.manifestDigest]);
-  const manifestDigest = store.record(image.manifestDigest)?.sourceManifest ?? image.manifestDigest;
-  if (!store.hasBlob(manifestDigest)) {
+  await lease.keep([image.manifestDigest, ...documents.map(({ digest }) => digest)]);
+  const missing = documents.some(({ digest }) => !store.hasBlob(digest));
+  if (missing) {
     throw new StackError('image.not-found', {
       message: `Image ${shown} was removed before it could be sent.`,
       hint: 'Another command removed it; build, pull or load it again.',
       resource: `image ${shown}`,
     });
   }
-  const content = readFileSync(store.blob(manifestDigest));
-  const manifest = JSON.parse(content.toString('utf8')) as Manifest & { subject?: Descriptor };
   const endpoint = registryEndpoint(reference.registry, reference.repository, settings);
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   using registry = new Registry(endpoint, shown, either, timing, 'pull,push');
   // A layer may stand in an image more than once.
-  const blobs = [...new Map([...manifest.layers, manifest.config].map((each) => [each.digest, each])).values()];
+  const parts = documents.flatMap(({ value: { layers = [], config } }) => (config ? [...layers, config] : layers));
+  const blobs = [...new Map(parts.map((each) => [each.digest, each])).values()];
   const progress = new Progress(blobs, onProgress);
   const done: Pushed['blobs'] = [];
   let next = 0;
@@ -98,21 +98,42 @@ export async function push(
   await Promise.all(lanes);
   if (signal.aborted) throw interruption(`Pushing ${shown}`);
   if (stop.signal.aborted) throw asStackError(stop.signal.reason, 'image.store', { resource: `image ${shown}` });
-  const mediaType = manifest.mediaType ?? ociManifest;
+  const top = documents.pop()!;
+  // Registries take an index only where they have what it names.
+  for (const { digest, mediaType, content } of documents) await putManifest(registry, digest, mediaType, content);
+  const { content, mediaType, digest, value } = top;
   const { subject: noted } = await putManifest(registry, reference.tag, mediaType, content);
-  const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
-  if (manifest.subject && noted === undefined) {
-    const artifactType = typeof manifest.artifactType === 'string' ? manifest.artifactType : '';
-    const { annotations } = manifest as { annotations?: Record<string, string> };
-    await addReferrer(registry, manifest.subject.digest, {
+  if (value.subject && noted === undefined) {
+    await addReferrer(registry, value.subject.digest, {
       mediaType,
       digest,
       size: content.length,
-      artifactType: artifactType || manifest.config.mediaType,
-      ...(annotations ? { annotations } : {}),
+      artifactType: value.artifactType || (value.config?.mediaType ?? ''),
+      ...(value.annotations ? { annotations: value.annotations } : {}),
     });
   }
   return { digest, size: content.length, blobs: done };
+}
+
+interface Sent {
+  digest: string;
+  mediaType: string;
+  content: Buffer;
+  value: Partial<Manifest & Index> & { subject?: Descriptor; annotations?: Record<string, string> };
+}
+
+/** The documents to send, the one the tag will mean last: the image's manifest, or the index the name stands for with what it names. */
+function documentsOf(store: Store, { name }: Reference, { manifestDigest }: StoredImage): Sent[] {
+  const read = (digest: string): Sent => {
+    const content = store.hasBlob(digest) ? readFileSync(store.blob(digest)) : Buffer.from('{}');
+    const value = JSON.parse(content.toString('utf8')) as Sent['value'];
+    return { digest, content, value, mediaType: value.mediaType ?? ociManifest };
+  };
+  const entry = store.index().manifests.find(({ annotations }) => annotations?.[refName] === name);
+  const index = entry && indexOf(entry);
+  if (index === undefined) return [read(store.record(manifestDigest)?.sourceManifest ?? manifestDigest)];
+  const top = read(index);
+  return [...(top.value.manifests ?? []).map(({ digest }) => read(digest)), top];
 }
 
 /** Other repositories of the same registry that had the blob when an image of theirs came here: it may be shared from there. */

@@ -8,6 +8,7 @@ import * as fs from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Descriptor, DockerArchive, StoredImage } from '../../schemas/oci-image.ts';
 import { endOfArchive, entryHeader, padding } from './archive-writer.ts';
+import { withoutIndex } from './beside.ts';
 import { interruption } from './locks.ts';
 import { familiar } from './reference.ts';
 import { imageName, refName, type Store } from './store.ts';
@@ -71,7 +72,7 @@ function* file(name: string, content: string): Generator<Uint8Array> {
 /** The entries of our own index, with the names asked for. */
 function indexOf(store: Store, images: SavedImage[]): object {
   const entries = images.flatMap(({ image, names }) => {
-    const own = store.index().manifests.find(({ digest }) => digest === image.manifestDigest)!;
+    const own = withoutIndex(store.index().manifests.find(({ digest }) => digest === image.manifestDigest)!);
     const { [refName]: _ref, [imageName]: _name, ...annotations } = own.annotations ?? {};
     const entry = (name?: string): Descriptor => ({
       ...own,

@@ -1,7 +1,7 @@
 /** What each image takes of the disk, what it shares, who uses it, and when it was last used. */
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
-import { blobs, layersOf, type Uses } from './collect.ts';
+import { besideDigests, blobs, layersOf, type Uses } from './collect.ts';
 import { layerSize } from './measure.ts';
 import { partials } from './partial.ts';
 import { usersOf } from './remove.ts';
@@ -43,6 +43,15 @@ export function usage(store: Store, layout: Layout, images: StoredImage[]): Usag
     const parts = new Map<string, number>();
     for (const digest of record?.blobs ?? []) parts.set(`blob ${digest}`, sizes.get(digest) ?? 0);
     for (const layer of layersOf(record)) parts.set(`layer ${layer}`, layerSize(store, layer.slice('sha256:'.length)));
+    // What its index has besides: images of other platforms, attestations.
+    const entry = store.index().manifests.find(({ digest }) => digest === image.manifestDigest);
+    for (const digest of entry ? besideDigests(store, entry) : []) {
+      const bytes = sizes.get(digest);
+      if (bytes !== undefined) parts.set(`blob ${digest}`, bytes);
+      else if (store.hasLayer(digest.slice('sha256:'.length))) {
+        parts.set(`layer ${digest}`, layerSize(store, digest.slice('sha256:'.length)));
+      }
+    }
     for (const part of parts.keys()) counts.set(part, (counts.get(part) ?? 0) + 1);
     return { image, parts };
   });

@@ -5,8 +5,14 @@ import type { Mount } from '../../schemas/oci-runtime.ts';
 /** Bytes of /dev/shm where `shm_size` says nothing. */
 export const defaultShmSize = 64 * 1024 * 1024;
 
+/** /dev/shm: its own, none at all, or that of whose IPC namespace it shares, by its host path. */
+export type IpcMounts = 'own' | 'none' | { shm: string };
+
 export interface MountRequest {
   mounts: ResolvedMount[];
+  /** Those of devices. */
+  devices?: Mount[];
+  ipc?: IpcMounts;
   /** Bytes of /dev/shm. */
   shmSize: number;
   isReadOnlyRoot: boolean;
@@ -47,12 +53,13 @@ const kernelMounts = (shmSize: number): Mount[] => [
 
 /** Mounts in the order they are made: a parent before what lies below it. */
 export function containerMounts(request: MountRequest): Mount[] {
-  const own = request.mounts.map((mount) => toMount(mount));
+  const own = [...(request.devices ?? []), ...request.mounts.map((mount) => toMount(mount))];
   const taken = new Set(own.map((mount) => mount.destination));
   const ownsDev = taken.has('/dev');
   const kernel = kernelMounts(request.shmSize)
     .filter((mount) => !taken.has(mount.destination) && !(ownsDev && mount.destination.startsWith('/dev/')))
-    .map((mount) => (request.isPrivileged ? writable(mount) : mount));
+    .map((mount) => (request.isPrivileged ? writable(mount) : mount))
+    .flatMap((mount) => ipcMount(mount, request.ipc ?? 'own'));
   const access = request.isReadOnlyRoot ? ['ro'] : [];
   const etc = [
     ['/etc/resolv.conf', request.files.resolvConf],
@@ -67,6 +74,14 @@ export function containerMounts(request: MountRequest): Mount[] {
       options: ['rbind', ...access, 'rprivate'],
     }));
   return [...kernel, ...parentsFirst([...own, ...etc])];
+}
+
+/** Message queues need nothing: whoever mounts them sees those of its IPC namespace. */
+function ipcMount(mount: Mount, ipc: IpcMounts): Mount[] {
+  if (ipc === 'own' || mount.destination !== '/dev/shm') return [mount];
+  if (ipc === 'none') return [];
+  const options = ['rbind', 'nosuid', 'noexec', 'nodev', 'rprivate'];
+  return [{ destination: mount.destination, type: 'bind', source: ipc.shm, options }];
 }
 
 /** Stable order by depth, so that `/data` is mounted before `/data/cache`. */

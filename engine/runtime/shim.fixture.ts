@@ -96,7 +96,7 @@ export class Box {
       runDir: this.run,
       logDir: this.directory,
       log: { size: 1 << 20, files: 2 },
-      restart: { policy: 'no', limit: 0, delayMs: 1 },
+      restart: { policy: 'no', limit: 0, delayMs: 1, longestMs: 60_000, windowMs: 0 },
       stopSignal: 15,
       stopGraceMs: 200,
       hasStdin: false,

@@ -91,7 +91,7 @@ describe.skipIf(obstacle !== '')(`the shim${obstacle && ` (skipped: ${obstacle})
   test('on-failure restarts up to its limit and keeps the last exit code', async () => {
     using box = new Box();
     const { status, log } = await box.complete(['sh', '-c', 'echo run; exit 3'], {
-      settings: { restart: { policy: 'on-failure', limit: 2, delayMs: 1 } },
+      settings: { restart: { policy: 'on-failure', limit: 2, delayMs: 1, longestMs: 60_000, windowMs: 0 } },
     });
     expect(status).toMatchObject({ state: 'exited', exitCode: 3, restartCount: 2 });
     expect(log).toBe('run\nrun\nrun\n');

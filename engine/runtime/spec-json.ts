@@ -23,13 +23,17 @@ export function toJson(spec: unknown, indent = 0): string {
 }
 
 /** Integers beyond Number.MAX_SAFE_INTEGER become bigints. @throws config.value where it is not JSON. */
-export function readSpec(text: string, file: string): RuntimeSpec {
+export const readSpec = (text: string, file: string): RuntimeSpec =>
+  parseExact(text, file, 'A bundle needs a config.json of the OCI runtime-spec.') as RuntimeSpec;
+
+/** Any document, the same way. @param hint what to do where it is not JSON. */
+export function parseExact(text: string, file: string, hint: string): unknown {
   try {
-    return (mayHoldWideInteger.test(text) ? json.parse(text, exactInteger) : JSON.parse(text)) as RuntimeSpec;
+    return mayHoldWideInteger.test(text) ? json.parse(text, exactInteger) : JSON.parse(text);
   } catch (cause) {
     throw new StackError('config.value', {
       message: `${file} is not valid JSON: ${printable((cause as Error).message)}`,
-      hint: 'A bundle needs a config.json of the OCI runtime-spec.',
+      hint,
       resource: file,
       cause,
     });

@@ -1,25 +1,48 @@
-/** What the container may use: memory, processors, processes, and the kernel settings of its own namespaces. */
+/** What the container may use: memory, processors, processes, devices. */
 import { StackError } from '../../schemas/errors.ts';
-import type { CpuResources, MemoryResources, Resources } from '../../schemas/oci-runtime.ts';
+import type { DeviceRule, MemoryResources, Resources } from '../../schemas/oci-runtime.ts';
 import type { Service } from '../../schemas/project.ts';
 import { dockerDeviceRules } from './devices.ts';
-
-/** Microseconds: the window a share of processor time is counted in. */
-const cpuPeriod = 100_000;
+import { blockIo, type FindDevice } from './spec-block-io.ts';
+import { cpuResources } from './spec-cpu.ts';
 
 /** `linux.resources` of a service; what `deploy.resources` says wins over the fields of the service itself. */
-export function resources(service: Service, isPrivileged: boolean, resource: string): Resources {
+export function resources(
+  service: Service,
+  { isPrivileged, devices = [], find }: { isPrivileged: boolean; devices?: DeviceRule[]; find: FindDevice },
+  resource: string,
+): Resources {
   const limits = service.deploy?.resources?.limits;
   const memory = memoryResources(service, resource);
   const cpu = cpuResources(service, resource);
   const pids = limits?.pids ?? service.pids_limit;
   return {
-    devices: isPrivileged ? [{ allow: true, access: 'rwm' }] : dockerDeviceRules,
+    devices: isPrivileged
+      ? [{ allow: true, access: 'rwm' }]
+      : [...dockerDeviceRules, ...devices, ...deviceRules(service.device_cgroup_rules ?? [], resource)],
     ...(memory ? { memory } : {}),
     ...(cpu ? { cpu } : {}),
     // Docker: 0 and -1 both mean that there is no limit.
     ...(pids ? { pids: { limit: pids } } : {}),
+    ...blockIo(service.blkio_config, find, resource),
   };
+}
+
+/** `device_cgroup_rules`: `c 1:3 rwm`, `a *:* r`, as the v1 file devices.allow reads them. @throws config.value */
+function deviceRules(lines: string[], resource: string): DeviceRule[] {
+  return lines.map((line) => {
+    const found = /^([abc]) (\d+|\*):(\d+|\*) ([rwm]{1,3})$/.exec(line.trim());
+    if (!found) {
+      throw new StackError('config.value', {
+        message: `${resource}.device_cgroup_rules: "${line}" is not a rule`,
+        hint: 'Write type, numbers and access: `c 1:3 rwm`, with * for every number and a for every type.',
+        resource: `${resource}.device_cgroup_rules`,
+      });
+    }
+    const [, type, major, minor, access] = found as unknown as [string, 'a' | 'b' | 'c', string, string, string];
+    const number = (name: 'major' | 'minor', text: string) => (text === '*' ? {} : { [name]: Number(text) });
+    return { allow: true, type, ...number('major', major), ...number('minor', minor), access };
+  });
 }
 
 function memoryResources(service: Service, resource: string): MemoryResources | undefined {
@@ -40,28 +63,16 @@ function memoryResources(service: Service, resource: string): MemoryResources | 
       resource: `${resource}.memswap_limit`,
     });
   }
-  if (!limit && !reservation) return undefined;
-  return { ...(limit ? { limit } : {}), ...(reservation ? { reservation } : {}), ...(limit && swap ? { swap } : {}) };
-}
-
-function cpuResources(service: Service, resource: string): CpuResources | undefined {
-  const cpus = service.deploy?.resources?.limits?.cpus ?? service.cpus;
-  const cpu: CpuResources = {};
-  if (service.cpu_shares !== undefined) cpu.shares = bytes(service.cpu_shares, `${resource}.cpu_shares`);
-  if (cpus) {
-    cpu.period = cpuPeriod;
-    cpu.quota = Math.round(Number(cpus) * cpuPeriod);
-    // kernel/sched/core.c: a quota below 1 ms is refused.
-    if (cpu.quota < 1000) {
-      throw new StackError('config.value', {
-        message: `${resource}.cpus: ${cpus} is less than the kernel can count`,
-        hint: 'The least is 0.01.',
-        resource: `${resource}.cpus`,
-      });
-    }
+  const memory: MemoryResources = {};
+  if (limit) memory.limit = limit;
+  if (reservation) memory.reservation = reservation;
+  if (limit && swap) memory.swap = swap;
+  // Docker: -1 is what happens anyway.
+  if (service.mem_swappiness !== undefined && service.mem_swappiness !== '-1') {
+    memory.swappiness = bytes(service.mem_swappiness, `${resource}.mem_swappiness`);
   }
-  if (service.cpuset) cpu.cpus = service.cpuset;
-  return Object.keys(cpu).length > 0 ? cpu : undefined;
+  if (service.oom_kill_disable) memory.disableOOMKiller = true;
+  return Object.keys(memory).length > 0 ? memory : undefined;
 }
 
 const units: Record<string, number> = { b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40, p: 2 ** 50 };
@@ -77,40 +88,4 @@ export function bytes(value: string | number, resource: string): number {
     hint: 'Write a number of bytes, or a number with one of b, k, m, g: 64m.',
     resource,
   });
-}
-
-/** Kernel settings that an IPC namespace keeps for itself (ipc_namespaces(7)). */
-const ipcSysctls = new Set([
-  ...['kernel.msgmax', 'kernel.msgmnb', 'kernel.msgmni', 'kernel.sem', 'kernel.shmall', 'kernel.shmmax'],
-  ...['kernel.shmmni', 'kernel.shm_rmid_forced'],
-]);
-
-/**
- * The service's sysctls over docker's two: every port may be bound and ping used without rights. Names with slashes
- * are those of sysctl(8). @throws config.value for a setting that no namespace of the container owns.
- */
-export function sysctls(asked: Record<string, string>, ownsNetwork: boolean, resource: string): Record<string, string> {
-  const merged: Record<string, string> = ownsNetwork
-    ? { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' }
-    : {};
-  for (const [name, value] of Object.entries(asked)) {
-    const isNetwork = name.startsWith('net.');
-    const where = `${resource}.sysctls.${name}`;
-    if (isNetwork && !ownsNetwork) {
-      throw new StackError('config.value', {
-        message: `${where}: the service has no network namespace of its own, so this would change another's`,
-        hint: 'Remove the sysctl, or give the service a network of its own.',
-        resource: where,
-      });
-    }
-    if (!isNetwork && !ipcSysctls.has(name) && !name.startsWith('fs.mqueue.')) {
-      throw new StackError('config.value', {
-        message: `${where}: the kernel has this setting once for the whole machine`,
-        hint: 'A container may set net.*, fs.mqueue.* and the kernel.msg*, kernel.sem and kernel.shm* settings.',
-        resource: where,
-      });
-    }
-    merged[name] = String(value);
-  }
-  return merged;
 }

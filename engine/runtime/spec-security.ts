@@ -6,14 +6,14 @@ export interface SecurityOptions {
   hasNoNewPrivileges: boolean;
   /** `systempaths=unconfined`: nothing of /proc and /sys is hidden or read-only. */
   hasOpenSystemPaths: boolean;
-  seccomp: 'default' | 'unconfined';
+  seccomp: 'default' | 'unconfined' | { file: string };
   /** Name of a profile, or `unconfined`; undefined: the default profile. */
   apparmor: string | undefined;
   /** SELinux. */
   label: LabelOptions;
 }
 
-/** @throws config.value for an option docker does not know, config.not-supported for what we cannot apply. */
+/** @throws config.value for an option docker does not know. */
 export function securityOptions(options: string[], resource: string): SecurityOptions {
   const where = `${resource}.security_opt`;
   const result: SecurityOptions = {
@@ -29,18 +29,12 @@ export function securityOptions(options: string[], resource: string): SecurityOp
       result.hasNoNewPrivileges = value !== 'false';
     } else if (key === 'systempaths' && value === 'unconfined') {
       result.hasOpenSystemPaths = true;
-    } else if (key === 'seccomp' && (value === 'unconfined' || value === 'builtin')) {
-      result.seccomp = value === 'unconfined' ? 'unconfined' : 'default';
+    } else if (key === 'seccomp' && value !== '') {
+      result.seccomp = value === 'unconfined' ? value : value === 'builtin' ? 'default' : { file: value };
     } else if (key === 'apparmor' && value !== '') {
       result.apparmor = value;
     } else if (key === 'label') {
       result.label = readLabelOption(value, result.label, where);
-    } else if (key === 'seccomp') {
-      throw new StackError('config.not-supported', {
-        message: `not supported yet: ${where} "${option}"`,
-        hint: 'Remove it. Of seccomp only seccomp=unconfined is there.',
-        resource: where,
-      });
     } else {
       throw new StackError('config.value', {
         message: `${where}: "${option}" is not a security option`,

@@ -143,7 +143,6 @@ test('security options', () => {
   expect(options('seccomp:unconfined').linux!.seccomp).toBeUndefined();
   expect(options('systempaths=unconfined').linux).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
   expect(options('apparmor:unconfined', 'label=disable')).toEqual(spec());
-  expect(() => options('seccomp=./profile.json')).toThrow(expect.objectContaining({ code: 'config.not-supported' }));
   for (const option of ['label=colour:red', 'label=type:a:b', 'label=', 'apparmor=']) {
     expect(() => options(option), option).toThrow(expect.objectContaining({ code: 'config.value' }));
   }
@@ -177,6 +176,55 @@ test.each([
   expect(made.process).toMatchObject({ apparmorProfile: 'chosen', selinuxLabel: 'u:r:t:s0' });
   expect(made.linux!.mountLabel).toBe('u:r:f:s0');
   expect(runtimeSpec.parse(made)).toEqual(made);
+});
+
+test('a seccomp profile is asked for by its file, also where the container is privileged', () => {
+  const files: unknown[] = [];
+  const seccomp = (capabilities: string[], file?: string) => {
+    files.push([file, capabilities.includes('CAP_SYS_ADMIN')]);
+    return { defaultAction: 'SCMP_ACT_ALLOW' as const };
+  };
+  const profile = { security_opt: ['seccomp:/p.json'] };
+  expect(spec(profile, {}, { seccomp }).linux!.seccomp).toEqual({ defaultAction: 'SCMP_ACT_ALLOW' });
+  expect(spec({ ...profile, privileged: true }, {}, { seccomp }).linux!.seccomp).toBeDefined();
+  expect(files).toEqual([
+    ['/p.json', false],
+    ['/p.json', true],
+  ]);
+});
+
+test('what devices bring: nodes, rules, variables under the service’s own, mounts, groups', () => {
+  const node = { type: 'c', path: '/dev/gpu', major: 10, minor: 5, fileMode: 0o666, uid: 0, gid: 0 } as const;
+  const rule = { allow: true, type: 'c', major: 10, minor: 5, access: 'rw' } as const;
+  const devices = {
+    nodes: [node],
+    rules: [rule],
+    env: ['GPU=0', 'A=device'],
+    mounts: [{ destination: '/lib/gpu', source: '/h/gpu', type: 'bind', options: ['rbind', 'ro'] }],
+    hooks: { createContainer: [], startContainer: [] },
+    additionalGids: [44, 10],
+  };
+  const made = spec({ environment: { A: 'service' } }, { Env: ['GPU=image'] }, { devices });
+  expect(made.linux!.devices).toEqual([node]);
+  expect(made.linux!.resources!.devices!.at(-1)).toEqual(rule);
+  expect(made.process!.env).toEqual(expect.arrayContaining(['GPU=0', 'A=service']));
+  expect(made.process!.user!.additionalGids).toEqual([0, 10, 44]);
+  expect(made.mounts!.find(({ destination }) => destination === '/lib/gpu')).toEqual(devices.mounts[0]);
+  expect(runtimeSpec.parse(made)).toEqual(made);
+});
+
+test('namespaces of others: no name of its own in the host’s UTS, whose /dev/shm it is', () => {
+  const shm = (config: Partial<Service>, rest: Partial<SpecRequest> = {}) =>
+    spec(config, {}, rest).mounts!.find(({ destination }) => destination === '/dev/shm');
+  const uts = spec({ domainname: 'd' }, {}, { namespaces: { uts: 'host' } });
+  expect([uts.hostname, uts.domainname]).toEqual([undefined, undefined]);
+  expect(shm({})).toMatchObject({ type: 'tmpfs' });
+  expect(shm({ ipc: 'none' })).toBeUndefined();
+  expect(shm({}, { namespaces: { ipc: 'host' } })).toMatchObject({ type: 'bind', source: '/dev/shm' });
+  expect(shm({}, { peerShm: '/run/c/shm' })).toMatchObject({ type: 'bind', source: '/run/c/shm' });
+  expect(() => spec({ sysctls: { 'kernel.msgmax': '1' } }, {}, { namespaces: { ipc: 'host' } })).toThrow(
+    /no IPC namespace of its own/,
+  );
 });
 
 test('privileged: no filter, nothing hidden, /sys and cgroups writable, every device', () => {
@@ -244,6 +292,37 @@ test.each([
   [{ deploy: { resources: { reservations: { memory: '64m' } } } }, { memory: { reservation: 64 * 2 ** 20 } }],
   [{ cpus: 1.25, cpuset: '0-1', cpu_shares: '512' }, { cpu: { quota: 125_000, cpus: '0-1', shares: 512 } }],
   [{ pids_limit: 100 }, { pids: { limit: 100 } }],
+  [{ cpu_period: 20_000, cpu_quota: 5000 }, { cpu: { period: 20_000, quota: 5000 } }],
+  [{ cpu_quota: -1 }, { cpu: { quota: -1 } }],
+  [{ cpu_rt_period: 1000, cpu_rt_runtime: 900 }, { cpu: { realtimePeriod: 1000, realtimeRuntime: 900 } }],
+  [{ mem_swappiness: '60' }, { memory: { swappiness: 60 } }],
+  [{ mem_limit: '1g', oom_kill_disable: true }, { memory: { limit: GiB, disableOOMKiller: true } }],
+  [
+    { device_cgroup_rules: ['a *:* r'] },
+    { devices: expect.arrayContaining([{ allow: true, type: 'a', access: 'r' }]) },
+  ],
+  [
+    { device_cgroup_rules: ['b 8:* rwm'] },
+    { devices: expect.arrayContaining([{ allow: true, type: 'b', major: 8, access: 'rwm' }]) },
+  ],
+  [
+    {
+      blkio_config: {
+        weight: 300,
+        weight_device: [{ path: '/dev/x', weight: 400 }],
+        device_read_bps: [{ path: '/dev/x', rate: '1024' }],
+        device_write_iops: [{ path: '/dev/x', rate: 5 }],
+      },
+    },
+    {
+      blockIO: {
+        weight: 300,
+        weightDevice: [{ major: 0, minor: 0, weight: 400 }],
+        throttleReadBpsDevice: [{ major: 0, minor: 0, rate: 1024 }],
+        throttleWriteIOPSDevice: [{ major: 0, minor: 0, rate: 5 }],
+      },
+    },
+  ],
   [{ pids_limit: -1 }, { pids: { limit: -1 } }],
 ] as [Partial<Service>, object][])('resources of %j', (config, expected) => {
   expect(spec(config).linux!.resources).toMatchObject(expected);
@@ -253,6 +332,13 @@ test.each([
   [{ mem_limit: '1g', memswap_limit: '512m' }, /memswap_limit: 536870912 is less than the memory limit/],
   [{ mem_limit: '1x' }, /mem_limit: "1x" is not a size/],
   [{ cpus: 0.001 }, /cpus: 0.001 is less than/],
+  [{ cpus: 1, cpu_quota: 5000 }, /cpus: it says the same as cpu_quota/],
+  [{ cpu_quota: 10 }, /cpu_quota: 10 is less than/],
+  [{ cpu_period: 10 }, /cpu_period: 10 is no period/],
+  [{ cpu_rt_period: 1000, cpu_rt_runtime: 1001 }, /cpu_rt_runtime: 1001 is more than the period/],
+  [{ blkio_config: { weight: 5 } }, /blkio_config\.weight: 5 is no weight/],
+  [{ device_cgroup_rules: ['c 1:3'] }, /device_cgroup_rules: "c 1:3" is not a rule/],
+  [{ device_cgroup_rules: ['x 1:3 r'] }, /is not a rule/],
   [{ ulimits: { files: 5 } }, /ulimits\.files: "files" is not a resource limit/],
   [{ ulimits: { nofile: { soft: 10, hard: 5 } } }, /the soft limit 10 is above the hard limit 5/],
   [{ sysctls: { 'kernel.panic': '1' } }, /the kernel has this setting once for the whole machine/],

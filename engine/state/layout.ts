@@ -10,6 +10,7 @@
  *                                 fetched/<build>/, locks/<key> of steps at work, inputs/<hash of a name>.json
  *     stacks/<stack>/<id>/        one container: container.json, config.json (OCI bundle), upper/, work/, log,
  *                                 hosts, hostname, resolv.conf
+ *     providers/<stack>.json      services of others: what they are, the variables they gave (engine/providers)
  *     labels/<level>              SELinux categories in use, a link to <stack>/<id> (engine/security/categories)
  *     plan.key                    with which plan files are signed (engine/state/plan-key)
  *   STACK_RUN       /run/stack
@@ -38,6 +39,8 @@ export interface Layout {
   containerDir(stack: string, id: string): string;
   containerRun(id: string): string;
   lock(stack: string): string;
+  /** What providers said when they were brought up. */
+  providers(stack: string): string;
   networkRecord(name: string): string;
   networkNames(name: string): string;
   volumeDir(name: string): string;
@@ -62,6 +65,7 @@ export function layout(environment: NodeJS.ProcessEnv = process.env): Layout {
     stackDir: (stack) => `${root}/stacks/${stack}`,
     containerDir: (stack, id) => `${root}/stacks/${stack}/${id}`,
     containerRun: (id) => `${run}/containers/${id}`,
+    providers: (stack) => `${root}/providers/${stack}.json`,
     lock: (stack) => `${run}/locks/${stack}`,
     networkRecord: (name) => `${root}/networks/${name}.json`,
     networkNames: (name) => `${run}/networks/${name}.names`,

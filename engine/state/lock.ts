@@ -3,6 +3,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync 
 import { dirname } from 'node:path';
 import { StackError } from '../../schemas/errors.ts';
 import type { Emit } from '../../schemas/events.ts';
+import { interruptedExitCode } from '../../schemas/signals.ts';
 import type { Host } from '../host.ts';
 
 export interface LockRequest {
@@ -47,9 +48,14 @@ export async function lockStack(
 
 /** The lock where nobody has it, for a look that must not see a command's work half done; undefined where somebody has. */
 export function lockIfFree({ kernel, layout }: Pick<Host, 'kernel' | 'layout'>, stack: string): Disposable | undefined {
-  const path = layout.lock(stack);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const fd = openSync(path, 'a+', 0o600);
+  let fd: number;
+  try {
+    // Only read: a look leaves no file behind.
+    fd = openSync(layout.lock(stack), 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return { [Symbol.dispose]() {} };
+  }
   if (kernel.filesystem.tryFlock(fd, 'exclusive')) return { [Symbol.dispose]: () => closeSync(fd) };
   closeSync(fd);
   return undefined;
@@ -63,7 +69,7 @@ function orInterrupted<T>(work: Promise<T>, stack: string, signal?: AbortSignal)
       reject(
         new StackError('plan.interrupted', {
           message: `Interrupted while waiting for the other command that works on the stack ${stack}: nothing was done.`,
-          exitCode: 130,
+          exitCode: interruptedExitCode(signal),
         }),
       );
     };

@@ -17,6 +17,8 @@ export interface MountsRequest {
   service: string;
   config: Pick<Service, 'volumes' | 'tmpfs'>;
   image: StoredImage;
+  /** Mounts of other containers (`volumes_from`); the service's own are over them. */
+  inherited?: ResolvedMount[];
   /** The container this one takes the place of: its anonymous volumes are handed on. */
   replaces?: Pick<ContainerRecord, 'mounts'> | undefined;
 }
@@ -43,6 +45,8 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
       mounts.push({ ...mount, target: targetPath(mount.target, `services.${request.service}.tmpfs`) });
     }
     rejectDuplicates(mounts, resource);
+    const targets = new Set(mounts.map((mount) => mount.target));
+    mounts.push(...(request.inherited ?? []).filter((mount) => !targets.has(mount.target)));
     const taken = new Set(mounts.map((mount) => mount.target));
     for (const path of Object.keys(request.image.config.config?.Volumes ?? {})) {
       const target = targetPath(path, `services.${request.service}.image`);

@@ -41,7 +41,13 @@ static std::string proc_path(int fd) { return "/proc/self/fd/" + std::to_string(
 
 Result<int> openat2(int dirfd, const std::string& path, uint64_t flags, uint64_t mode, uint64_t resolve) {
   open_how how{.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve};
-  int fd = retry([&] { return static_cast<int>(syscall(SYS_openat2, dirfd, path.c_str(), &how, sizeof how)); });
+  int fd = -1;
+  // Any rename or mount of the machine during a `..` is EAGAIN (openat2(2)): now and then that is chance, for ever it is an
+  // attack.
+  for (int tries = 0; tries < 128; tries++) {
+    fd = retry([&] { return static_cast<int>(syscall(SYS_openat2, dirfd, path.c_str(), &how, sizeof how)); });
+    if (fd >= 0 || errno != EAGAIN) break;
+  }
   if (fd < 0) return fail("openat2", path);
   return fd;
 }

@@ -152,9 +152,13 @@ void Monitor::on_request(uint32_t index, uint16_t type, Reader body) {
       client.waits = Client::kStarted;
       if (send(children_[container_]->report.get(), "", 1, MSG_NOSIGNAL) != 1) refuse(errno, "start");
       return;
-    case frame::kKill:
-      signal_container(static_cast<int>(body.u32()));
+    case frame::kKill: {
+      uint32_t signal = body.u32();
+      // What is meant to end it is meant to last, as docker has it; a signal of another meaning changes no policy.
+      if (signal == SIGKILL || signal == settings_.stop_signal) is_stop_requested_ = true;
+      signal_container(static_cast<int>(signal));
       return reply(index, frame::kOk, nullptr, 0);
+    }
     case frame::kStop: {
       uint32_t signal = body.u32();
       int64_t grace = body.i64();

@@ -20,7 +20,6 @@ namespace stack::shim {
 
 namespace {
 
-constexpr int64_t kMaxBackoffMs = 60'000;
 constexpr int64_t kResolverPauseMs = 500;
 constexpr int64_t kLongRunMs = 10'000;  // a run of this length resets the back-off, as docker's does
 
@@ -59,6 +58,7 @@ bool Monitor::prepare() {
   log_dir_ = Fd(open(settings_.log_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!run_dir_ || !log_dir_ || !lock_run_directory()) return false;
   if (settings_.log_files > 0 && !log_.open(log_dir_.get(), "log", settings_.log_size, settings_.log_files)) return false;
+  forward_.open(settings_.forward);
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGCHLD);
@@ -249,13 +249,16 @@ void Monitor::on_exit(int code) {
     is_over_ = true;
     return;
   }
+  int64_t ran_ms = monotonic_ms() - started_ms_;
+  if (settings_.restart_window_ms > 0 && ran_ms >= settings_.restart_window_ms) attempts_ = 0;
   bool again = !is_stop_requested_ && !(has_failed && state_ == State::kRestarting) &&
                (settings_.restart == Restart::kAlways || (settings_.restart == Restart::kOnFailure && exit_code_ != 0)) &&
-               (settings_.restart_limit == 0 || restarts_ < settings_.restart_limit);
+               (settings_.restart_limit == 0 || attempts_ < settings_.restart_limit);
   if (!again) return finish();
-  if (monotonic_ms() - started_ms_ >= kLongRunMs) backoff_ = 0;
-  int64_t delay = std::min(settings_.restart_delay_ms << std::min(backoff_, 20U), kMaxBackoffMs);
+  if (ran_ms >= kLongRunMs) backoff_ = 0;
+  int64_t delay = std::min(settings_.restart_delay_ms << std::min(backoff_, 20U), settings_.restart_longest_ms);
   backoff_++;
+  attempts_++;
   restarts_++;
   restart_at_ = monotonic_ms() + delay;
   state_ = State::kRestarting;

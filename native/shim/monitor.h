@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/fd.h"
+#include "shim/forward.h"
 #include "shim/log.h"
 #include "shim/program.h"
 #include "shim/resolver.h"
@@ -31,9 +32,12 @@ struct Settings {
   const char* log_dir = "";
   uint64_t log_size = 0;
   uint32_t log_files = 1;
+  ForwardSettings forward;
   Restart restart = Restart::kNo;
   uint32_t restart_limit = 0;  // 0: no limit
-  int64_t restart_delay_ms = 100;
+  int64_t restart_delay_ms = 100;       // doubles with each restart
+  int64_t restart_longest_ms = 60'000;  // up to this
+  int64_t restart_window_ms = 0;        // a run of this length makes the count begin anew; 0: none does
   bool has_stdin = false;
   bool has_terminal = false;
   uint32_t stop_signal = 15;
@@ -184,6 +188,7 @@ class Monitor {
   std::vector<int> fds_;
   Fd epoll_, signals_, listener_, run_dir_, log_dir_;
   Log log_;
+  Forward forward_;
   bool is_over_ = false;
 
   State state_ = State::kCreated;
@@ -192,6 +197,7 @@ class Monitor {
   bool is_oom_killed_ = false;
   bool is_stop_requested_ = false;
   uint32_t restarts_ = 0;
+  uint32_t attempts_ = 0;  // of them, those that count against the limit
   uint32_t backoff_ = 0;
   int64_t started_ns_ = 0, finished_ns_ = 0, started_ms_ = 0;
   int64_t restart_at_ = kNever, kill_at_ = kNever;

@@ -34,7 +34,8 @@ enum class Code : uint16_t {
   kMonitorCgroup = 12,
   kLaunch = 13,
   kSettle = 14,
-  kLink = 15,
+  kForward = 15,
+  kLink = 16,
 
   kClone = 100,
   kJoinCgroup = 101,

@@ -15,10 +15,23 @@ bool read_settings(Reader steps, Settings& settings) {
         settings.log_size = body.u64();
         settings.log_files = body.u32();
         break;
+      case Code::kForward: {
+        ForwardSettings& to = settings.forward;
+        to.type = body.u32();
+        to.address = body.bytes();
+        to.time = body.u32();
+        to.zone = body.i64();
+        for (Reader& head : to.head) head = body.bytes();
+        to.middle = body.bytes();
+        to.tail = body.bytes();
+        break;
+      }
       case Code::kRestart:
         settings.restart = static_cast<Restart>(body.u32());
         settings.restart_limit = body.u32();
         settings.restart_delay_ms = body.i64();
+        settings.restart_longest_ms = body.i64();
+        settings.restart_window_ms = body.i64();
         settings.stop_signal = body.u32();
         settings.grace_ms = body.i64();
         break;

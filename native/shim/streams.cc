@@ -51,6 +51,7 @@ void Monitor::drop_sink(size_t index) {
 
 void Monitor::feed(Stream stream, const char* data, size_t size) {
   log_.write(stream, data, size);
+  forward_.write(stream, data, size);
   for (size_t i = 0; i < sinks_.size();) {
     Sink& sink = *sinks_[i];
     if (sink.stream == stream) {
@@ -82,6 +83,7 @@ void Monitor::on_output(Stream stream) {
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (size <= 0) {
     log_.end(stream);
+    forward_.end(stream);
     source.reset();
     return;
   }
@@ -165,6 +167,7 @@ void Monitor::drain_streams() {
       feed(stream, buffer, static_cast<size_t>(size));
     }
     log_.end(stream);
+    forward_.end(stream);
   }
 }
 

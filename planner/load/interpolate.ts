@@ -38,7 +38,7 @@ export function interpolate(value: unknown, task: Interpolation, path: Path = []
   return map;
 }
 
-const commands = new Set(['command', 'entrypoint', 'test', 'post_start', 'pre_stop', 'exec']);
+const commands = new Set(['command', 'entrypoint', 'test', 'post_start', 'pre_start', 'pre_stop', 'exec']);
 
 /** In a command the variable is most likely the container's. */
 function unsetHint(name: string, path: Path): string {

@@ -8,11 +8,11 @@ export interface Cost {
   loses?: string[];
 }
 
-/** Undefined for an operation that costs nothing but work. */
-export function costOf(operation: Operation): Cost | undefined {
+/** Undefined for an operation that costs nothing but work. @param plan the operations it is one of */
+export function costOf(operation: Operation, plan: Operation[]): Cost | undefined {
   switch (operation.kind) {
     case 'container.stop':
-      return { downtime: true };
+      return hasSuccessor(operation, plan) ? undefined : { downtime: true };
     case 'container.remove': {
       const { mounts } = operation.record;
       const isEmptied = operation.removeAnonymousVolumes && mounts.some(isAnonymous);
@@ -25,11 +25,18 @@ export function costOf(operation: Operation): Cost | undefined {
   }
 }
 
+/** Another of its name runs by then: `update_config.order: start-first`. */
+function hasSuccessor(stop: Operation, plan: Operation[]): boolean {
+  const isStart = ({ kind, resource }: Operation) => kind === 'container.start' && resource === stop.resource;
+  const start = plan.findIndex(isStart);
+  return start >= 0 && start < plan.indexOf(stop);
+}
+
 const isAnonymous = (mount: { type: string; isAnonymous?: boolean }) => mount.type === 'volume' && mount.isAnonymous;
 
 /** `(downtime, loses its writable layer)`; empty where the operations together cost nothing. */
-export function costText(operations: Operation[]): string {
-  const costs = operations.flatMap((operation) => costOf(operation) ?? []);
+export function costText(operations: Operation[], plan: Operation[]): string {
+  const costs = operations.flatMap((operation) => costOf(operation, plan) ?? []);
   const loses = [...new Set(costs.flatMap((cost) => cost.loses ?? []))];
   const parts = [
     ...(costs.some(({ downtime }) => downtime) ? ['downtime'] : []),

@@ -34,7 +34,7 @@ export function planJson(plan: Plan): object {
   const operations = plan.operations.map((operation) => {
     const { id, kind, resource, cause, needs } = operation;
     const changed = 'changed' in operation ? { changed: operation.changed } : {};
-    return { id, kind, resource, cause, ...changed, cost: costOf(operation), needs };
+    return { id, kind, resource, cause, ...changed, cost: costOf(operation, plan.operations), needs };
   });
   return { stack, action, operations, orphans, warnings };
 }
@@ -51,7 +51,8 @@ function planLines(plan: Plan): Line[] {
   const byResource = new Map<string, Operation[]>();
   for (const operation of plan.operations) {
     // Waits are told apart by what they wait for.
-    const key = operation.kind === 'dependency.await' ? operation.id : operation.resource;
+    const isWait = operation.kind === 'dependency.await' || operation.kind === 'update.monitor';
+    const key = isWait ? operation.id : operation.resource;
     const group = byResource.get(key);
     if (group) group.push(operation);
     else byResource.set(key, [operation]);
@@ -62,7 +63,7 @@ function planLines(plan: Plan): Line[] {
 function linesOf(group: Operation[]): Line[] {
   const has = (kind: Operation['kind']) => group.find((operation) => operation.kind === kind);
   const line = (sign: Sign, verb: string, of: Operation, paid: Operation[] = [of]): Line => {
-    return { sign, verb, text: `${verb} ${of.resource}`, cause: of.cause, cost: costText(paid) };
+    return { sign, verb, text: `${verb} ${of.resource}`, cause: of.cause, cost: costText(paid, group) };
   };
   const [first] = group;
   switch (first!.kind) {
@@ -85,6 +86,11 @@ function linesOf(group: Operation[]): Line[] {
             : 'to complete';
       return [{ sign: ' ', verb: 'wait', text: `wait for service ${service} ${until}`, cause, cost: '' }];
     }
+  }
+  if (first!.kind === 'update.monitor') {
+    const { containers, batch, batches, cause } = first!;
+    const text = `watch batch ${batch} of ${batches}: ${containers.join(', ')}`;
+    return [{ sign: ' ', verb: 'watch', text, cause, cost: '' }];
   }
   const create = has('network.create') ?? has('volume.create') ?? has('container.create');
   const removals = group.filter(({ kind }) => kind.endsWith('.remove'));

@@ -22,6 +22,7 @@ const verbs: Record<Operation['kind'], string> = {
   'container.stop': 'stop',
   'container.remove': 'remove',
   'dependency.await': 'await',
+  'update.monitor': 'monitor',
   'stray.remove': 'remove',
 };
 
@@ -54,6 +55,7 @@ function resourceOf(operation: Addition): string {
     case 'container.remove':
       return `container ${operation.record.name}`;
     case 'dependency.await':
+    case 'update.monitor':
       return `service ${operation.service}`;
     case 'stray.remove':
       return `${operation.stray.kind} ${shortened(operation.stray)}`;
@@ -79,6 +81,7 @@ export class Builder {
     if (addition.kind === 'dependency.await') {
       id += ` ${awaited[addition.condition]}${addition.isRequired ? '' : ' (optional)'}`;
     }
+    if (addition.kind === 'update.monitor') id += `, batch ${addition.batch} of ${addition.batches}`;
     const same = this.byId.get(id);
     if (same) {
       const isOther = 'record' in same && 'record' in addition && keyOf(same.record) !== keyOf(addition.record);

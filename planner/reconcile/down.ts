@@ -26,10 +26,18 @@ export function planDown(ending: Ending, plan: Builder, warnings: string[]): voi
   const cause = 'stack down';
   const stops = addStops(ending, plan, going, cause);
   const removals = new Map<ContainerRecord, string>();
-  for (const { record } of going) {
+  const remove = (record: ContainerRecord): string => {
+    const known = removals.get(record);
+    if (known !== undefined) return known;
+    removals.set(record, '');
     const stop = stops.get(record);
-    removals.set(record, plan.remove(record, cause, stop ? [stop] : [], options.removeVolumes));
-  }
+    // Anonymous volumes go with whom they were made for, and so after those that mount them too.
+    const first = borrowers(record, going).map(remove);
+    const id = plan.remove(record, cause, [...(stop ? [stop] : []), ...first], options.removeVolumes);
+    removals.set(record, id);
+    return id;
+  };
+  for (const { record } of going) remove(record);
   if (selection.isPartial) return;
   const staying = snapshot.containers.filter((container) => !removals.has(container.record));
   const networkUsers = users(going, ({ endpoints }) => endpoints.map(({ networkName }) => networkName));
@@ -61,6 +69,14 @@ export function planDown(ending: Ending, plan: Builder, warnings: string[]): voi
     plan.add({ kind: 'volume.remove', record, cause: 'stack down --volumes', needs });
   }
 }
+
+/** Containers that were made with `volumes_from` this one. */
+const borrowers = ({ id }: ContainerRecord, going: ObservedContainer[]): ContainerRecord[] =>
+  going
+    .filter(({ record }) =>
+      Object.entries(record.peers ?? {}).some(([kind, peer]) => kind !== 'ipc' && kind !== 'pid' && peer === id),
+    )
+    .map(({ record }) => record);
 
 export function planStop(ending: Ending, plan: Builder, cause: string): Map<ContainerRecord, string> {
   const { snapshot, selection } = ending;
@@ -123,6 +139,9 @@ function stopOrder(project: Project, snapshot: Snapshot): { service: string; dep
         {
           ...config,
           network_mode: '',
+          ipc: '',
+          pid: '',
+          volumes_from: [],
           depends_on: Object.fromEntries(
             edges(config)
               .filter(({ to }) => Object.hasOwn(project.services, to))

@@ -114,6 +114,21 @@ function recreateCause(scope: Scope, instance: Instance, decided: Map<string, In
       return `it shares the network of ${edge.to}, which is made anew`;
     }
   }
+  return lostPeer(scope, instance, decided);
+}
+
+/** Of other things it shares the container they were another's: they went with it. */
+function lostPeer({ graph }: Scope, { service, current }: Instance, decided: Map<string, Instance[]>): string {
+  for (const { to, shares } of graph.dependencies.get(service) ?? []) {
+    const others = decided.get(to)?.filter(({ fate }) => fate !== 'remove');
+    if (shares.length === 0 || !others?.length) continue;
+    const what = shares.join(' and ');
+    const isRemade = others.some(({ fate }) => fate === 'recreate' || fate === 'create');
+    if (isRemade) return `it shares the ${what} of ${to}, which is made anew`;
+    const ids = shares.map((kind) => current!.record.peers?.[kind === 'volumes' ? `volumes ${to}` : kind]);
+    const isKnown = (id: string | undefined) => !id || others.some((other) => other.current?.record.id === id);
+    if (!ids.every(isKnown)) return `it shares the ${what} of ${to}, which was made anew`;
+  }
   return '';
 }
 
@@ -200,6 +215,10 @@ function restartCause(scope: Scope, instance: Instance, decided: Map<string, Ins
       const [its, ours] = [peer?.current?.networkNamespace, instance.current!.networkNamespace];
       if (its && ours && its !== ours) return `it shares the network of ${edge.to}, which was started again`;
     }
+    const namespaces = edge.shares.filter((kind) => kind !== 'volumes');
+    if (namespaces.length > 0 && (fates.has('start') || fates.has('restart'))) {
+      return `it shares the ${namespaces.join(' and ')} of ${edge.to}, which is started again`;
+    }
     if (edge.restart && (fates.has('recreate') || fates.has('restart'))) {
       return `${edge.to} is ${fates.has('recreate') ? 'made anew' : 'restarted'} (depends_on.${edge.to}.restart)`;
     }
@@ -207,7 +226,7 @@ function restartCause(scope: Scope, instance: Instance, decided: Map<string, Ins
   return '';
 }
 
-function isAwaitedJob({ project, graph }: Scope, service: string): boolean {
+export function isAwaitedJob({ project, graph }: Scope, service: string): boolean {
   return graph.dependents
     .get(service)!
     .some((name) => project.services[name]!.depends_on?.[service]?.condition === 'service_completed_successfully');

@@ -22,6 +22,14 @@ const projects: fc.Arbitrary<Project> = fc
         networks: fc.subarray(['default', 'back']),
         volumes: fc.subarray(['data', 'logs']),
         sharesWithFirst: fc.boolean(),
+        update: fc.option(
+          fc.record({
+            parallelism: fc.integer({ min: 0, max: 2 }),
+            order: fc.constantFrom('start-first', 'stop-first'),
+            failure_action: fc.constantFrom('pause', 'continue', 'rollback'),
+          }),
+          { nil: undefined },
+        ),
         needs: fc.array(fc.record({ index: fc.nat(7), restart: fc.boolean(), isStrict: fc.boolean() })),
       }),
       { minLength: 1, maxLength: names.length },
@@ -66,7 +74,7 @@ const projects: fc.Arbitrary<Project> = fc
           : { networks: Object.fromEntries(spec.networks.map((key) => [key, null])) }),
         volumes: spec.volumes.map((source) => ({ type: 'volume', source, target: `/${source}` })),
         depends_on,
-
+        ...(spec.update && !spec.isJob ? { deploy: { update_config: spec.update } } : {}),
         ...(spec.hasHealthcheck && !spec.isJob ? { healthcheck: { test: ['CMD', 'true'] } } : {}),
       } satisfies Service;
     }

@@ -34,7 +34,7 @@ export function reconcile(project: Project, observed: Snapshot, options: Reconci
     case 'up':
       orphans = handleOrphans(project, snapshot, options, plan, warnings);
       affect(scope, warnings);
-      planUp(scope, plan);
+      planUp(scope, plan, warnings);
       break;
     case 'down':
       planDown(scope, plan, warnings);
@@ -75,7 +75,7 @@ export function reconcileOneOff(project: Project, observed: Snapshot, request: O
   const plan = new Builder(options);
   plan.strays(scope.snapshot.strays);
   affect(scope, warnings, config);
-  planUp(scope, plan, { service, number, name, config, fate: 'create', cause: 'stack run' });
+  planUp(scope, plan, warnings, { service, number, name, config, fate: 'create', cause: 'stack run' });
   return { stack: project.name, action: 'up', operations: plan.operations, orphans: [], warnings };
 }
 

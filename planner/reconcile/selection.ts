@@ -40,6 +40,8 @@ export function noService(name: string, project: Project, disabled: string[] = [
 
 /** Number of containers a service should have: `--scale`, `scale`, `deploy.replicas`, else 1. */
 export function replicas(name: string, service: Service, options: Pick<ReconcileOptions, 'scale'>): number {
+  // Somebody else runs it.
+  if (service.provider) return 0;
   const count = options.scale?.[name] ?? service.scale ?? service.deploy?.replicas ?? 1;
   if (!Number.isInteger(count) || count < 0) {
     throw new StackError('config.value', {

@@ -216,7 +216,7 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
       }
       const taken = world.containers.filter(({ record }) => record.name === operation.name);
       expect(
-        taken.every((old) => old.record.id === replaces?.id && !isUp(old)),
+        taken.every((old) => old.record.id === replaces?.id && (operation.isBeside === true || !isUp(old))),
         'its name is taken',
       );
       world.containers.push({
@@ -259,6 +259,9 @@ function perform(project: Project, world: Snapshot, operation: Operation): void 
             : state === 'running' && (health === 'healthy' || operation.condition !== 'service_healthy');
         expect(isMet, `${name} is ${state}, ${health}`);
       }
+      return;
+    case 'update.monitor':
+      for (const name of operation.containers) expect(isUp(newest(name)!), `${name} does not run`);
       return;
     case 'stray.remove':
       world.strays = world.strays.filter(({ name }) => name !== operation.stray.name);

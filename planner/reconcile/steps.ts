@@ -1,8 +1,9 @@
 /** The operations that bring containers to their fates, and what each of them waits for. */
-import type { AwaitedCondition } from '../../schemas/plan.ts';
+import type { AwaitedCondition, Rolling } from '../../schemas/plan.ts';
 import type { Builder } from './builder.ts';
 import type { Scope } from './fates.ts';
 import type { Instance } from './instances.ts';
+import { batchesOf, rollingOf } from './rolling.ts';
 
 /** The operations on containers: each waits for its own parts; only starts wait for other services. */
 export class Steps {
@@ -14,9 +15,13 @@ export class Steps {
   private readonly creates = new Map<Instance, string>();
   /** Removals of what still has a name that is to be given again. */
   private readonly freed = new Map<string, string[]>();
+  /** Services whose containers are replaced in batches, by what was read of their update_config. */
+  private readonly rolled = new Map<string, Rolling | undefined>();
+  private readonly warnings: string[];
 
-  constructor(scope: Scope, plan: Builder, fates: Map<string, Instance[]>) {
+  constructor(scope: Scope, plan: Builder, fates: Map<string, Instance[]>, warnings: string[] = []) {
     this.scope = scope;
+    this.warnings = warnings;
     this.plan = plan;
     this.fates = fates;
     for (const { fate, current, cause } of [...fates.values()].flat()) {
@@ -47,6 +52,7 @@ export class Steps {
         this.start(instance, [plan.stop(current!, cause)!, ...needs]);
         return;
       case 'recreate': {
+        if (this.roll(instance.service, needs)) return;
         const stop = plan.stop(current!, cause);
         if (instance.isRemovedFirst) {
           this.start(instance, [this.create(instance, [plan.removalOf(current!.record)!, ...needs])]);
@@ -60,6 +66,47 @@ export class Steps {
         return;
       }
     }
+  }
+
+  /** Replaces all containers of the service that are to be, in batches, with its first one. False: not in batches. */
+  private roll(service: string, needs: string[]): boolean {
+    if (this.rolled.has(service)) return this.rolled.get(service) !== undefined;
+    const instances = this.fates.get(service)!;
+    const replaced = instances.filter(({ fate }) => fate === 'recreate');
+    const rolling = rollingOf(this.scope, service, instances, this.warnings);
+    this.rolled.set(service, rolling);
+    if (!rolling) return false;
+    const { plan } = this;
+    const { order, parallelism, failureAction } = rolling.update;
+    const batches = batchesOf(replaced, parallelism);
+    const leaving: { instance: Instance; needs: string[] }[] = [];
+    let monitor: string | undefined;
+    for (const [index, instances] of batches.entries()) {
+      const turn = [...needs, ...(monitor ? [monitor] : [])];
+      const starts = instances.flatMap((instance) => {
+        // Not stopped for a successor that would have to wait for others.
+        const before = [...turn, ...this.dependencyWaits(service)];
+        const stop = order === 'stop-first' ? plan.stop(instance.current!, instance.cause, before) : undefined;
+        const create = this.create(instance, [...turn, ...(stop ? [stop] : [])], order === 'start-first');
+        return this.start(instance, [create]) ?? [];
+      });
+      const cause = order === 'start-first' ? 'the old ones stay until it holds' : 'the next ones wait until it holds';
+      const containers = instances.map(({ name }) => name);
+      const counts = { batch: index + 1, batches: batches.length, replaced: replaced.length };
+      const held = plan.add({ kind: 'update.monitor', service, containers, ...counts, rolling, cause, needs: starts });
+      for (const instance of instances) {
+        const why = `${instance.name} takes its place`;
+        const stop = order === 'start-first' ? plan.stop(instance.current!, why, [held]) : undefined;
+        leaving.push({ instance, needs: [stop ?? held] });
+      }
+      monitor = held;
+    }
+    for (const { instance, needs: before } of leaving) {
+      // What a rollback goes back to stays until there can be none any more.
+      const last = failureAction === 'rollback' ? [...before, monitor!] : before;
+      plan.remove(instance.current!.record, `${instance.name} takes its place`, last, this.isRenewed);
+    }
+    return true;
   }
 
   /** Made beside the others; whoever attaches to it starts it. */
@@ -84,7 +131,7 @@ export class Steps {
     return this.scope.options.renewAnonVolumes === true;
   }
 
-  private create(instance: Instance, needs: string[]): string {
+  private create(instance: Instance, needs: string[], isBeside = false): string {
     const { name, service, number, config, fate, current, cause } = instance;
     const id = this.plan.add({
       kind: 'container.create',
@@ -93,6 +140,7 @@ export class Steps {
       number,
       config,
       ...(fate === 'recreate' ? { replaces: current!.record } : {}),
+      ...(isBeside ? { isBeside } : {}),
       ...(this.isRenewed ? { renewAnonymousVolumes: true } : {}),
       cause,
       needs: [...(this.freed.get(name) ?? []), ...needs, ...this.namespaceOf(service)],
@@ -101,11 +149,11 @@ export class Steps {
     return id;
   }
 
-  /** A container that joins another's network namespace is made when that one is there. */
+  /** A container that joins another's namespaces, or mounts its volumes, is made when that one is there. */
   private namespaceOf(service: string): string[] {
     return this.scope.graph.dependencies
       .get(service)!
-      .filter(({ sharesNamespace }) => sharesNamespace)
+      .filter(({ sharesNamespace, shares }) => sharesNamespace || shares.length > 0)
       .flatMap(({ to }) => this.instances(to))
       .flatMap((instance) => this.creates.get(instance) ?? this.starts.get(instance) ?? []);
   }

@@ -3,25 +3,29 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Service } from '../../schemas/project.ts';
 import type { ObservedContainer } from '../../schemas/snapshot.ts';
 import { byName } from '../graph.ts';
+import { hookImages } from '../images/hooks.ts';
 import { type Builder, isUp } from './builder.ts';
 import { type Scope, upFates } from './fates.ts';
 import type { Instance } from './instances.ts';
 import { imageOf, networkKeys, pullPolicy, volumeKeys } from './resources.ts';
+import { readRolling } from './rolling.ts';
 import { Steps } from './steps.ts';
 
 /** `oneOff`: a container to make beside those of the services, and not to start. */
-export function planUp(scope: Scope, plan: Builder, oneOff?: Instance): void {
+export function planUp(scope: Scope, plan: Builder, warnings: string[], oneOff?: Instance): void {
+  // A mistake in it is told by the first up, not by the first update.
+  for (const name of scope.selection.active) readRolling(name, scope.project.services[name]!);
   const fates = upFates(scope);
   const instances = [...fates.values()].flat();
   if (oneOff) instances.push(oneOff);
   const pulls = addPulls(scope, plan, instances);
   const networks = addNetworks(scope, plan, instances);
   const volumes = addVolumes(scope, plan, instances);
-  const steps = new Steps(scope, plan, fates);
+  const steps = new Steps(scope, plan, fates, warnings);
   for (const instance of instances) {
     const { config } = instance;
     const needs = [
-      pulls.get(config.image ?? ''),
+      ...[config.image ?? '', ...hookImages(config)].map((image) => pulls.get(image)),
       ...networkKeys([config]).map((key) => networks.get(key)),
       ...volumeKeys([config]).map((key) => volumes.get(key)),
     ].filter((id) => id !== undefined);
@@ -30,6 +34,15 @@ export function planUp(scope: Scope, plan: Builder, oneOff?: Instance): void {
   }
   if (scope.options.wait && !scope.options.noStart) for (const name of scope.selection.active) steps.addWait(name);
 }
+
+/** An image of an init container is brought as one that is only pulled. */
+const imageOnly = ({ platform, pull_policy }: Service, image: string): Service => ({
+  command: null,
+  entrypoint: null,
+  image,
+  ...(platform ? { platform } : {}),
+  ...(pull_policy && pull_policy !== 'build' ? { pull_policy } : {}),
+});
 
 function addPulls({ selection, options, images, project, snapshot }: Scope, plan: Builder, instances: Instance[]) {
   const pulls = new Map<string, string>();
@@ -69,7 +82,9 @@ function addPulls({ selection, options, images, project, snapshot }: Scope, plan
     );
   };
   for (const { fate, service, config } of instances) {
-    if (fate === 'create' || fate === 'recreate') add(service, config, true);
+    if (fate !== 'create' && fate !== 'recreate') continue;
+    add(service, config, true);
+    for (const image of hookImages(config)) add(service, imageOnly(config, image), true);
   }
   for (const service of [...selection.active].sort(byName)) add(service, project.services[service]!, false);
   return pulls;

@@ -65,9 +65,9 @@ function prepareParents(plan: CgroupPlan): void {
   }
 }
 
-/** Removes the stack's own directories, and the parent, where nothing is left in them. */
-export function removeStackCgroups(stack: string, parent: string, all: Hierarchies = hierarchies()): void {
-  for (let path = stackCgroup(stack, parent); path !== ''; path = path.slice(0, path.lastIndexOf('/'))) {
+/** Removes the stack's own directories, and the parent up to `top`, where nothing is left in them. */
+export function removeStackCgroups(stack: string, parent: string, top = '', all: Hierarchies = hierarchies()): void {
+  for (let path = stackCgroup(stack, parent); path !== top; path = path.slice(0, path.lastIndexOf('/'))) {
     for (const directory of directoriesOf(path, all)) tryRmdir(directory);
   }
 }

@@ -37,20 +37,25 @@ export function isStaged({ namespaces = [] }: Linux): boolean {
   return namespaces.some(({ type, path }) => type === 'user' || type === 'time' || (type === 'pid' && path));
 }
 
+/** Indexes of namespaces among the shim's descriptors. */
+export type HandedNamespaces = Partial<Record<NamespaceType, number | undefined>>;
+
 /**
- * @param network index of a network namespace among the shim's descriptors, which goes before what config.json says.
+ * @param handed what goes before what config.json says.
  * @param staged see {@link isStaged}; other reasons for it are the caller's.
  */
-export function planNamespaces(linux: Linux, network: number | undefined, staged: boolean): NamespacePlan {
+export function planNamespaces(linux: Linux, handed: HandedNamespaces, staged: boolean): NamespacePlan {
   const all = linux.namespaces ?? [];
   const isNew = (type: NamespaceType) =>
-    all.some((one) => one.type === type && !one.path) && !(type === 'network' && network !== undefined);
+    all.some((one) => one.type === type && !one.path) && handed[type] === undefined;
   const made = (types: NamespaceType[]) => types.filter(isNew);
   const steps: Step[] = [];
-  if (network !== undefined) steps.push(['setns', network, namespaceFlags.network]);
+  for (const [type, index] of Object.entries(handed)) {
+    if (index !== undefined) steps.push(['setns', index, namespaceFlags[type as NamespaceType]]);
+  }
   // While the host's rights last; the user namespace last of all, since with it they go.
   const joined = all
-    .filter(({ type, path }) => path && !(type === 'network' && network !== undefined))
+    .filter(({ type, path }) => path && handed[type] === undefined)
     .sort((a, b) => Number(a.type === 'user') - Number(b.type === 'user'));
   const join = (isUser: boolean) => {
     for (const { type, path } of joined) {

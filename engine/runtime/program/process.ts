@@ -3,7 +3,7 @@ import type { NamespaceType, Process, RuntimeSpec } from '../../../schemas/oci-r
 import { capabilityMask } from '../capabilities.ts';
 import type { Step } from './encoder.ts';
 import { type CgroupMount, isMapped, sourceSteps } from './mounts.ts';
-import { isStaged, namespaceFlags, planNamespaces } from './namespaces.ts';
+import { type HandedNamespaces, isStaged, namespaceFlags, planNamespaces } from './namespaces.ts';
 import { changeRootSteps, type Overlay, overlayStep, type RootFilesystem, rootSteps } from './root.ts';
 import { affinityStep, memoryPolicySteps, rlimitSteps, schedulingSteps } from './scheduling.ts';
 
@@ -52,6 +52,8 @@ export interface ContainerProcess {
   cgroups: CgroupMount[];
   /** Index of the network namespace among the shim's descriptors; undefined where config.json alone says. */
   network: number | undefined;
+  /** The same of other namespaces. */
+  handed?: HandedNamespaces;
   seccomp: SeccompFilter | undefined;
   /** A small init of ours as pid 1. */
   hasInit: boolean;
@@ -75,7 +77,7 @@ export function containerSteps(request: ContainerProcess): Step[] {
   const linux = spec.linux ?? {};
   const process = spec.process ?? { cwd: '/' };
   const staged = isStaged(linux) || (spec.mounts ?? []).some(isMapped);
-  const namespaces = planNamespaces(linux, request.network, staged);
+  const namespaces = planNamespaces(linux, { network: request.network, ...request.handed }, staged);
   const { steps: opened, sources } = sourceSteps(spec.mounts ?? [], staged, linux);
   const hasUserNamespace = linux.namespaces?.some(({ type }) => type === 'user') ?? false;
   // In a user namespace nothing can be raised any more.

@@ -14,7 +14,9 @@ export interface MonitorSettings {
   logDir: string;
   /** Bytes and files of the rotated log; `files` 0 keeps none. */
   log: { size: number; files: number };
-  restart: { policy: 'no' | 'on-failure' | 'always'; limit: number; delayMs: number };
+  /** Where lines go besides; nowhere where absent. */
+  forward?: ForwardSettings | undefined;
+  restart: RestartSettings;
   stopSignal: number;
   stopGraceMs: number;
   hasStdin: boolean;
@@ -38,6 +40,32 @@ export interface Link {
 }
 
 /** Durations in milliseconds. */
+export interface RestartSettings {
+  policy: 'no' | 'on-failure' | 'always';
+  /** 0: no limit. */
+  limit: number;
+  /** Before the first restart; doubles with each, up to `longestMs`. */
+  delayMs: number;
+  longestMs: number;
+  /** A run of this length makes the count towards the limit begin anew; 0: none does. */
+  windowMs: number;
+}
+
+/** A log daemon that gets each line, in a message of head, time, middle, line and tail (native/shim/forward.h). */
+export interface ForwardSettings {
+  type: 'datagram' | 'stream';
+  /** `struct sockaddr` */
+  address: Uint8Array;
+  time: 'none' | 'rfc3164' | 'rfc5424' | 'rfc5424micro';
+  /** Seconds east of Greenwich, for RFC 3164. */
+  zone: number;
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+  middle: Uint8Array;
+  tail: Uint8Array;
+}
+
+/** Durations in milliseconds. */
 export interface HealthSettings {
   intervalMs: number;
   timeoutMs: number;
@@ -46,6 +74,20 @@ export interface HealthSettings {
   retries: number;
   probe: ExecProcess;
 }
+
+const times = ['none', 'rfc3164', 'rfc5424', 'rfc5424micro'];
+
+const forwardStep = (to: ForwardSettings): Step => [
+  'forward',
+  to.type === 'stream' ? 1 : 2,
+  to.address,
+  times.indexOf(to.time),
+  { u64: to.zone },
+  to.stdout,
+  to.stderr,
+  to.middle,
+  to.tail,
+];
 
 const policies = { no: 0, 'on-failure': 1, always: 2 };
 
@@ -60,6 +102,8 @@ export function shimSteps(settings: MonitorSettings, container: ContainerProcess
       policies[restart.policy],
       restart.limit,
       { u64: restart.delayMs },
+      { u64: restart.longestMs },
+      { u64: restart.windowMs },
       settings.stopSignal,
       { u64: settings.stopGraceMs },
     ],
@@ -67,6 +111,7 @@ export function shimSteps(settings: MonitorSettings, container: ContainerProcess
     ['monitorCgroup', monitor.tasks, monitor.unified ?? ''],
     ['cgroup', settings.oomFile],
   ];
+  if (settings.forward) steps.push(forwardStep(settings.forward));
   if (settings.network !== undefined) steps.push(['network', settings.network]);
   for (const { table, slot } of settings.endpoints) steps.push(['endpoint', table, slot]);
   if (dns) steps.push(['dns', Number(dns.forwards), dns.upstreams]);

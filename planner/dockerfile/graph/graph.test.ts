@@ -213,3 +213,40 @@ describe('base images', () => {
     expect(await historyOf('FROM a\nARG A=1\nRUN x\n')).toEqual(['ARG A=1', 'RUN |1 A=1 /bin/sh -c x # buildkit']);
   });
 });
+
+it('steps of several platforms say which they are for', async () => {
+  const text = 'FROM --platform=$BUILDPLATFORM a AS made\nARG TARGETARCH\nRUN x\nFROM a\nCOPY --from=made /x /\n';
+  const platforms = [amd64, { os: 'linux', architecture: 'arm64' }];
+  const graph = await graphed(text, { settings: { platforms } });
+  const names = [...ofKind(graph, 'run'), ...ofKind(graph, 'copy')].map(({ name }) => name.replace(/\].*/, ']'));
+  expect(names).toEqual([
+    '[linux/amd64 made 2/2]',
+    '[linux/amd64->arm64 made 2/2]',
+    '[linux/amd64 stage-1 2/2]',
+    '[linux/arm64 stage-1 2/2]',
+  ]);
+});
+
+describe('a stage that comes later', () => {
+  const hintsOf = async (text: string) => {
+    const result = await graphOf(text, { images: { 'docker.io/library/x:latest': {} } });
+    return result.ok ? [] : result.errors.map(({ hint }) => hint);
+  };
+
+  it('is told with the circle it closes, and where its stages are', async () => {
+    const [hint] = await hintsOf('FROM b AS a\nRUN 1\nFROM c AS b\nFROM a AS c\n');
+    expect(hint).toBe(
+      'Stages build on each other in a circle: a (Dockerfile:1) → b (Dockerfile:3) → c (Dockerfile:4) → a (Dockerfile:1). ' +
+        'Break it: one of them must build on an image.',
+    );
+  });
+
+  it('is told where it is, without a circle', async () => {
+    const [hint] = await hintsOf('FROM b AS a\nFROM x AS b\nFROM a\n');
+    expect(hint).toMatch(/^The stage b \(Dockerfile:2\) comes later/);
+  });
+
+  it('may be called as its image is', async () => {
+    expect(await hintsOf('FROM x AS x\nFROM x\n')).toEqual([]);
+  });
+});

@@ -7,7 +7,8 @@ import { familiar, parseReference } from '../../images/reference.ts';
 import { nearest } from '../../load/suggest.ts';
 import { placeOf, refuse } from '../site.ts';
 import { parseGitAddress } from './git.ts';
-import { rangeOf, type Session, scratchVertex } from './session.ts';
+import { archiveVertex, rangeOf, type Session, scratchVertex } from './session.ts';
+import { laterStage } from './stages.ts';
 import { beginState, emptyImage, type StageState } from './state.ts';
 
 export interface Naming {
@@ -42,7 +43,8 @@ export async function imageState(
   if (name === 'scratch') return beginState(scratchVertex(session, naming.source), platform, emptyImage(platform));
   const suggest = (error: StackError): never => {
     const meant = nearest(name, stages);
-    const hint = meant ? `Did you mean the stage ${meant}? ${error.hint ?? ''}`.trim() : error.hint;
+    const later = laterStage(session.tree, name, naming.source);
+    const hint = later ?? (meant ? `Did you mean the stage ${meant}? ${error.hint ?? ''}`.trim() : error.hint);
     const where = placeOf(naming.source, name);
     throw new StackError(error.code, { ...error, message: error.message, hint, where, cause: error });
   };
@@ -112,28 +114,8 @@ export async function contextState(
   }
   if (git) return beginState(vertices.add(git, [], meta), platform, emptyImage(platform));
   if (scheme === 'http' || scheme === 'https') {
-    const file = vertices.add({ kind: 'source.http', url: written, filename: 'context' }, [], meta);
-    const tree = vertices.add(
-      {
-        kind: 'copy',
-        sources: [
-          {
-            type: 'input',
-            input: 1,
-            path: '/context',
-            wildcard: false,
-            emptyAllowed: false,
-            followSymlinks: false,
-            contentsOnly: false,
-            unpack: true,
-          },
-        ],
-        destination: '/',
-        exclude: [],
-      },
-      [scratchVertex(session, source), file],
-      meta,
-    );
+    const file = { kind: 'source.http' as const, url: written, filename: 'context' };
+    const tree = archiveVertex(session, file, source, meta.name);
     return beginState(tree, platform, emptyImage(platform));
   }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(written)) {

@@ -1,5 +1,5 @@
 /** What all stages of one platform share while their graph is made. */
-import type { BuildContext, BuildSettings, BuildWorld, VertexId } from '../../../schemas/build.ts';
+import type { BuildContext, BuildSettings, BuildWorld, HttpOperation, VertexId } from '../../../schemas/build.ts';
 import type { Dockerfile, InstructionText } from '../../../schemas/dockerfile.ts';
 import type { Platform } from '../../../schemas/oci-image.ts';
 import type { Problems } from '../../load/problems.ts';
@@ -50,11 +50,32 @@ export function demand(session: Session, entitlement: string, source: Instructio
 export function contextVertex(session: Session, paths: string[] | undefined, source: InstructionText): VertexId {
   const meta = { name: '[internal] load build context', where: rangeOf(source) };
   const { context } = session;
-  if ('kind' in context) return session.vertices.add(context, [], meta);
+  if ('kind' in context) {
+    return context.kind === 'archive'
+      ? archiveVertex(session, context.file, source, meta.name)
+      : session.vertices.add(context, [], meta);
+  }
   const operation = { kind: 'source.context' as const, name: 'context', ...context, ...(paths ? { paths } : {}) };
   return session.vertices.add(operation, [], meta);
 }
 
 export function scratchVertex(session: Session, source: InstructionText): VertexId {
   return session.vertices.add({ kind: 'scratch' }, [], { name: 'FROM scratch', where: rangeOf(source) });
+}
+
+/** What an archive that is fetched holds; where it is none, the file itself. */
+export function archiveVertex(session: Session, file: HttpOperation, source: InstructionText, name: string): VertexId {
+  const meta = { name, where: rangeOf(source) };
+  const archive = {
+    type: 'input' as const,
+    input: 1,
+    path: `/${file.filename}`,
+    wildcard: false,
+    emptyAllowed: false,
+    followSymlinks: false,
+    contentsOnly: false,
+    unpack: true,
+  };
+  const inputs = [scratchVertex(session, source), session.vertices.add(file, [], meta)];
+  return session.vertices.add({ kind: 'copy', sources: [archive], destination: '/', exclude: [] }, inputs, meta);
 }

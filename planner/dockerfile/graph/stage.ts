@@ -2,7 +2,7 @@
 import type { FromInstruction, StageInstruction } from '../../../schemas/dockerfile.ts';
 import { StackError } from '../../../schemas/errors.ts';
 import type { Platform } from '../../../schemas/oci-image.ts';
-import { parsePlatform } from '../../images/platform.ts';
+import { parsePlatform, showPlatform } from '../../images/platform.ts';
 import { checkPlatformFlag } from '../checks/from.ts';
 import { ExpansionError, expand } from '../expand.ts';
 import { placeOf, refuse } from '../site.ts';
@@ -16,6 +16,13 @@ import { deriveState, type StageState } from './state.ts';
 function located(error: StackError, { source }: StageInstruction): StackError {
   if (error.where) return error;
   return new StackError(error.code, { ...error, message: error.message, where: placeOf(source) });
+}
+
+/** `linux/arm64`, or `linux/amd64->arm64` for a stage that works for another platform than its own; as docker shows them. */
+function showCrossing(own: Platform, target: Platform): string {
+  if (showPlatform(own) === showPlatform(target)) return showPlatform(own);
+  const { os: _, ...rest } = target;
+  return `${showPlatform(own)}->${own.os === target.os ? showPlatform({ os: '', ...rest }) : showPlatform(target)}`;
 }
 
 /** Stages of one platform, each made once and when it is asked for. */
@@ -64,10 +71,12 @@ export class Stages {
     const triggersUnknown = instructions.flatMap((instruction) => this.#stagesOf(instruction, index));
     for (const other of triggersUnknown) void this.stage(other).catch(() => {});
 
+    const shown =
+      settings.platforms.length > 1 ? `${showCrossing(platform ?? session.platform, session.platform)} ` : '';
     const pulls = parent === undefined && image !== 'scratch' ? 1 : 0;
     const count = (list: StageInstruction[]) => list.filter(isStep).length;
     const name = (step: number, total: number) =>
-      `[${label === '' ? '' : `${label} `}${String(step).padStart(String(total).length)}/${total}] `;
+      `[${shown}${label === '' ? '' : `${label} `}${String(step).padStart(String(total).length)}/${total}] `;
     let total = count(instructions) + pulls;
     const naming: Naming = { source: from.source, prefix: name(1, total), ...(label === '' ? {} : { stage: label }) };
     const base =

@@ -77,6 +77,33 @@ export function stageFrom(tree: Dockerfile, name: string, at: number, source: In
   refuse(source, message, { code: 'build.stage', word: name, hint: later === at ? undefined : hint });
 }
 
+/**
+ * What to say of a name that is no image, and that of a stage which comes after the instruction: where it is, and by which way
+ * it comes back, if it does.
+ */
+export function laterStage(tree: Dockerfile, name: string, source: InstructionText): string | undefined {
+  const at = tree.stages.findLastIndex(({ from }) => from.source.start <= source.start);
+  const found = indexOf(tree)
+    .get(name.toLowerCase())
+    ?.find((index) => index > at);
+  if (found === undefined) return undefined;
+  const shown = (index: number) => {
+    const stage = tree.stages[index]!;
+    return `${labelOf(stage, index)} (${stage.from.source.file}:${stage.from.source.start})`;
+  };
+  const path = [at];
+  for (let next: number | undefined = found; next !== undefined && !path.includes(next); ) {
+    path.push(next);
+    const { image }: { image: string } = tree.stages[next]!.from;
+    next = stageBefore(tree, image, next) ?? stageBefore(tree, image, tree.stages.length);
+    if (next === at) {
+      const way = [...path, at].map(shown).join(' → ');
+      return `Stages build on each other in a circle: ${way}. Break it: one of them must build on an image.`;
+    }
+  }
+  return `The stage ${shown(found)} comes later, and a stage builds only on those above it: move it up.`;
+}
+
 /** Complains of stages that wait for each other; answers whether there are any. */
 export function hasCycle(session: Session): boolean {
   const { tree, problems } = session;
