@@ -1,5 +1,6 @@
 /** `stack network`: the networks of this machine, and those that stacks share with `external: true`. */
 import { defineGroup } from './command.ts';
+import { connect, disconnect } from './network/connect.ts';
 import { create } from './network/create.ts';
 import { inspect } from './network/inspect.ts';
 import { ls } from './network/ls.ts';
@@ -12,4 +13,6 @@ export const network = defineGroup('network', 'Make, list and remove networks th
   inspect,
   rm,
   prune,
+  connect,
+  disconnect,
 ]);

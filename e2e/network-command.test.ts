@@ -92,3 +92,49 @@ test('networks that nobody is on are pruned, and what cannot be is told', async 
   expectError(await wrong('create', '--subnet', '192.0.2.0/25', 'x'), 1, /overlaps/);
   expect(await ok('rm', '-f', 'nobody')).toBe('');
 });
+
+test('a container joins a network and leaves it while it runs', async () => {
+  await ok('create', '--subnet', '10.83.0.0/24', 'joined');
+  const one = world.project('one', { services: { web: web() } });
+  const two = world.project('two', {
+    services: { client: idle },
+    networks: { default: { name: 'joined', external: true } },
+  });
+  await one.ok(['up', '-d']);
+  await two.ok(['up', '-d']);
+  await world.host.answered('http://127.0.0.1:8080/');
+  const get = (url: string) => two.stack(['exec', '-T', 'client', 'timeout', '2', 'wget', '-q', '-O', '-', url]);
+  expect(await get('http://web/')).not.toMatchObject({ code: 0 });
+  await ok('connect', '--alias', 'site', '--ip', '10.83.0.77', 'joined', 'one-web-1');
+  for (const name of ['web', 'site', 'one-web-1', '10.83.0.77']) {
+    expect([name, (await get(`http://${name}/`)).stdout]).toEqual([name, 'web\n']);
+  }
+  // It finds the others too, and keeps the way out, its ports and all of this over a restart.
+  const looks = () => one.ok(['exec', '-T', 'web', 'nslookup', '-type=a', 'client.']);
+  expect(await looks()).toMatch(/10\.83\.0\./);
+  await one.ok(['restart', '-t', '0']);
+  expect(await looks()).toMatch(/10\.83\.0\./);
+  expect(await world.host.answered('http://192.0.2.1:8080/', { from: 'outside' })).toBe('web\n');
+  expect((await get('http://site/')).stdout).toBe('web\n');
+  expectError(
+    await world.host.stack(['network', 'connect', 'joined', 'one-web-1']),
+    1,
+    /on the network joined already/,
+  );
+  expectError(await world.host.stack(['network', 'connect', 'joined', 'nobody']), 1, /no container nobody/);
+  // Off the network of its default route the other leads out.
+  await ok('disconnect', 'one_default', 'one-web-1');
+  expect(await one.ok(['exec', '-T', 'web', 'ip', 'route'])).toMatch(/^default via 10\.83\.0\.1 dev eth1/m);
+  expect(await world.host.answered('http://192.0.2.1:8080/', { from: 'outside' })).toBe('web\n');
+  expectError(await world.host.stack(['network', 'disconnect', 'joined', 'one-web-1']), 1, /on no other network/);
+  await ok('connect', 'one_default', 'one-web-1');
+  await ok('disconnect', 'joined', 'one-web-1');
+  expect(await get('http://10.83.0.77/')).not.toMatchObject({ code: 0 });
+  expect(await get('http://site/')).not.toMatchObject({ code: 0 });
+  expect(await one.ok(['exec', '-T', 'web', 'ls', '/sys/class/net'])).toBe('eth0\nlo\n');
+  expect(await world.host.answered('http://192.0.2.1:8080/', { from: 'outside' })).toBe('web\n');
+  expect((await one.stack(['plan'])).code).toBe(0);
+  await one.ok(['down', '-t', '0']);
+  await two.ok(['down', '-t', '0']);
+  await ok('rm', 'joined');
+});

@@ -38,6 +38,8 @@ export interface Attachment {
   endpoints: Endpoint[];
   /** The bridges as the kernel has them, by name. */
   bridges: Map<string, Link>;
+  /** The namespace is that of a container that runs: its other interfaces and routes are there. */
+  isRunning?: boolean | undefined;
   /** The kernel passes bridged packets through its IP hooks (net.bridge.bridge-nf-call-iptables). */
   isBridgeFiltered: boolean;
 }
@@ -49,10 +51,15 @@ export interface Attachment {
  */
 export async function attach(kernel: NetworkVerbs, attachment: Attachment): Promise<void> {
   const isAlone = attachment.endpoints.length === 0;
-  const redirected = isAlone ? undefined : redirectResolver(kernel, attachment.namespace);
+  const redirected = isAlone || attachment.isRunning ? undefined : redirectResolver(kernel, attachment.namespace);
   const [peers, standing] = await Promise.all([join(kernel, attachment), stand(kernel, attachment), redirected]);
   for (const [name, index] of standing) peers.set(name, index);
-  await send(kernel, protocol.route, attachment.namespace, insideRequests(attachment.endpoints, peers));
+  await send(
+    kernel,
+    protocol.route,
+    attachment.namespace,
+    insideRequests(attachment.endpoints, peers, attachment.isRunning),
+  );
 }
 
 /** As {@link join}, for the interfaces that stand on one of the host's. */
@@ -132,7 +139,7 @@ export function hostRequests({ namespace, stack, id, endpoints, bridges, isBridg
 /** ipvlan in its modes l3 and l3s routes by itself: no gateway is asked for (Documentation/networking/ipvlan.rst). */
 const isRouting = ({ parent }: Endpoint): boolean => parent?.driver === 'ipvlan' && parent.mode !== 0;
 
-export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>): Request[] {
+export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>, isRunning = false): Request[] {
   const requests = [setLink('lo', { isUp: true })];
   for (const endpoint of endpoints) {
     const index = peers.get(noted(endpoint))!;
@@ -146,7 +153,7 @@ export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>
   for (const family of ['ipv4', 'ipv6'] as const) {
     const candidates = endpoints.filter((endpoint) => endpoint[family]?.gateway);
     const chosen = candidates.find((endpoint) => endpoint.isDefaultRoute) ?? candidates[0];
-    if (!chosen) continue;
+    if (!chosen || (isRunning && !chosen.isDefaultRoute)) continue;
     const gateway = parseAddress(chosen[family]!.gateway!)!;
     requests.push(addDefaultRoute(peers.get(noted(chosen))!, gateway, { isDirect: isRouting(chosen) }));
   }

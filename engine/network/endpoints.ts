@@ -22,6 +22,8 @@ export interface EndpointRequest {
   networks: Map<string, NetworkRecord>;
   /** The whole stack: addresses that other services ask for are left to them. */
   project?: Pick<Project, 'services'> | undefined;
+  /** What the container has already: names are not given twice, and the default routes stay where they are. */
+  present?: Endpoint[] | undefined;
   /** The container it replaces, not among those in use any more: its addresses are kept where they are free. */
   replaces?: Pick<ContainerRecord, 'id' | 'endpoints'> | undefined;
 }
@@ -32,14 +34,18 @@ export interface EndpointRequest {
  * @throws StackError network.not-found, network.address, network.address-exhausted
  */
 export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRecord) => Use): Endpoint[] {
-  const { id, config } = request;
+  const { id, config, present = [] } = request;
   const joined = Object.entries(config.networks ?? {}).map(([key, options]) => ({ key, options: options ?? {} }));
   joined.sort(
     (a, b) => (b.options.priority ?? 0) - (a.options.priority ?? 0) || (a.key < b.key ? -1 : Number(a.key > b.key)),
   );
   const records = joined.map(({ key }) => recordOf(request, key));
-  const gateway = gatewayIndex(joined, records);
-  const names = new Set(joined.map(({ options }) => options.interface_name));
+  const gateway = present.some(({ isDefaultRoute }) => isDefaultRoute) ? -1 : gatewayIndex(joined, records);
+  const names = new Set([
+    ...joined.map(({ options }) => options.interface_name),
+    ...present.map((one) => one.interface),
+  ]);
+  const outside = new Set(present.map(({ hostInterface }) => hostInterface));
   return joined.map(({ key, options }, index) => {
     const record = records[index]!;
     const { interfacePrefix, isConnected } = bridgeOptions(record.config);
@@ -51,7 +57,7 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
       networkName: record.name,
       ...(record.id ? { networkId: record.id } : {}),
       interface: options.interface_name ?? freeName(names, interfacePrefix),
-      hostInterface: record.parent ? '' : hostInterfaceName(id, index),
+      hostInterface: record.parent ? '' : freeHostName(outside, id),
       bridge: record.bridge,
       ...(record.parent ? { parent: parentOptions(record.config) } : {}),
       mac: macAsked(request, options, index) ?? macOf((ipv4 ?? ipv6)!.address),
@@ -105,6 +111,13 @@ function macAsked({ config, name }: EndpointRequest, options: ServiceNetwork, in
     hint: 'Write six bytes of which the first is even: 02:42:ac:12:00:05.',
     resource: `container ${name}`,
   });
+}
+
+function freeHostName(outside: Set<string>, id: string): string {
+  let index = 0;
+  while (outside.has(hostInterfaceName(id, index))) index++;
+  outside.add(hostInterfaceName(id, index));
+  return hostInterfaceName(id, index);
 }
 
 /** The prefix with the first number that makes a name nobody has. */

@@ -40,6 +40,14 @@ import { subnetsOf, takenSubnets } from './taken.ts';
 /** What rules and names are made of. */
 export type Member = Pick<ContainerRecord, 'id' | 'name' | 'endpoints' | 'ports'>;
 
+/** `isRunning`: its namespace has other interfaces already. */
+export interface Joining {
+  stack: string;
+  id: string;
+  endpoints: Endpoint[];
+  isRunning?: boolean;
+}
+
 export interface Networks {
   /**
    * Makes network `key` of a stack, or what is missing of it: record and bridge.
@@ -65,7 +73,7 @@ export interface Networks {
   allocate(request: EndpointRequest, siblings: ContainerRecord[]): Endpoint[];
   release(id: string): void;
   /** Joins `namespace` to the bridges of `endpoints`. With none, only its loopback comes up. */
-  attach(namespace: Fd, container: { stack: string; id: string; endpoints: Endpoint[] }): Promise<void>;
+  attach(namespace: Fd, container: Joining): Promise<void>;
   /**
    * Makes the rules of a stack and the names on its networks what `containers` need: all of the stack that are created
    * or running. One transaction; concurrent calls for a stack share one. Call it whenever that list has changed, and
@@ -260,16 +268,13 @@ export function createNetworks(host: Host): Networks {
     return endpoints;
   }
 
-  async function attachContainer(
-    namespace: Fd,
-    { stack, id, endpoints }: { stack: string; id: string; endpoints: Endpoint[] },
-  ): Promise<void> {
+  async function attachContainer(namespace: Fd, { stack, id, endpoints, isRunning }: Joining): Promise<void> {
     await reaper.spare(hostInterfaces(endpoints));
     const unknown = endpoints.map((endpoint) => endpoint.bridge).filter((bridge) => bridge && !bridges.has(bridge));
     if (unknown.length > 0) {
       for (const [name, link] of await findBridges(verbs, unknown)) bridges.set(name, link);
     }
-    await attach(verbs, { namespace, stack, id, endpoints, bridges, isBridgeFiltered: isBridgeFiltered() });
+    await attach(verbs, { namespace, stack, id, endpoints, bridges, isRunning, isBridgeFiltered: isBridgeFiltered() });
   }
 
   const listRecords = (stack?: string) =>

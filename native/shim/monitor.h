@@ -125,6 +125,7 @@ class Monitor {
   bool lock_run_directory();
   bool prepare();
   bool start_resolver();
+  int change_networks(Reader endpoints);
   int64_t next_deadline() const;
   void on_deadlines();
 
@@ -219,6 +220,7 @@ class Monitor {
   ResolverConfig resolver_;
   int64_t resolver_at_ = kNever;
   std::vector<Fd> live_tables_;
+  std::vector<std::unique_ptr<char[]>> table_names_;  // of settings_.endpoints that came later
 
   Health health_ = Health::kNone;
   uint32_t failing_streak_ = 0;
@@ -241,6 +243,7 @@ enum Type : uint16_t {
   kResize = 6,
   kSubscribe = 7,
   kSignal = 8,
+  kNetworks = 9,
   kOk = 100,
   kError = 101,
   kStatus = 102,

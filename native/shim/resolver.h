@@ -95,6 +95,9 @@ struct ResolverConfig {
 // failed.
 bool name_table_map(int fd, NameTable& table);
 
+// Takes the mapping away again.
+void name_table_unmap(NameTable& table);
+
 // Marks an endpoint's slot in a table opened for writing. Cheap enough for every start and exit.
 bool name_table_set_live(int fd, uint16_t slot, bool is_live);
 
