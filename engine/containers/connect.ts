@@ -61,7 +61,7 @@ export async function connect(connecting: Connecting, options: ServiceNetwork): 
 }
 
 /** As {@link connect}. @throws StackError config.value where it is not on the network, or has no other */
-export async function disconnect({ host, networks, containers, record, network }: Connecting): Promise<void> {
+export async function disconnect({ host, containers, record, network }: Omit<Connecting, 'networks'>): Promise<void> {
   const endpoint = record.endpoints.find(({ networkName }) => networkName === network.name);
   if (!endpoint) throw refused(record, `is not on the network ${network.name}`);
   const left = { ...record, endpoints: without(record.endpoints, endpoint) };
