@@ -31,9 +31,15 @@ test('a bridge has the name it was given, and forwards; a name that is taken is 
   expect(await address(stack, 'web', 'lan0')).toMatch(/^172\./);
   expect(await world.host.answered('http://192.0.2.1:8080/', { from: 'outside' })).toBe('web\n');
   expect(await get(stack, 'web', 'http://192.0.2.2/out')).toMatchObject({ code: 0 });
+  const other = world.project('other', { services: { client: idle } });
+  await other.ok(['up', '-d']);
+  const forwarded = () => world.host.read('nft list table ip stack-forwarding');
+  expect(await forwarded()).toContain('br-called');
   const rival = world.project('rival', file('br-called'));
   expectError(await rival.stack(['up', '-d']), 1, /br-called/, /called_default of the stack called/);
   expect(await stack.stack(['plan'])).toMatchObject({ code: 0 });
+  await stack.ok(['down', '-t', '0']);
+  expect(await forwarded()).not.toContain('br-called');
 });
 
 test('containers of a network without enable_icc reach the world and not each other', async () => {

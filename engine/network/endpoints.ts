@@ -151,3 +151,7 @@ export function useOf(networkName: string, containers: Pick<ContainerRecord, 'id
   }
   return use;
 }
+
+/** Links on the host. */
+export const hostInterfaces = (endpoints: Endpoint[]): string[] =>
+  endpoints.map((endpoint) => endpoint.hostInterface).filter((name) => name !== '');

@@ -72,12 +72,23 @@ export async function openForwarding(
   }
 }
 
-/** Puts back what {@link openForwarding} changed, for the families no network needs any more. */
-export async function closeForwarding(kernel: NetworkVerbs, needed: { ipv4: boolean; ipv6: boolean }): Promise<void> {
+/**
+ * Puts back what {@link openForwarding} changed, for the families no network needs any more. `named`: bridges that are left of
+ * those whose names do not tell, where one of them went.
+ */
+export async function closeForwarding(
+  kernel: NetworkVerbs,
+  needed: { ipv4: boolean; ipv6: boolean },
+  named?: string[],
+): Promise<void> {
   const closed = await closedTables(kernel);
   const stillNeeded = [needed.ipv4, needed.ipv6];
   for (const [index, { table, sysctl }] of switches.entries()) {
-    if (stillNeeded[index] || !closed.has(table)) continue;
+    if (!closed.has(table)) continue;
+    if (stillNeeded[index]) {
+      if (named) await send(kernel, protocol.netfilter, null, transaction(closedTable(table, named)));
+      continue;
+    }
     await kernel.writeSysctl(null, sysctl, '0');
     await send(kernel, protocol.netfilter, null, transaction(withoutTable(table)));
   }

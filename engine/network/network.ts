@@ -22,7 +22,7 @@ import { claimBridge, findBridges, isBridgeFiltered, makeBridge } from './bridge
 import { coalesce } from './coalesce.ts';
 import { bridgeTaken, foreign, inUse, notThere } from './conflicts.ts';
 import { checkDriver, defineNetwork } from './definition.ts';
-import { type EndpointRequest, makeEndpoints, useOf } from './endpoints.ts';
+import { type EndpointRequest, hostInterfaces, makeEndpoints, useOf } from './endpoints.ts';
 import { closeForwarding, openForwarding } from './forwarding.ts';
 import { findHolder } from './holders.ts';
 import { bridgeAlias, isOwnName } from './identity.ts';
@@ -219,7 +219,8 @@ export function createNetworks(host: Host): Networks {
       const rulesGone = [...bare].map((stack) => sync(stack, [], []));
       const left = () => loadRecords(layout).filter((record) => !leaving.has(record.name));
       const recordsGone = exclusively(async () => {
-        await Promise.all([bridgesGone, closeForwarding(verbs, needsForwarding(left()))]);
+        const named = namedBridges(records).length > 0 ? namedBridges(left()) : undefined;
+        await Promise.all([bridgesGone, closeForwarding(verbs, needsForwarding(left()), named)]);
         // Last, and under the same lock: who finds no record but its own is the one who closes.
         for (const record of records) removeRecord(layout, record.name);
       });
@@ -296,6 +297,3 @@ export function createNetworks(host: Host): Networks {
     settle: () => reaper.flush(),
   };
 }
-
-const hostInterfaces = (endpoints: Endpoint[]): string[] =>
-  endpoints.map((endpoint) => endpoint.hostInterface).filter((name) => name !== '');
