@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { until } from './harness/harness.ts';
 import { idle, list, scenario } from './harness/scenario.ts';
 
 const world = scenario();
@@ -144,6 +145,8 @@ test('nothing but words comes of it beside a stack that runs', { timeout: 180_00
     await same(command.join(' '), before);
   }
   await stack.ok(['stop', '-t', '0']);
+  // The kernel takes a container's links away, and the carrier of its bridges, when it has the time.
+  await until('the bridges have no carrier', async () => !/ st-.* state UP /.test(await world.host.read('ip -o link')));
   const stopped = await look();
   const start = await stack.stack(['start', '--dry-run']);
   expect(start.stderr).toMatch(/Start container dry-web-1 {2}because it was stopped/);
