@@ -19,9 +19,10 @@ export function ignoredAttributes(service: Service): Verdict[] {
   const shm = service.ipc === 'shareable' ? service.shm_size : undefined;
   add(['shm_size'], shm, shared, 'Remove it; `mem_limit` bounds what a container keeps there too.');
   add(['deploy', 'placement'], deploy.placement, cluster, 'Remove it, or `cpuset` to choose processors.');
-  for (const field of ['update_config', 'rollback_config', 'endpoint_mode']) {
-    add(['deploy', field], deploy[field], cluster, 'Remove it, or leave it for `docker stack deploy`.');
-  }
+  add(['deploy', 'endpoint_mode'], deploy.endpoint_mode, cluster, 'Remove it, or leave it for `docker stack deploy`.');
+  const rollback = deploy.update_config ? undefined : deploy.rollback_config;
+  const pointless = 'without `update_config` nothing is ever rolled back';
+  add(['deploy', 'rollback_config'], rollback, pointless, 'Add `update_config: {failure_action: rollback}`.');
   const reserve = 'nothing is reserved on one machine';
   const path = ['deploy', 'resources', 'reservations'];
   add([...path, 'cpus'], reservations?.cpus, reserve, 'Use `cpu_shares` to give a service more than others.');

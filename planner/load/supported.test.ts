@@ -82,9 +82,11 @@ test.each([
 test.each([
   ['cpu_count: 2\n    cpu_percent: 50', ['cpu_count', 'cpu_percent']],
   [
-    'deploy: {placement: {constraints: [a==b]}, update_config: {parallelism: 2}}',
-    ['deploy.placement', 'deploy.update_config'],
+    'deploy: {placement: {constraints: [a==b]}, endpoint_mode: vip, update_config: {parallelism: 2}}',
+    ['deploy.placement', 'deploy.endpoint_mode'],
   ],
+  ['deploy: {update_config: {failure_action: rollback}, rollback_config: {parallelism: 2}}', []],
+  ['deploy: {rollback_config: {parallelism: 2}}', ['deploy.rollback_config']],
   ['deploy: {resources: {reservations: {cpus: 1, memory: 1g}}}', ['deploy.resources.reservations.cpus']],
   ['ipc: shareable\n    shm_size: 1g', ['shm_size']],
   ['shm_size: 1g', []],
