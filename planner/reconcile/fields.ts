@@ -1,5 +1,5 @@
 /** What a change of each attribute of a service asks for, and the form in which two of them are compared. docs/plan.md has the table. */
-import type { Port, Service, ServiceVolume } from '../../schemas/project.ts';
+import type { InitHook, Port, Service, ServiceVolume } from '../../schemas/project.ts';
 import { parseReference } from '../images/reference.ts';
 
 /**
@@ -85,6 +85,20 @@ function comparableMount({ consistency: _, bind, volume, read_only, ...mount }: 
 
 const mapped = <T, R>(map: Record<string, T>, change: (value: T) => R) =>
   Object.fromEntries(Object.entries(map).map(([key, value]) => [key, change(value)]));
+
+/**
+ * Init containers of `is` as they are compared with those of `was`: an image that says its digest on one side only, and is called the
+ * same on both, is the same. A lock adds it.
+ */
+export function comparableHooks(was: InitHook[] = [], is: InitHook[] = []): InitHook[] {
+  const tagged = (image: string | undefined) => imageName(image?.split('@')[0]);
+  return is.map((hook, index) => {
+    const before = was[index]?.image;
+    const isOneSided = before?.includes('@') !== hook.image?.includes('@');
+    const isSame = isOneSided ? tagged(before) === tagged(hook.image) : imageName(before) === imageName(hook.image);
+    return isSame && before !== undefined ? { ...hook, image: before } : hook;
+  });
+}
 
 /** One name for every way of writing it: `redis` is `docker.io/library/redis:latest`. */
 export function imageName(written: string | undefined): string | undefined {

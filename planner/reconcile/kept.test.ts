@@ -108,6 +108,16 @@ test('an image under another name is no change where both lead to what the conta
   expect(text(longer, world)).toBe('No changes.');
 });
 
+test('the digest that a lock adds to the image of an init container recreates nothing, another digest does', () => {
+  const hooked = (image: string) => demo({ web: { pre_start: [{ command: ['true'] }, { image, command: ['true'] }] } });
+  const world = up(hooked('migrate:1'));
+  expect(text(hooked(`migrate:1@sha256:${'a'.repeat(64)}`), world)).toBe('No changes.');
+  expect(text(hooked(`migrate:2@sha256:${'a'.repeat(64)}`), world)).toContain('recreate container demo-web-1');
+  const locked = up(hooked(`migrate:1@sha256:${'a'.repeat(64)}`));
+  expect(text(hooked('docker.io/library/migrate:1'), locked)).toBe('No changes.');
+  expect(text(hooked(`migrate:1@sha256:${'b'.repeat(64)}`), locked)).toContain('recreate container demo-web-1');
+});
+
 test('--always-recreate-deps and --renew-anon-volumes, as docker compose has them', () => {
   const world = up(three);
   const recreated = (options: Partial<ReconcileOptions>) =>
