@@ -4,7 +4,7 @@ import type { Service } from '../../schemas/project.ts';
 import { demo, operations, text, three, up } from './demo.fixture.ts';
 import type { ReconcileOptions } from './options.ts';
 import { reconcile } from './reconcile.ts';
-import { applyPlan } from './simulated.ts';
+import { applyPlan, emptySnapshot } from './simulated.ts';
 
 test('a volume that only loses its data could become what the file says is refused, unless a flag names it', () => {
   const world = up(three);
@@ -116,6 +116,19 @@ test('the digest that a lock adds to the image of an init container recreates no
   const locked = up(hooked(`migrate:1@sha256:${'a'.repeat(64)}`));
   expect(text(hooked('docker.io/library/migrate:1'), locked)).toBe('No changes.');
   expect(text(hooked(`migrate:1@sha256:${'b'.repeat(64)}`), locked)).toContain('recreate container demo-web-1');
+});
+
+test('an image that another service builds is built once, and not pulled', () => {
+  const built = { image: 'team/web', build: {} } as Partial<Service>;
+  const fetched = (services: Record<string, Partial<Service>>, options: Partial<ReconcileOptions> = {}) =>
+    operations(demo(services), emptySnapshot('demo'), options).filter((one) => /^(pull|build) /.test(one));
+  expect(fetched({ a: { image: 'team/web' }, web: built })).toEqual(['build image team/web']);
+  expect(fetched({ a: { image: 'team/web' }, web: built }, { services: ['a'] })).toEqual(['build image team/web']);
+  const hook = { image: 'x', pre_start: [{ image: 'team/web' }] };
+  expect(fetched({ a: hook, web: built })).toEqual(['pull image x', 'build image team/web']);
+  expect(fetched({ a: { image: 'team/web' }, web: { ...built, pull_policy: 'always' } })).toEqual([
+    'pull image team/web',
+  ]);
 });
 
 test('--always-recreate-deps and --renew-anon-volumes, as docker compose has them', () => {
