@@ -166,6 +166,9 @@ test('what a config or a secret is defined as belongs to the containers that are
     Plan: 1 to recreate."
   `);
   expect(text(given({ file: '/etc/app' }), world)).toContain('recreate container demo-web-1');
+  // Where the same content comes from makes no difference.
+  expect(text(given({ environment: 'APP', content: 'a: 1' }), world)).toBe('No changes.');
+  expect(text(given({ environment: 'APP', content: 'a: 2' }), world)).toContain('because configs.app changed');
   // An older version did not write it down.
   delete world.containers.find(({ record }) => record.service === 'web')!.record.grants;
   expect(text(given({ content: 'a: 2' }), world)).toBe('No changes.');
