@@ -81,13 +81,18 @@ export class Memory {
         },
         start: async (record) => {
           await this.call(`start ${record.name}`);
-          if (!this.containers.has(record.id)) throw new Error(`${record.name} is not there`);
+          const state = this.containers.get(record.id)?.status.state;
+          if (state === undefined) throw new Error(`${record.name} is not there`);
+          if (state === 'running') throw new Error(`${record.name} runs already`);
           this.setStatus(record.id, { health: record.hasHealthcheck ? 'starting' : 'none' });
           const next =
             this.behaviour.becomes?.[record.name] ??
             this.behaviour.becomes?.[record.service] ??
             (record.hasHealthcheck ? { health: 'healthy' } : undefined);
-          if (next) setImmediate(() => this.setStatus(record.id, next));
+          if (!next) return;
+          setImmediate(() => {
+            if (this.containers.get(record.id)?.status.state === 'running') this.setStatus(record.id, next);
+          });
         },
         stop: async (record) => {
           await this.call(`stop ${record.name}`);
