@@ -8,11 +8,12 @@ import { scenario } from './harness/scenario.ts';
 
 const world = scenario();
 
-/** Layers that a machine which stops now may lose. */
-async function unsettled(): Promise<string[]> {
-  const layers = join(world.host.root, 'layers');
-  return readdirSync(layers).filter((chain) => !existsSync(join(layers, chain, 'done')));
-}
+const layers = () => {
+  const folder = join(world.host.root, 'layers');
+  return readdirSync(folder).map((chain) => readdirSync(join(folder, chain)));
+};
+/** Whether all layers would still count if the machine stopped now. */
+const isSettled = async () => layers().every((names) => names.includes('done'));
 
 test('.dockerignore holds for what RUN mounts, too', async () => {
   const stack = world.project('ignored', { services: { web: { build: { context: '.' } } } });
@@ -47,7 +48,7 @@ COPY --from=0 /big /copied
   expect(kinds.length).toBeGreaterThan(0);
   expect(await stack.stack(['system', 'check'])).toMatchObject({ code: 0, stdout: '' });
 
-  await until('all layers are on the disk', async () => (await unsettled()).length === 0);
+  await until('all layers have reached the disk', isSettled);
 
   // What the image has too stays without -a: it frees nothing.
   expect(await stack.ok(['builder', 'prune', '-f', '--filter', 'until=1h'])).toBe('Total reclaimed space: 0B\n');
@@ -144,9 +145,17 @@ test('a file that changes between its digest and its copy is never found under i
   expect(await stack.ok(['run', '--rm', '-T', 'web'])).toBe('first\n');
 });
 
-test('layers that a failed build made reach the disk as those of an image do', async () => {
+test('layers of builds that failed, and of stages that are in no image, reach the disk too', async () => {
   const stack = world.project('fresh', { services: { web: { build: { context: '.' } } } });
-  stack.write('Dockerfile', 'FROM busybox:1 AS one\nRUN echo made > /made\nFROM one\nRUN false\n');
+  const text = (end: string) =>
+    `FROM busybox:1 AS one\nRUN echo made > /made; echo same > /same\nFROM busybox:1\nCOPY --from=one /same /\nRUN ${end}\n`;
+  stack.write('Dockerfile', text('false'));
+  const before = layers().length;
   expect(await stack.stack(['build'])).toMatchObject({ code: 1 });
-  await until('all layers are on the disk', async () => (await unsettled()).length === 0);
+  expect(layers()).toHaveLength(before + 2);
+  await until('the layers have reached the disk', isSettled);
+  stack.write('Dockerfile', text('true'));
+  const built = await stack.stack(['build']);
+  expect(built.stderr.match(/ DONE /g), built.stderr).toHaveLength(1);
+  await until('the new one has, too', isSettled);
 });
