@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadKernel } from '../../native/index.ts';
-import { file, harmless, plain, refused } from './fixtures/hostile-layers.ts';
+import { file, harmless, plain, refused } from './fixtures/hostile-layers.fixture.ts';
 import { dockerArchive, layoutFiles, type MadeImage, makeImage } from './fixtures/image.ts';
 import { tar } from './fixtures/tar.ts';
 import { makeWorld, type World } from './fixtures/world.ts';

@@ -8,7 +8,7 @@ const cluster = 'it is for the scheduler of a cluster, and a stack runs on one m
 /** @returns one for each attribute a user might count on. */
 export function ignoredAttributes(service: Service): Verdict[] {
   const found: Verdict[] = [];
-  const add = (path: string[], value: unknown, why: string, hint: string) => {
+  const add = (path: (string | number)[], value: unknown, why: string, hint: string) => {
     if (isSaid(value)) found.push({ path, why, hint });
   };
   const { deploy = {} } = service;
@@ -23,6 +23,10 @@ export function ignoredAttributes(service: Service): Verdict[] {
   const rollback = deploy.update_config ? undefined : deploy.rollback_config;
   const pointless = 'without `update_config` nothing is ever rolled back';
   add(['deploy', 'rollback_config'], rollback, pointless, 'Add `update_config: {failure_action: rollback}`.');
+  for (const [index, { consistency }] of (service.volumes ?? []).entries()) {
+    const hint = 'Remove it: containers and the machine always see the same files at once.';
+    add(['volumes', index, 'consistency'], consistency, 'it is for file systems shared with a virtual machine', hint);
+  }
   const reserve = 'nothing is reserved on one machine';
   const path = ['deploy', 'resources', 'reservations'];
   add([...path, 'cpus'], reservations?.cpus, reserve, 'Use `cpu_shares` to give a service more than others.');
