@@ -1,11 +1,12 @@
 /** The images a stack pulls, by the names its lock knows them by, and the same stack with their digests. */
 import type { Project, Service, ServiceVolume } from '../../schemas/project.ts';
 import { byName } from '../graph.ts';
+import { otherImages } from '../images/others.ts';
 import { familiar, parseReference } from '../images/reference.ts';
 
 /** Volumes that are images: `type: image`. */
 export function imageVolumes({ volumes = [] }: Service): ServiceVolume[] {
-  return volumes.filter(({ type }) => (type as string) === 'image');
+  return volumes.filter(({ type }) => type === 'image');
 }
 
 /** The name an image is locked under: `redis` and `docker.io/library/redis:latest` are one. @throws image.reference */
@@ -18,11 +19,7 @@ export const lockName = (image: string): string => familiar(parseReference(image
 export function pulledImages(services: Record<string, Service>): string[] {
   const all = Object.values(services);
   const built = new Set(all.flatMap(({ build, image }) => (build && image ? [image] : [])));
-  const written = all.flatMap((service) => [
-    service.image,
-    ...(service.pre_start ?? []).map(({ image }) => image),
-    ...imageVolumes(service).map(({ source }) => source),
-  ]);
+  const written = all.flatMap((service) => [service.image, ...otherImages(service)]);
   const isPulled = (image: string | undefined): image is string =>
     image !== undefined && !image.includes('@') && !built.has(image) && !Object.hasOwn(services, image);
   return [...new Set(written.filter(isPulled))].sort(byName);
@@ -38,9 +35,7 @@ export function withDigests(project: Project, digestOf: (image: string) => strin
   };
   const services = Object.entries(project.services).map(([name, service]) => {
     const whole = pinned(service, 'image');
-    const volumes = service.volumes?.map((mount) =>
-      (mount.type as string) === 'image' ? pinned(mount, 'source') : mount,
-    );
+    const volumes = service.volumes?.map((mount) => (mount.type === 'image' ? pinned(mount, 'source') : mount));
     const pre_start = service.pre_start?.map((hook) => pinned(hook, 'image'));
     return [name, { ...whole, ...(volumes ? { volumes } : {}), ...(pre_start ? { pre_start } : {}) }] as const;
   });

@@ -1,5 +1,5 @@
 /** What a change of each attribute of a service asks for, and the form in which two of them are compared. docs/plan.md has the table. */
-import type { InitHook, Port, Service, ServiceVolume } from '../../schemas/project.ts';
+import type { Port, Service, ServiceVolume } from '../../schemas/project.ts';
 import { parseReference } from '../images/reference.ts';
 
 /**
@@ -87,17 +87,26 @@ const mapped = <T, R>(map: Record<string, T>, change: (value: T) => R) =>
   Object.fromEntries(Object.entries(map).map(([key, value]) => [key, change(value)]));
 
 /**
- * Init containers of `is` as they are compared with those of `was`: an image that says its digest on one side only, and is called the
- * same on both, is the same. A lock adds it.
+ * `is` with the images of init containers and mounts called as in `was`, where they are the same: otherwise written, or with a
+ * digest on one side only. A lock adds it.
  */
-export function comparableHooks(was: InitHook[] = [], is: InitHook[] = []): InitHook[] {
-  const tagged = (image: string | undefined) => imageName(image?.split('@')[0]);
-  return is.map((hook, index) => {
-    const before = was[index]?.image;
-    const isOneSided = before?.includes('@') !== hook.image?.includes('@');
-    const isSame = isOneSided ? tagged(before) === tagged(hook.image) : imageName(before) === imageName(hook.image);
-    return isSame && before !== undefined ? { ...hook, image: before } : hook;
-  });
+export function withKnownImages(was: Service, is: Service): Service {
+  const hooks = Array.isArray(is.pre_start)
+    ? { pre_start: is.pre_start.map((hook, index) => knownImage(was.pre_start?.[index], hook, 'image')) }
+    : {};
+  const mounted = new Map(was.volumes?.map((mount) => [mount.target, mount]));
+  const volumes = is.volumes?.map((mount) =>
+    mount.type === 'image' ? knownImage(mounted.get(mount.target), mount, 'source') : mount,
+  );
+  return { ...is, ...hooks, ...(volumes ? { volumes } : {}) };
+}
+
+function knownImage<T extends object>(was: T | undefined, is: T, key: keyof T): T {
+  const [before, after] = [was?.[key] as string | undefined, is[key] as string | undefined];
+  if (before === undefined || after === undefined) return is;
+  const isOneSided = before.includes('@') !== after.includes('@');
+  const name = (image: string) => imageName(isOneSided ? image.split('@')[0] : image);
+  return name(before) === name(after) ? { ...is, [key]: before } : is;
 }
 
 /** One name for every way of writing it: `redis` is `docker.io/library/redis:latest`. */

@@ -118,6 +118,15 @@ test('the digest that a lock adds to the image of an init container recreates no
   expect(text(hooked(`migrate:1@sha256:${'b'.repeat(64)}`), locked)).toContain('recreate container demo-web-1');
 });
 
+test('the digest that a lock adds to an image that is mounted recreates nothing, another digest does', () => {
+  const mounted = (source: string) => demo({ web: { volumes: [{ type: 'image', source, target: '/seed' }] } });
+  const pinned = (digit: string) => mounted(`seed:1@sha256:${digit.repeat(64)}`);
+  expect(text(pinned('a'), up(mounted('seed:1')))).toBe('No changes.');
+  expect(text(mounted('seed:1'), up(pinned('a')))).toBe('No changes.');
+  expect(text(pinned('b'), up(pinned('a')))).toContain('recreate container demo-web-1');
+  expect(text(mounted('seed:2'), up(pinned('a')))).toContain('recreate container demo-web-1');
+});
+
 test('an image that another service builds is built once, and not pulled', () => {
   const built = { image: 'team/web', build: {} } as Partial<Service>;
   const fetched = (services: Record<string, Partial<Service>>, options: Partial<ReconcileOptions> = {}) =>
