@@ -1,6 +1,6 @@
 /** `--dry-run` tells and does nothing: the world before and after is the same, to the nanosecond of a file's times. */
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { until } from './harness/harness.ts';
@@ -99,6 +99,10 @@ test('nothing but words comes of --dry-run, before and behind the command, on an
   expect(up.stderr).toMatch(/^DRY-RUN MODE - {2}Create container dry-web-1 {2}because it does not exist yet$/m);
   expect(up.stderr).toMatch(/^DRY-RUN MODE - {2}Nothing was changed\.$/m);
   await same('up', before);
+  writeFileSync(join(stack.folder, 'not-ours.json'), '{"format": "stack-plan"}');
+  const written = await look();
+  expect((await stack.stack(['up', '-d', '--dry-run', '--plan', 'not-ours.json'])).stderr).toContain('is no plan');
+  await same('up --plan', written);
   expect(await list(stack)).toEqual([]);
 });
 
@@ -126,7 +130,9 @@ test('nothing but words comes of it beside a stack that runs', { timeout: 180_00
     ['--dry-run', 'logs'],
     ['--dry-run', 'image', 'ls'],
     ['plan'],
+    ['plan', '--dry-run', '-o', 'plan.json'],
     ['config', '-q'],
+    ['--dry-run', 'config', '-o', 'config.yaml'],
   ];
   for (const command of commands) {
     const done = await stack.stack(command);
