@@ -2,7 +2,17 @@
 import type { Engine } from '../engine/engine.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { ObservedContainer } from '../schemas/snapshot.ts';
-import type { NamedStack } from './project.ts';
+import type { Context } from './command.ts';
+import { type NamedStack, namedStack } from './project.ts';
+import { renderer } from './render/render.ts';
+
+/** The engine, and the stack that a command which shows no progress looks at. @throws what loading the stack file throws */
+export async function openStack(context: Context): Promise<{ engine: Engine; stack: NamedStack }> {
+  const { emit, close } = renderer(context);
+  const stack = await namedStack(context, emit);
+  await close();
+  return { engine: await context.engine(), stack };
+}
 
 /**
  * Containers of the services named, of all where none is; one-off containers only where `run` made what is asked for.
