@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { StackError } from '../schemas/errors.ts';
 import { collect, define, integer } from './command.ts';
 import { oneContainer } from './containers.ts';
 import { namedStack } from './project.ts';
@@ -41,7 +42,14 @@ export const exec = define<Flags>({
     const stack = await namedStack(context, emit);
     await close();
     const engine = await context.engine();
-    const { record } = await oneContainer(engine, stack, service, flags.index);
+    const { record, status } = await oneContainer(engine, stack, service, flags.index);
+    if (status.state === 'paused') {
+      throw new StackError('runtime.not-running', {
+        message: `${record.name} is paused: nothing can be started in it.`,
+        hint: `\`stack unpause ${service}\` lets it go on.`,
+        resource: `container ${record.name}`,
+      });
+    }
     const containers = await engine.containers();
     const { stdin, stdout } = context;
     const isTty = flags.tty && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;

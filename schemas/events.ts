@@ -9,6 +9,8 @@ export type EventKind =
   | 'image.push'
   | 'image.remove'
   | 'container.kill'
+  | 'container.pause'
+  | 'container.unpause'
   | 'provider.up'
   | 'provider.down'
   | 'provider.stop';

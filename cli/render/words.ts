@@ -17,6 +17,8 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'container.start': ['Starting', 'Started'],
   'container.stop': ['Stopping', 'Stopped'],
   'container.kill': ['Killing', 'Killed'],
+  'container.pause': ['Pausing', 'Paused'],
+  'container.unpause': ['Unpausing', 'Unpaused'],
   'container.remove': ['Removing', 'Removed'],
   'dependency.await': ['Waiting', 'Ready'],
   'provider.up': ['Creating', 'Created'],
