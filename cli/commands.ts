@@ -32,6 +32,39 @@ export const commands: Record<string, Entry> = {
     summary: 'Send a signal to containers, SIGKILL unless another is named',
     load: async () => (await import('./kill.ts')).kill,
   },
+  images: {
+    summary: 'List the images that the containers of the stack were made from',
+    load: async () => (await import('./images.ts')).images,
+  },
+  ls: { summary: 'List the stacks of this machine', load: async () => (await import('./ls.ts')).ls },
+  pause: {
+    summary: 'Let containers stand still, with all they have in memory',
+    load: async () => (await import('./pause.ts')).pause,
+  },
+  unpause: {
+    summary: 'Let containers go on that were paused',
+    load: async () => (await import('./pause.ts')).unpause,
+  },
+  port: {
+    summary: 'Print where on the host a port of a service is published',
+    load: async () => (await import('./port.ts')).port,
+  },
+  top: { summary: 'List the processes of the containers', load: async () => (await import('./top.ts')).top },
+  volumes: { summary: 'List the volumes of the stack', load: async () => (await import('./volumes.ts')).volumes },
+  create: {
+    summary: 'Create the containers of the stack, and start nothing',
+    load: async () => (await import('./create.ts')).create,
+  },
+  rm: { summary: 'Remove containers that do not run', load: async () => (await import('./rm.ts')).rm },
+  scale: {
+    summary: 'Change how many containers services have',
+    load: async () => (await import('./scale.ts')).scale,
+  },
+  wait: {
+    summary: 'Wait until the containers of services have ended, and end with the exit code of the last one',
+    load: async () => (await import('./wait.ts')).wait,
+  },
+  pull: { summary: 'Pull the images of services', load: async () => (await import('./pull.ts')).pull },
   config: {
     summary: 'Print the stack file as Stack understands it',
     load: async () => (await import('./config.ts')).config,
@@ -86,19 +119,12 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'attach bridge commit convert cp events export pause scale stats top unpause wait watch';
+const withoutInstead = 'attach bridge commit convert cp events export stats watch';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([
   ...withoutInstead.split(' ').map((name): [string, string] => [name, '']),
-  ['create', '`stack up --no-start` creates the containers.'],
-  ['images', '`stack config --images` lists those of the stack, `stack image ls` those of this machine.'],
-  ['ls', '`stack -p NAME ps` lists the containers of one stack.'],
-  ['port', '`stack ps` shows the published ports.'],
   ['publish', ''],
-  ['pull', '`stack up --pull always` pulls the images of the stack, `stack image pull IMAGE` one by its name.'],
-  ['rm', '`stack down SERVICE` stops and removes containers.'],
-  ['volumes', '`stack config --volumes` lists those of the stack file.'],
 ]);
 
 /** Flags of docker compose's, of any command, that Stack does not have yet. */

@@ -181,7 +181,7 @@ export function createEngine(host: Host): Engine {
       const applied = await carryOut(whole, run, options, async (found, pulled) =>
         reconcile(whole, found, { ...options, pulled }),
       );
-      const ends = action === 'down' || action === 'stop' ? action : undefined;
+      const ends = (action === 'down' && !options.containersOnly) || action === 'stop' ? action : undefined;
       if (ends && !run.isDry && (hasProviders(project) || existsSync(host.layout.providers(project.name)))) {
         await (await providers()).providersEnd(host, project, ends, services, run);
       }

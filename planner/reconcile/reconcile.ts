@@ -7,7 +7,7 @@ import type { Project, Service } from '../../schemas/project.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { type Graph, graph, withDependencies } from '../graph.ts';
 import { Builder } from './builder.ts';
-import { planDown, planStop } from './down.ts';
+import { planDown, planRemove, planStop } from './down.ts';
 import type { Scope } from './fates.ts';
 import { sorted } from './instances.ts';
 import type { OneOff, ReconcileOptions } from './options.ts';
@@ -37,6 +37,10 @@ export function reconcile(project: Project, observed: Snapshot, options: Reconci
       planUp(scope, plan, warnings);
       break;
     case 'down':
+      if (options.containersOnly) {
+        planRemove(scope, plan);
+        break;
+      }
       planDown(scope, plan, warnings);
       if (!options.removeOrphans) orphans = handleOrphans(project, snapshot, options, plan, warnings);
       break;

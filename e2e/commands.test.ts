@@ -1,0 +1,111 @@
+/** Commands that look at a stack, and those that change single containers of it: one stack for several of them. */
+import { describe, expect, test } from 'vitest';
+import { until } from './harness/harness.ts';
+import { expectError, idle, list, scenario, shell } from './harness/scenario.ts';
+
+const world = scenario();
+
+const file = {
+  services: {
+    web: { ...idle, ports: ['127.0.0.1:18080:80', '127.0.0.1:18081:53/udp'], volumes: ['data:/data'], scale: 1 },
+    db: idle,
+    job: shell('exit 3'),
+  },
+  volumes: { data: {} },
+};
+
+const states = async (project: Parameters<typeof list>[0]) =>
+  Object.fromEntries((await list(project)).map(({ Name, State }) => [Name, State]));
+
+test('port, images, ls, top and volumes tell what is there, in the fields of docker compose', async () => {
+  const stack = world.project('look', file);
+  await stack.ok(['up', '-d']);
+  expect(await stack.ok(['port', 'web', '80'])).toBe('127.0.0.1:18080\n');
+  expect(await stack.ok(['port', '--protocol', 'udp', 'web', '53'])).toBe('127.0.0.1:18081\n');
+  expectError(await stack.stack(['port', 'web', '81']), 1, /look-web-1 does not publish 81\/tcp/);
+
+  const images = JSON.parse(await stack.ok(['images', '--format', 'json'])) as Record<string, unknown>[];
+  expect(images.map(({ ContainerName, Repository, Tag }) => [ContainerName, Repository, Tag])).toEqual([
+    ['look-db-1', 'busybox', '1'],
+    ['look-job-1', 'busybox', '1'],
+    ['look-web-1', 'busybox', '1'],
+  ]);
+  expect(images[0]).toMatchObject({ ID: expect.stringMatching(/^sha256:[0-9a-f]{64}$/), Size: expect.any(Number) });
+  expect(await stack.ok(['images', '-q'])).toBe(`${String(images[0]?.ID).slice('sha256:'.length)}\n`);
+
+  await stack.ok(['wait', 'job']).catch(() => {});
+  const [own] = JSON.parse(await stack.ok(['ls', '--filter', 'name=look', '--format', 'json']));
+  expect(own).toEqual({ Name: 'look', Status: 'running(2)', ConfigFiles: `${stack.folder}/compose.yaml` });
+  const all = JSON.parse(await stack.ok(['ls', '-a', '--format', 'json'], { cwd: '/' }));
+  expect(all).toEqual([{ ...own, Status: 'exited(1), running(2)' }]);
+
+  const top = await stack.ok(['top', 'db']);
+  expect(top.split('\n')[0]?.split(/\s+/)).toEqual('SERVICE # UID PID PPID C STIME TTY TIME CMD'.split(' '));
+  expect(top).toMatch(/^db\s+1\s+root\s+\d+\s+\d+\s+\d+\s+\S+\s+\?\s+00:00:00\s+sleep 1000000$/m);
+
+  expect(await stack.ok(['volumes', '-q'])).toBe('look_data\n');
+  expect(await stack.ok(['volumes', '-q', 'db'])).toBe('');
+  expect(JSON.parse(await stack.ok(['volumes', '--format', 'json']))).toMatchObject({
+    Name: 'look_data',
+    Driver: 'local',
+    Mountpoint: `${world.host.root}/volumes/look_data/_data`,
+  });
+});
+
+describe('a stack through its life', () => {
+  test('create, start --wait, pause, unpause, scale, kill, rm', async () => {
+    const counting = shell('while :; do date +%s%N > /count; sleep 0.02; done', {
+      healthcheck: { test: ['CMD', 'true'], interval: '200ms', timeout: '200ms', retries: 1 },
+    });
+    const stack = world.project('life', { services: { web: counting, db: idle } });
+    await stack.ok(['create', '--scale', 'web=2']);
+    expect(await states(stack)).toEqual({ 'life-db-1': 'created', 'life-web-1': 'created', 'life-web-2': 'created' });
+    await stack.ok(['start', '--wait']);
+    expect((await list(stack)).map(({ Health }) => Health)).toEqual(['', 'healthy', 'healthy']);
+
+    const [{ ID: first }] = (await list(stack)).filter(({ Service }) => Service === 'web') as [{ ID: string }];
+    const upper = (await world.host.read(`ls -d ${world.host.root}/stacks/life/${first}*/upper`)).trim();
+    const count = () => world.host.read(`cat ${upper}/count`);
+    await stack.ok(['pause', 'web']);
+    expect(await states(stack)).toEqual({ 'life-db-1': 'running', 'life-web-1': 'paused', 'life-web-2': 'paused' });
+    expect(await stack.ok(['ps', '--status', 'paused', '-q'])).toMatch(/^[0-9a-f]{64}\n[0-9a-f]{64}\n$/);
+    expectError(await stack.stack(['exec', '-T', 'web', 'true']), 1, /life-web-1 is paused/);
+    const before = await count();
+    await new Promise((done) => setTimeout(done, 1_000));
+    expect(await count()).toBe(before);
+    await stack.ok(['unpause']);
+    // No probe was held against it while it stood still.
+    expect((await list(stack)).map(({ Health }) => Health)).toEqual(['', 'healthy', 'healthy']);
+    await until('it goes on', async () => (await count()) !== before);
+
+    await stack.ok(['scale', 'web=1']);
+    expect(await states(stack)).toEqual({ 'life-db-1': 'running', 'life-web-1': 'running' });
+    expectError(await stack.stack(['scale', 'web=x']), 1, /"web=x" is no number of containers/);
+
+    // Nothing ends that stands still, on cgroup v1: it is let go first.
+    await stack.ok(['pause', 'db', 'web']);
+    await stack.ok(['kill', 'web']);
+    await stack.ok(['stop', '-t', '5', 'db']);
+    expect(await states(stack)).toEqual({ 'life-db-1': 'exited', 'life-web-1': 'exited' });
+    expect((await stack.stack(['rm'], { input: 'n\n' })).code).toBe(0);
+    expect(Object.keys(await states(stack))).toHaveLength(2);
+    await stack.ok(['rm', 'web'], { input: 'y\n' });
+    expect(await states(stack)).toEqual({ 'life-db-1': 'exited' });
+    await stack.ok(['start', 'db']);
+    expect((await stack.stack(['rm', '-f'])).stderr).toContain('No stopped containers');
+    await stack.ok(['rm', '-fs']);
+    expect(await list(stack)).toEqual([]);
+  });
+
+  test('wait gives the exit code, also of what has ended before, and takes the stack down where it is asked to', async () => {
+    const stack = world.project('waited', { services: { job: shell('sleep 0.5; exit 7'), other: idle } });
+    await stack.ok(['up', '-d']);
+    const waited = await stack.stack(['wait', 'job']);
+    expect(waited).toMatchObject({
+      code: 7,
+      stdout: expect.stringMatching(/^container "[0-9a-f]{64}" exited with status code 7\n$/),
+    });
+    expect((await stack.stack(['wait', '--down-project', 'job'])).code).toBe(7);
+    expect(await list(stack)).toEqual([]);
+  });
+});
