@@ -51,6 +51,10 @@ export const commands: Record<string, Entry> = {
   },
   top: { summary: 'List the processes of the containers', load: async () => (await import('./top.ts')).top },
   volumes: { summary: 'List the volumes of the stack', load: async () => (await import('./volumes.ts')).volumes },
+  cp: {
+    summary: 'Copy files between a container and this machine: SERVICE:PATH, PATH or -',
+    load: async () => (await import('./cp.ts')).cp,
+  },
   create: {
     summary: 'Create the containers of the stack, and start nothing',
     load: async () => (await import('./create.ts')).create,
@@ -61,7 +65,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import('./scale.ts')).scale,
   },
   wait: {
-    summary: 'Wait until the containers of services have ended, and end with the exit code of the last one',
+    summary: 'Wait until containers have ended, and end with the exit code of the last',
     load: async () => (await import('./wait.ts')).wait,
   },
   pull: { summary: 'Pull the images of services', load: async () => (await import('./pull.ts')).pull },
@@ -119,7 +123,7 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'attach bridge commit convert cp events export stats watch';
+const withoutInstead = 'attach bridge commit convert events export stats watch';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([

@@ -164,7 +164,6 @@ test.each([
   ['exec web', /COMMAND/],
   ['nonsense', /no command "nonsense"/],
   ['stpo', /Did you mean `stack stop`/],
-  ['pull', /stack image pull/],
   ['up --detahc', /Did you mean --detach/],
   ['up --nonsense', /--nonsense/],
   ['up --watch', /Not supported yet: --watch/],

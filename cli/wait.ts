@@ -9,7 +9,7 @@ import { renderer } from './render/render.ts';
 
 export const wait = define<{ downProject?: boolean }>({
   usage: 'wait <SERVICE...>',
-  summary: 'Wait until the containers of services have ended, and end with the exit code of the last one',
+  summary: 'Wait until containers have ended, and end with the exit code of the last',
   dryRun: 'harmless',
   examples: [['stack wait tests', 'Return once tests has ended, with its exit code.']],
   options(command) {

@@ -63,9 +63,7 @@ describe('a stack through its life', () => {
     await stack.ok(['start', '--wait']);
     expect((await list(stack)).map(({ Health }) => Health)).toEqual(['', 'healthy', 'healthy']);
 
-    const [{ ID: first }] = (await list(stack)).filter(({ Service }) => Service === 'web') as [{ ID: string }];
-    const upper = (await world.host.read(`ls -d ${world.host.root}/stacks/life/${first}*/upper`)).trim();
-    const count = () => world.host.read(`cat ${upper}/count`);
+    const count = () => stack.ok(['cp', 'web:/count', '-']);
     await stack.ok(['pause', 'web']);
     expect(await states(stack)).toEqual({ 'life-db-1': 'running', 'life-web-1': 'paused', 'life-web-2': 'paused' });
     expect(await stack.ok(['ps', '--status', 'paused', '-q'])).toMatch(/^[0-9a-f]{64}\n[0-9a-f]{64}\n$/);
@@ -108,4 +106,80 @@ describe('a stack through its life', () => {
     expect((await stack.stack(['wait', '--down-project', 'job'])).code).toBe(7);
     expect(await list(stack)).toEqual([]);
   });
+});
+
+test('cp copies both ways, from what runs and what does not, and no container leads it astray', async () => {
+  const stack = world.project('copies', {
+    services: { web: { ...idle, scale: 2, volumes: ['data:/data', { type: 'tmpfs', target: '/mem' }] } },
+    volumes: { data: {} },
+  });
+  await stack.ok(['up', '-d']);
+  const inside = (script: string, index = 1) =>
+    stack.ok(['exec', '-T', '--index', String(index), 'web', 'sh', '-c', script]);
+  const here = (script: string) => world.host.read(script, { cwd: stack.folder });
+  stack.write('tree/a', 'one');
+  stack.write('tree/sub/.wh.b', 'two');
+  await here(
+    'chown 1234:1235 tree/a; chmod 4750 tree/a; ln tree/a tree/c; ln -s a tree/l; mknod tree/p p; setfattr -n user.x -v y tree/a 2>/dev/null || true',
+  );
+  const listing = 'find . | sort | while read f; do stat -c "%n %F %a %u:%g $([ -d "$f" ] || echo %h)" "$f"; done';
+
+  // Into every container, a new directory, an existing one, its content alone.
+  await stack.ok(['cp', 'tree', 'web:/srv']);
+  await stack.ok(['cp', 'tree', 'web:/srv']);
+  await stack.ok(['cp', 'tree/.', 'web:/mem']);
+  const whole = await here(`cd tree; ${listing}`);
+  for (const place of ['/srv', '/srv/tree']) {
+    const found = await inside(`cd ${place}; ${listing} | grep -v "^./tree"`, 2);
+    expect(found.trim()).toBe(whole);
+  }
+  expect(await inside('cat /mem/a /mem/sub/.wh.b')).toBe('onetwo');
+  await stack.ok(['cp', '--index', '1', 'tree/a', 'web:/data/renamed']);
+  expect(await inside('cat /data/renamed; ls /data', 2)).toBe('onerenamed\n');
+
+  // Out of it, and as a tar.
+  await stack.ok(['cp', 'web:/srv/tree', 'back']);
+  expect(await here(`cd back; ${listing}`)).toBe(whole);
+  await stack.ok(['cp', '-L', 'web:/srv/l', 'followed']);
+  await stack.ok(['cp', 'web:/srv/l', 'link']);
+  expect(await here('cat followed; readlink link')).toBe('onea');
+  const bin = `${(await import('./harness/harness.ts')).repository}/bin/stack`;
+  expect(await here(`${bin} cp web:/srv/sub - | tar t`)).toBe('sub/\nsub/.wh.b');
+  await here(`tar cz -C tree sub | ${bin} cp - web:/mem/sub`);
+  expect(await inside('cat /mem/sub/sub/.wh.b')).toBe('two');
+
+  // What a container makes of its links concerns its own root alone.
+  await inside(
+    'ln -s /etc/passwd /srv/out; ln -s ../../../../../../../../etc /srv/up; ln -s /proc/1/root/etc/passwd /srv/magic; rm -f /etc/mine',
+  );
+  await stack.ok(['cp', '-L', '--index', '1', 'web:/srv/out', 'passwd']);
+  expect(await here('cat passwd')).toBe((await inside('cat /etc/passwd')).trim());
+  await stack.ok(['cp', '--index', '1', 'tree/a', 'web:/srv/up/mine']);
+  expect(await inside('cat /etc/mine')).toBe('one');
+  expect(await here('ls /etc/mine 2>/dev/null || true')).toBe('');
+  expectError(await stack.stack(['cp', '-L', 'web:/srv/magic', 'magic']), 1, /web:\/srv\/magic/);
+  const hostile = await world.host.sh(`tar c -P --transform 's,^,../,' tree/a | ${bin} cp --index 1 - web:/srv`, {
+    cwd: stack.folder,
+  });
+  expectError(hostile, 1, /web:\/srv: .*\.\.\/tree\/a/);
+  for (const [args, words] of [
+    [['cp', 'nothing', 'web:/srv'], /nothing: there is no such file/],
+    [['cp', 'web:/nothing', '.'], /web:\/nothing: there is no such file/],
+    [['cp', 'tree', 'web:/etc/passwd'], /a directory cannot take the place of a file/],
+    [['cp', 'tree/a', 'web:/nowhere/'], /no such directory/],
+    [['cp', 'tree/a', 'web:/no/where'], /does not exist/],
+    [['cp', 'web:/a', 'web:/b'], /between services/],
+    [['cp', 'a', 'b'], /Neither is in a container/],
+  ] as const) {
+    expectError(await stack.stack([...args]), 1, words);
+  }
+
+  // Stopped: its own files through an overlay, its volume at its source; and it starts with what was copied.
+  await stack.ok(['stop', '-t', '0']);
+  await stack.ok(['cp', 'tree/a', 'web:/etc/late']);
+  await stack.ok(['cp', 'tree/a', 'web:/data/late']);
+  await stack.ok(['cp', 'web:/srv/tree/a', 'stopped']);
+  expect(await here('cat stopped')).toBe('one');
+  await stack.ok(['start']);
+  expect(await inside('cat /etc/late /data/late; stat -c %u:%g /etc/late', 2)).toBe('oneone1234:1235\n');
 });

@@ -10,6 +10,7 @@ export type EventKind =
   | 'image.remove'
   | 'container.kill'
   | 'container.pause'
+  | 'container.copy'
   | 'container.unpause'
   | 'provider.up'
   | 'provider.down'

@@ -3,7 +3,7 @@
  * Names in order of bytes, a directory before what it has, no names of users, no times but mtime. What overlayfs keeps of
  * itself becomes what image-spec layer.md says: whiteouts `.wh.<name>`, opaque directories `.wh..wh..opq`.
  */
-import { type BigIntStats, closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import { isForeignAttribute } from './extract-metadata.ts';
@@ -31,6 +31,20 @@ export function* layerTar(verbs: FilesystemVerbs, root: Fd, options: LayerTarOpt
   yield* gathered(pieces(verbs, root, options));
 }
 
+/**
+ * Pieces of the tar of one file or directory with all below it, under the name `as`: what `cp` copies. Nothing in it has a
+ * meaning of a layer's, and it may change meanwhile: what a file lost is zeros, what it gained is left out.
+ * @param fd stays the caller's. @throws StackError `copy.path` for what no tar can hold, `image.limit`
+ */
+export function* treeTar(verbs: FilesystemVerbs, fd: Fd, as: string): Generator<Uint8Array> {
+  yield* gathered(treePieces(verbs, fd, as));
+}
+
+function* treePieces(verbs: FilesystemVerbs, fd: Fd, as: string): Generator<Uint8Array> {
+  yield* new LayerTar(verbs, { isTree: true }).top(fd, as);
+  yield endOfArchive;
+}
+
 function* pieces(verbs: FilesystemVerbs, root: Fd, options: LayerTarOptions): Generator<Uint8Array> {
   yield* new LayerTar(verbs, options).directory(root, '', 0);
   yield endOfArchive;
@@ -53,20 +67,27 @@ function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
 
 class LayerTar {
   readonly #verbs: FilesystemVerbs;
-  readonly #options: LayerTarOptions;
+  readonly #options: LayerTarOptions & { isTree?: boolean };
   /** First path of each file that has several, by device and inode. */
   readonly #links = new Map<string, string>();
 
-  constructor(verbs: FilesystemVerbs, options: LayerTarOptions) {
+  constructor(verbs: FilesystemVerbs, options: LayerTarOptions & { isTree?: boolean }) {
     this.#verbs = verbs;
     this.#options = options;
+  }
+
+  *top(fd: Fd, as: string): Generator<Uint8Array> {
+    const stat = fstatSync(fd, { bigint: true });
+    const type = typeOf(stat);
+    if (!type) throw new StackError('copy.path', { message: `${as} is a socket, which cannot be copied.` });
+    yield* this.#whole(fd, as, type, stat, 0);
   }
 
   *directory(fd: Fd, path: string, depth: number): Generator<Uint8Array> {
     if (depth > limits.depth) {
       throw new StackError('image.limit', { message: `Directories are more than ${limits.depth} deep at ${path}.` });
     }
-    if (this.#isOpaque(fd)) yield this.#marker(`${path}.wh..wh..opq`);
+    if (!this.#options.isTree && this.#isOpaque(fd)) yield this.#marker(`${path}.wh..wh..opq`);
     const names = this.#verbs.readdir(fd).map((name) => ({ name, bytes: toBytes(name) }));
     names.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
     for (const { name } of names) yield* this.#child(fd, path, name, depth);
@@ -79,30 +100,34 @@ class LayerTar {
       const stat = fstatSync(fd, { bigint: true });
       const type = typeOf(stat);
       if (!type) return;
-      if (type === 'char' && stat.rdev === 0n) {
+      if (!this.#options.isTree && type === 'char' && stat.rdev === 0n) {
         yield this.#marker(`${prefix}.wh.${name}`);
         return;
       }
-      if (name.startsWith('.wh.')) {
+      if (!this.#options.isTree && name.startsWith('.wh.')) {
         throw new StackError('image.archive', { message: `${path} cannot be part of a layer: it would hide a file.` });
       }
-      const entry = this.#entry(parent, fd, path, name, type, stat);
-      yield entryHeader(entry);
-      if (type === 'directory') yield* this.directory(fd, `${path}/`, depth + 1);
-      else if (entry.type === 'file') yield* this.#content(parent, name, entry);
+      yield* this.#whole(fd, path, type, stat, depth);
     } finally {
       closeSync(fd);
     }
   }
 
-  #entry(parent: Fd, fd: Fd, path: string, name: string, type: EntryType, stat: BigIntStats): TarEntry {
+  *#whole(fd: Fd, path: string, type: EntryType, stat: BigIntStats, depth: number): Generator<Uint8Array> {
+    const entry = this.#entry(fd, path, type, stat);
+    yield entryHeader(entry);
+    if (type === 'directory') yield* this.directory(fd, `${path}/`, depth + 1);
+    else if (entry.type === 'file') yield* this.#content(fd, entry);
+  }
+
+  #entry(fd: Fd, path: string, type: EntryType, stat: BigIntStats): TarEntry {
     const { latestNs } = this.#options;
     const isDirectory = type === 'directory';
     const entry: TarEntry = {
       ...empty,
       name: isDirectory ? `${path}/` : path,
       type,
-      linkName: type === 'symlink' ? this.#verbs.readlinkat(parent, name) : '',
+      linkName: type === 'symlink' ? this.#verbs.readlinkat(fd, '') : '',
       mode: Number(stat.mode & 0o7777n),
       uid: Number(stat.uid),
       gid: Number(stat.gid),
@@ -143,12 +168,14 @@ class LayerTar {
     return entryHeader({ ...empty, name });
   }
 
-  *#content(parent: Fd, name: string, { size, name: path }: TarEntry): Generator<Uint8Array> {
-    const fd = this.#verbs.openat2(parent, name, { flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, resolve });
+  *#content(place: Fd, { size, name: path }: TarEntry): Generator<Uint8Array> {
+    // The very file that was looked at, whatever its name leads to by now.
+    const fd = openSync(`/proc/self/fd/${place}`, O_RDONLY | O_NONBLOCK);
     try {
       for (let at = 0; at < size; ) {
         const piece = Buffer.allocUnsafe(Math.min(pieceSize, size - at));
-        const count = readSync(fd, piece, 0, piece.length, at);
+        let count = readSync(fd, piece, 0, piece.length, at);
+        if (count === 0 && this.#options.isTree) count = piece.fill(0).length;
         if (count === 0)
           throw new StackError('image.archive', { message: `${path} became shorter while it was read.` });
         at += count;
