@@ -51,6 +51,10 @@ export const commands: Record<string, Entry> = {
   },
   top: { summary: 'List the processes of the containers', load: async () => (await import('./top.ts')).top },
   volumes: { summary: 'List the volumes of the stack', load: async () => (await import('./volumes.ts')).volumes },
+  events: {
+    summary: 'Tell what happens to the containers of the stack, as it happens',
+    load: async () => (await import('./events.ts')).events,
+  },
   cp: {
     summary: 'Copy files between a container and this machine: SERVICE:PATH, PATH or -',
     load: async () => (await import('./cp.ts')).cp,
@@ -123,7 +127,7 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'attach bridge commit convert events export stats watch';
+const withoutInstead = 'attach bridge commit convert export stats watch';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([

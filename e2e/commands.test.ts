@@ -1,4 +1,5 @@
 /** Commands that look at a stack, and those that change single containers of it: one stack for several of them. */
+import { readdirSync, readlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { until } from './harness/harness.ts';
 import { expectError, idle, list, scenario, shell } from './harness/scenario.ts';
@@ -13,6 +14,19 @@ const file = {
   },
   volumes: { data: {} },
 };
+
+/** Whether a process has something to hear from inotify(7) by. */
+function isWatching(pid: number | undefined): boolean {
+  if (!pid) return false;
+  const link = (fd: string) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      return '';
+    }
+  };
+  return readdirSync(`/proc/${pid}/fd`).some((fd) => link(fd).includes('inotify'));
+}
 
 const states = async (project: Parameters<typeof list>[0]) =>
   Object.fromEntries((await list(project)).map(({ Name, State }) => [Name, State]));
@@ -182,4 +196,46 @@ test('cp copies both ways, from what runs and what does not, and no container le
   expect(await here('cat stopped')).toBe('one');
   await stack.ok(['start']);
   expect(await inside('cat /etc/late /data/late; stat -c %u:%g /etc/late', 2)).toBe('oneone1234:1235\n');
+});
+
+test('events tells what happens, live and from what is still known', async () => {
+  const stack = world.project('happens', {
+    services: { web: { ...idle, stop_signal: 'SIGKILL', labels: { team: 'a' } }, job: shell('exit 3') },
+  });
+  const live = stack.start(['events', '--json']);
+  const told = () =>
+    live
+      .stdout()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  const actions = (service: string) =>
+    told()
+      .filter((one) => one.service === service)
+      .map(({ action }) => action);
+  await until('it watches', () => isWatching(live.pid()));
+  await stack.ok(['up', '-d']);
+  await until('its start', () => actions('web').includes('start') && actions('job').includes('die'));
+  await stack.ok(['pause', 'web']);
+  await stack.ok(['unpause', 'web']);
+  await stack.ok(['restart', 'web']);
+  await stack.ok(['down']);
+  await until('its end', () => actions('web').includes('destroy') && actions('job').includes('destroy'));
+  live.kill('SIGINT');
+  expect((await live.exited).code).toBe(130);
+  const web = ['create', 'start', 'pause', 'unpause', 'die', 'stop', 'start', 'die', 'stop', 'destroy'];
+  expect(actions('web')).toEqual(web);
+  expect(actions('job')).toEqual(['create', 'start', 'die', 'destroy']);
+  expect(told().find(({ service, action }) => service === 'job' && action === 'die')).toEqual({
+    action: 'die',
+    attributes: { execDuration: '0', exitCode: '3', image: 'busybox:1', name: 'happens-job-1' },
+    id: expect.stringMatching(/^[0-9a-f]{64}$/),
+    service: 'job',
+    time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    type: 'container',
+  });
+  await stack.ok(['up', '-d', 'web']);
+  const past = await stack.ok(['events', '--since', '1h', '--until', '0s', 'web']);
+  expect(past.split('\n').map((line) => line.split(' ')[3])).toEqual(['create', 'start', undefined]);
+  expect(past).toContain('(image=busybox:1, name=happens-web-1, team=a)');
 });
