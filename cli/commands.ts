@@ -55,6 +55,14 @@ export const commands: Record<string, Entry> = {
     summary: 'Tell what happens to the containers of the stack, as it happens',
     load: async () => (await import('./events.ts')).events,
   },
+  attach: {
+    summary: 'Attach standard streams to the main process of a running container',
+    load: async () => (await import('./attach.ts')).attach,
+  },
+  stats: {
+    summary: 'Show what containers use of processors, memory, network and disks',
+    load: async () => (await import('./stats.ts')).stats,
+  },
   cp: {
     summary: 'Copy files between a container and this machine: SERVICE:PATH, PATH or -',
     load: async () => (await import('./cp.ts')).cp,
@@ -127,7 +135,7 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'attach bridge commit convert export stats watch';
+const withoutInstead = 'bridge commit convert export watch';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([

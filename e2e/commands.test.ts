@@ -239,3 +239,37 @@ test('events tells what happens, live and from what is still known', async () =>
   expect(past.split('\n').map((line) => line.split(' ')[3])).toEqual(['create', 'start', undefined]);
   expect(past).toContain('(image=busybox:1, name=happens-web-1, team=a)');
 });
+
+test('stats and attach see what a container does now', async () => {
+  const stack = world.project('busy', {
+    services: {
+      web: shell('while :; do :; done', { deploy: { resources: { limits: { memory: '64M' } } } }),
+      echo: shell('while read line; do echo "got $line"; done', { stdin_open: true, init: true }),
+    },
+  });
+  await stack.ok(['up', '-d']);
+  const [used] = (await stack.ok(['stats', '--no-stream', '--format', 'json', 'web']))
+    .split('\n')
+    .map((line) => line && JSON.parse(line));
+  expect(Object.keys(used)).toEqual([
+    'BlockIO',
+    'CPUPerc',
+    'Container',
+    'ID',
+    'MemPerc',
+    'MemUsage',
+    'Name',
+    'NetIO',
+    'PIDs',
+  ]);
+  expect(used).toMatchObject({ Name: 'busy-web-1', PIDs: '1', MemUsage: expect.stringMatching(/^\S+iB \/ 64MiB$/) });
+  expect(Number.parseFloat(used.CPUPerc)).toBeGreaterThan(1);
+  expect(await stack.ok(['stats', '--no-stream', '--format', '{{.Name}}', '-a'])).toBe('busy-echo-1\nbusy-web-1\n');
+
+  const live = stack.start(['attach', 'echo']);
+  live.write('one\n');
+  await live.output(/got one/);
+  live.kill('SIGTERM');
+  expect((await live.exited).code).toBe(143);
+  expectError(await stack.stack(['attach', 'echo']), 1, /not running/);
+});
