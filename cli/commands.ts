@@ -63,6 +63,14 @@ export const commands: Record<string, Entry> = {
     summary: 'Show what containers use of processors, memory, network and disks',
     load: async () => (await import('./stats.ts')).stats,
   },
+  export: {
+    summary: "Write a container's file system, without its volumes, as a tar",
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  publish: {
+    summary: 'Refused: a stack file is not published as an artifact of a registry',
+    load: async () => (await import('./publish.ts')).publish,
+  },
   cp: {
     summary: 'Copy files between a container and this machine: SERVICE:PATH, PATH or -',
     load: async () => (await import('./cp.ts')).cp,
@@ -135,15 +143,12 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'bridge commit convert export watch';
+const withoutInstead = 'bridge commit convert watch';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([
   ...withoutInstead.split(' ').map((name): [string, string] => [name, '']),
-  ['publish', ''],
 ]);
 
 /** Flags of docker compose's, of any command, that Stack does not have yet. */
-export const laterFlags = new Set(
-  '--all-resources --cap-add --cap-drop --compatibility --env-from-file --quiet-build --use-aliases'.split(' '),
-);
+export const laterFlags = new Set('--all-resources --compatibility'.split(' '));

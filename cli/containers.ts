@@ -51,16 +51,17 @@ function inOrder(a: ObservedContainer, b: ObservedContainer): number {
 
 /**
  * The container of a service that a command enters: the one with number `index`, else the first that runs.
- * @throws StackError `config.no-service`, `runtime.not-running`
+ * `isEnded`: it need not run. @throws StackError `config.no-service`, `runtime.not-running`
  */
 export async function oneContainer(
   engine: Engine,
   stack: NamedStack,
   service: string,
   index: number | undefined,
+  { isEnded = false }: { isEnded?: boolean } = {},
 ): Promise<ObservedContainer> {
   const all = await findContainers(engine, stack, [service]);
-  const running = all.filter(({ status }) => status.state === 'running' || status.state === 'paused');
+  const running = all.filter(({ status }) => isEnded || status.state === 'running' || status.state === 'paused');
   const found = index === undefined ? running[0] : running.find(({ record }) => record.number === index);
   if (found) return found;
   const which = index === undefined ? `Service "${service}"` : `Container ${index} of service "${service}"`;

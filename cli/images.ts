@@ -5,7 +5,7 @@ import { findContainers, openStack } from './containers.ts';
 import { splitName } from './image/format.ts';
 import { openImages } from './image/open.ts';
 import { ago } from './render/human.ts';
-import { list } from './render/output.ts';
+import { list, listFormat } from './render/output.ts';
 import { size } from './render/words.ts';
 
 interface Flags {
@@ -32,7 +32,7 @@ export const images = define<Flags>({
   examples: [['stack images -q', 'Print the ids of the images in use.']],
   options(command) {
     command
-      .option('--format <format>', 'table, json, or a Go template', 'table')
+      .option('--format <format>', 'table, json, or a Go template', listFormat, 'table')
       .option('-q, --quiet', 'print the ids alone');
   },
   async action(context, services, { format, quiet }) {

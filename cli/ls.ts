@@ -1,7 +1,7 @@
 import { StackError } from '../schemas/errors.ts';
 import type { ObservedContainer } from '../schemas/snapshot.ts';
 import { collect, define } from './command.ts';
-import { list } from './render/output.ts';
+import { list, listFormat } from './render/output.ts';
 
 interface Flags {
   all?: boolean;
@@ -26,7 +26,7 @@ export const ls = define<Flags>({
     command
       .option('-a, --all', 'also stacks of which nothing runs')
       .option('--filter <filter>', 'only stacks whose name matches: name=PATTERN (repeatable)', collect)
-      .option('--format <format>', 'table, json, or a Go template', 'table')
+      .option('--format <format>', 'table, json, or a Go template', listFormat, 'table')
       .option('-q, --quiet', 'print the names alone');
   },
   async action(context, _, { all = false, filter = [], format, quiet }) {

@@ -88,7 +88,7 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
   ['down -p demo', { projectName: 'demo' }],
   ['ps -a -q', { all: true, quiet: true }],
   ['ps --services --status running --status exited', { services: true, status: ['running', 'exited'] }],
-  ['ps --format json --filter status=running --no-trunc', { format: 'json', filter: 'status=running', trunc: false }],
+  ['ps --format json --filter status=running --no-trunc', { format: 'json', filter: ['status=running'], trunc: false }],
   ['logs -f -n 5 --since 10m web', { follow: true, tail: 5, since: '10m' }, ['web']],
   ['logs --tail all -t --until 1h --no-log-prefix', { tail: 'all', timestamps: true, until: '1h', logPrefix: false }],
   [
@@ -188,7 +188,7 @@ test.each([
   ['logs --bad', /--bad/],
   ['config --format xml', /yaml, json/],
   ['config --lint --variables', /cannot be used with|cannot be given together/],
-  ['run --cap-add X web', /Not supported yet: --cap-add/],
+  ['run --all-resources web', /Not supported yet: --all-resources/],
   ['graph --format png', /text, mermaid, dot, svg, json/],
   ['viz --indentation-size two', /whole number/],
   ['viz --indentation-size -1', /from 0 to 100/],

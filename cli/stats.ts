@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { ObservedContainer } from '../schemas/snapshot.ts';
 import { define } from './command.ts';
 import { findContainers, openStack } from './containers.ts';
-import { list } from './render/output.ts';
+import { list, listFormat } from './render/output.ts';
 import { binarySize, size } from './render/words.ts';
 import { onEndingSignal } from './signals.ts';
 
@@ -42,7 +42,7 @@ export const stats = define<Flags>({
   options(command) {
     command
       .option('-a, --all', 'also containers that do not run')
-      .option('--format <format>', 'table, json, or a Go template', 'table')
+      .option('--format <format>', 'table, json, or a Go template', listFormat, 'table')
       .option('--no-stream', 'once, and no more')
       .option('--no-trunc', 'do not cut the ids short');
   },

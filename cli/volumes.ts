@@ -2,7 +2,7 @@ import { readVolume } from '../engine/volumes/records.ts';
 import type { VolumeRecord } from '../schemas/container.ts';
 import { define } from './command.ts';
 import { findContainers, openStack } from './containers.ts';
-import { list } from './render/output.ts';
+import { list, listFormat } from './render/output.ts';
 
 interface Flags {
   format: string;
@@ -30,7 +30,7 @@ export const volumes = define<Flags>({
   examples: [['stack volumes -q', 'Print the names of the volumes.']],
   options(command) {
     command
-      .option('--format <format>', 'table, json, or a Go template', 'table')
+      .option('--format <format>', 'table, json, or a Go template', listFormat, 'table')
       .option('-q, --quiet', 'print the names alone');
   },
   async action(context, services, { format, quiet }) {

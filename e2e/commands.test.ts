@@ -273,3 +273,54 @@ test('stats and attach see what a container does now', async () => {
   expect((await live.exited).code).toBe(143);
   expectError(await stack.stack(['attach', 'echo']), 1, /not running/);
 });
+
+test('run takes every flag of docker compose, ps filters and templates, export writes a tar', async () => {
+  const stack = world.project('flags', {
+    services: { web: { ...idle, environment: { A: 'file' }, cap_drop: ['CHOWN'] }, db: idle },
+  });
+  await stack.ok(['up', '-d']);
+  stack.write('vars', 'A=vars\nB=vars\n');
+  const flags = [
+    '--rm',
+    '-T',
+    '--quiet',
+    '--env-from-file',
+    'vars',
+    '-e',
+    'B=line',
+    '--cap-add',
+    'CHOWN',
+    '--cap-drop',
+    'KILL',
+  ];
+  const script = 'echo $A $B; grep CapEff /proc/self/status';
+  const [variables, capabilities] = (await stack.ok(['run', ...flags, 'web', 'sh', '-c', script])).split('\n');
+  expect(variables).toBe('vars line');
+  const held = Number.parseInt(capabilities?.split('\t')[1] ?? '', 16);
+  // linux/capability.h: CAP_CHOWN is 0, CAP_KILL 5.
+  expect([held & 1, (held >> 5) & 1]).toEqual([1, 0]);
+  const names = async (...more: string[]) => {
+    const id = (await stack.ok(['run', '-d', ...more, 'db', 'sleep', '1000'])).trim();
+    const found = await stack.ok(['exec', '-T', 'web', 'nslookup', '-type=a', 'db.']).catch(String);
+    await stack.ok(['run', '--rm', '-T', '--remove-orphans', 'web', 'true']);
+    return [id, found.match(/Address: /g)?.length];
+  };
+  expect((await names())[1]).toBe(1);
+  expect((await names('--use-aliases'))[1]).toBe(2);
+
+  expect(await stack.ok(['ps', '--format', '{{.Service}} {{.State}}'])).toMatch(
+    /^db running\n(db running\n)*web running\n$/,
+  );
+  expect(await stack.ok(['ps', '--filter', 'source=build', '-q'])).toBe('');
+  expect(await stack.ok(['ps', '--filter', 'source=image', '--filter', 'status=running', '--services'])).toBe(
+    'db\nweb\n',
+  );
+  expectError(await stack.stack(['ps', '--filter', 'name=x']), 1, /no filter of `stack ps`/);
+
+  await stack.ok(['exec', '-T', 'web', 'sh', '-c', 'echo mine > /etc/own; rm /etc/group']);
+  await stack.ok(['export', '-o', 'web.tar', 'web']);
+  const listed = (await world.host.read('tar tf web.tar; tar xOf web.tar etc/own', { cwd: stack.folder })).split('\n');
+  expect(listed).toEqual(expect.arrayContaining(['etc/own', 'bin/sh', 'mine']));
+  expect(listed).not.toContain('etc/group');
+  expectError(await stack.stack(['publish', 'a/b']), 1, /Stack files are not published/);
+});

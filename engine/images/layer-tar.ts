@@ -32,7 +32,7 @@ export function* layerTar(verbs: FilesystemVerbs, root: Fd, options: LayerTarOpt
 }
 
 /**
- * Pieces of the tar of one file or directory with all below it, under the name `as`: what `cp` copies. Nothing in it has a
+ * Pieces of the tar of one file or directory with all below it, under the name `as`, or only what is below where that is empty: what `cp` copies. Nothing in it has a
  * meaning of a layer's, and it may change meanwhile: what a file lost is zeros, what it gained is left out.
  * @param fd stays the caller's. @throws StackError `copy.path` for what no tar can hold, `image.limit`
  */
@@ -77,6 +77,7 @@ class LayerTar {
   }
 
   *top(fd: Fd, as: string): Generator<Uint8Array> {
+    if (as === '') return yield* this.directory(fd, '', 0);
     const stat = fstatSync(fd, { bigint: true });
     const type = typeOf(stat);
     if (!type) throw new StackError('copy.path', { message: `${as} is a socket, which cannot be copied.` });

@@ -51,7 +51,8 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
       ...(ipv4 ? { ipv4 } : {}),
       ...(ipv6 ? { ipv6 } : {}),
       aliases: [
-        ...new Set([...(request.isOneOff ? [] : [request.service, ...(options.aliases ?? [])]), id.slice(0, 12)]),
+        // `run` leaves out the aliases of what it makes, unless it is asked for them.
+        ...new Set([...(request.isOneOff ? [] : [request.service]), ...(options.aliases ?? []), id.slice(0, 12)]),
       ],
       slot: freeSlot(taken, record),
       isDefaultRoute: index === gateway,

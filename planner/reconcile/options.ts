@@ -59,5 +59,6 @@ export interface OneOff {
   pull?: PullPolicy;
   pulled?: string[];
   build?: boolean;
+  removeOrphans?: boolean;
   disabledServices?: string[];
 }

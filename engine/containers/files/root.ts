@@ -104,6 +104,22 @@ function stoppedRoot({ kernel, layout }: Host, record: ContainerRecord, isWritte
   }
 }
 
+/**
+ * The container's root without what is mounted in it, to be read: its image and what it changed of it. It may run on; what it
+ * changes meanwhile may be seen or not. The caller closes it.
+ */
+export function ownFiles({ kernel, layout }: Host, record: ContainerRecord): Fd {
+  const directory = layout.containerDir(record.stack, record.id);
+  const { layers } = JSON.parse(readFileSync(join(directory, files.image), 'utf8')) as ImageMemo;
+  const fds = [join(directory, 'upper'), ...layers].map((path) => openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (fds.length === 1) return fds[0]!;
+  try {
+    return kernel.filesystem.overlayView(fds);
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
+}
+
 const readOnly = (record: ContainerRecord, target: string) =>
   new StackError('copy.path', {
     message: `${record.name} has ${target} mounted read-only.`,
