@@ -71,6 +71,10 @@ export const commands: Record<string, Entry> = {
     summary: 'Refused: a stack file is not published as an artifact of a registry',
     load: async () => (await import('./publish.ts')).publish,
   },
+  commit: {
+    summary: "Make an image of a service's container as it is now",
+    load: async () => (await import('./commit.ts')).commit,
+  },
   cp: {
     summary: 'Copy files between a container and this machine: SERVICE:PATH, PATH or -',
     load: async () => (await import('./cp.ts')).cp,
@@ -143,7 +147,7 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'bridge commit convert watch';
+const withoutInstead = 'bridge convert watch';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([

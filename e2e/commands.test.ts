@@ -324,3 +324,24 @@ test('run takes every flag of docker compose, ps filters and templates, export w
   expect(listed).not.toContain('etc/group');
   expectError(await stack.stack(['publish', 'a/b']), 1, /Stack files are not published/);
 });
+
+test('commit makes an image of what a container has become', async () => {
+  const web = { ...idle, environment: { KEPT: '1' }, volumes: ['/data'], labels: { team: 'a' } };
+  const stack = world.project('kept', { services: { web } });
+  await stack.ok(['up', '-d']);
+  await stack.ok(['exec', '-T', 'web', 'sh', '-c', 'echo mine > /etc/own; rm -r /var/spool; echo no > /data/no']);
+  const flags = ['-a', 'Ann', '-m', 'by hand', '-c', 'CMD ["cat", "/etc/own"]', '-c', 'ENV MORE=2'];
+  const id = await stack.ok(['commit', ...flags, 'web', 'kept/web:1']);
+  expect(await states(stack)).toEqual({ 'kept-web-1': 'running' });
+  const [image] = JSON.parse(await stack.ok(['image', 'inspect', 'kept/web:1']));
+  expect(image).toMatchObject({ Id: id.trim(), Author: 'Ann', Comment: 'by hand' });
+  expect(image.Config).toMatchObject({ Cmd: ['cat', '/etc/own'], Labels: { team: 'a' } });
+  expect(image.Config.Env).toEqual(expect.arrayContaining(['KEPT=1', 'MORE=2']));
+  const made = world.project('made', { services: { one: { image: 'kept/web:1', pull_policy: 'never' } } });
+  expect(await made.ok(['run', '--rm', '-T', 'one'])).toBe('mine\n');
+  const look = 'ls -d /var/spool /data/no 2>&1; echo $KEPT$MORE';
+  expect(await made.ok(['run', '--rm', '-T', 'one', 'sh', '-c', look])).toMatch(
+    /spool: No such.*\n.*no: No such.*\n12\n/,
+  );
+  expectError(await stack.stack(['commit', '-c', 'RUN true', 'web']), 1, /RUN cannot be changed that way/);
+});

@@ -11,6 +11,7 @@ export type EventKind =
   | 'container.kill'
   | 'container.pause'
   | 'container.copy'
+  | 'container.commit'
   | 'container.unpause'
   | 'provider.up'
   | 'provider.down'

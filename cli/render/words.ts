@@ -17,6 +17,7 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'container.start': ['Starting', 'Started'],
   'container.stop': ['Stopping', 'Stopped'],
   'container.kill': ['Killing', 'Killed'],
+  'container.commit': ['Committing', 'Committed'],
   'container.copy': ['Copying', 'Copied'],
   'container.pause': ['Pausing', 'Paused'],
   'container.unpause': ['Unpausing', 'Unpaused'],
