@@ -144,6 +144,11 @@ export const commands: Record<string, Entry> = {
     summary: 'Tell whether this machine can run stacks, and what to do where it cannot',
     load: async () => (await import('./doctor.ts')).doctor,
   },
+  completion: {
+    summary: 'Print what lets bash, zsh or fish complete command lines of stack',
+    load: async () => (await import('./completion.ts')).completion,
+  },
+  man: { summary: 'Print the manual page of stack', load: async () => (await import('./man.ts')).man },
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 

@@ -9,7 +9,7 @@ interface Flags {
   detach?: boolean;
   env?: string[];
   index?: number;
-  tty: boolean;
+  tty?: boolean;
   TTY: boolean;
   user?: string;
   workdir?: string;
@@ -35,7 +35,7 @@ export const exec = define<Flags>({
       .option('--privileged', 'give it all capabilities')
       .addOption(new Option('--no-TTY', 'the same, as docker compose once spelt it').hideHelp())
       .addOption(new Option('-i, --interactive', 'pass standard input (it always is)').hideHelp())
-      .addOption(new Option('-t', 'a terminal, where standard input is one').hideHelp());
+      .addOption(new Option('-t, --tty', 'a terminal, where standard input is one').hideHelp());
   },
   async action(context, [service = '', ...args], flags) {
     const { emit, close } = renderer(context);
@@ -52,7 +52,7 @@ export const exec = define<Flags>({
     }
     const containers = await engine.containers();
     const { stdin, stdout } = context;
-    const isTty = flags.tty && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
+    const isTty = flags.tty !== false && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
     const session = await containers.exec(record, {
       args,
       isTty,

@@ -31,7 +31,6 @@ export const pull = define<Flags>({
       .option('--include-deps', 'also the services that those named depend on')
       .addOption(new Option('--policy <policy>', 'which images to pull').choices(['missing', 'always']))
       .option('-q, --quiet', 'show no progress')
-      .addOption(new Option('--parallel', 'they are pulled at once').hideHelp())
       .addOption(new Option('--no-parallel', 'they are pulled at once all the same').hideHelp());
   },
   async action(context, services, { ignoreBuildable, ignorePullFailures, includeDeps, policy, quiet }) {

@@ -22,7 +22,7 @@ interface Flags {
   servicePorts?: boolean;
   pull?: PullPolicy;
   quietPull?: boolean;
-  tty: boolean;
+  tty?: boolean;
   TTY: boolean;
   user?: string;
   volume?: string[];
@@ -72,7 +72,7 @@ export const run = define<Flags>({
       .option('--use-aliases', 'other containers find it by the names of the service')
       .addOption(new Option('--no-TTY', 'the same, as docker compose once spelt it').hideHelp())
       .addOption(new Option('-i, --interactive', 'pass standard input (it always is)').hideHelp())
-      .addOption(new Option('-t', 'a terminal, where standard input is one').hideHelp());
+      .addOption(new Option('-t, --tty', 'a terminal, where standard input is one').hideHelp());
   },
   async action(context, [service = '', ...args], flags) {
     if (flags.rm && flags.detach) refuse('--rm together with --detach');
@@ -82,7 +82,7 @@ export const run = define<Flags>({
     const show = renderer(Object.create(context, { globals: { value: globals } }), { quietPull, quietBuild });
     const { project, disabled, projectDirectory } = await loadSupported(context, show.emit, [service]);
     checkServices([service], new Set(Object.keys(project.services)));
-    const isTty = flags.tty && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
+    const isTty = flags.tty !== false && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
     const { overridden } = await import('./overrides.ts');
     const config = overridden(project, service, projectDirectory, {
       args,
