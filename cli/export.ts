@@ -36,7 +36,7 @@ export const exportCommand = define<Flags>({
     }
     const [{ ownFiles }, { treeTar }] = await Promise.all([
       import('../engine/containers/files/root.ts'),
-      import('../engine/images/layer-tar.ts'),
+      import('../engine/images/tree-tar.ts'),
     ]);
     const root = ownFiles(engine.host, record);
     try {

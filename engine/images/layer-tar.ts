@@ -3,11 +3,12 @@
  * Names in order of bytes, a directory before what it has, no names of users, no times but mtime. What overlayfs keeps of
  * itself becomes what image-spec layer.md says: whiteouts `.wh.<name>`, opaque directories `.wh..wh..opq`.
  */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, readSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
-import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
 import { isForeignAttribute } from './extract-metadata.ts';
 import { limits } from './extract-path.ts';
+import { fileStat, listedStats, type Stat } from './stat.ts';
 import type { EntryType, TarEntry } from './tar.ts';
 import { endOfArchive, entryHeader, padding, toBytes } from './tar-writer.ts';
 
@@ -15,6 +16,9 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const O_PATH = 0o10000000;
 const resolve = 0x08 | 0x02;
 const pieceSize = 256 * 1024;
+/** Entries that are looked at, and bytes up to which a file is read, in one call with others. */
+const atOnce = 256;
+const mostOfSmall = 16 * 1024;
 
 export interface LayerTarOptions {
   /** Nanoseconds since the epoch: later times become this one. For SOURCE_DATE_EPOCH, in seconds, of reproducible builds. */
@@ -31,27 +35,13 @@ export function* layerTar(verbs: FilesystemVerbs, root: Fd, options: LayerTarOpt
   yield* gathered(pieces(verbs, root, options));
 }
 
-/**
- * Pieces of the tar of one file or directory with all below it, under the name `as`, or only what is below where that is empty: what `cp` copies. Nothing in it has a
- * meaning of a layer's, and it may change meanwhile: what a file lost is zeros, what it gained is left out.
- * @param fd stays the caller's. @throws StackError `copy.path` for what no tar can hold, `image.limit`
- */
-export function* treeTar(verbs: FilesystemVerbs, fd: Fd, as: string): Generator<Uint8Array> {
-  yield* gathered(treePieces(verbs, fd, as));
-}
-
-function* treePieces(verbs: FilesystemVerbs, fd: Fd, as: string): Generator<Uint8Array> {
-  yield* new LayerTar(verbs, { isTree: true }).top(fd, as);
-  yield endOfArchive;
-}
-
 function* pieces(verbs: FilesystemVerbs, root: Fd, options: LayerTarOptions): Generator<Uint8Array> {
   yield* new LayerTar(verbs, options).directory(root, '', 0);
   yield endOfArchive;
 }
 
 /** Fewer and larger pieces: each costs who hashes or compresses it a call, or a way to a thread and back. */
-function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+export function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
   let held: Uint8Array[] = [];
   let length = 0;
   for (const piece of pieces) {
@@ -67,77 +57,116 @@ function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
 
 class LayerTar {
   readonly #verbs: FilesystemVerbs;
-  readonly #options: LayerTarOptions & { isTree?: boolean };
+  readonly #options: LayerTarOptions;
   /** First path of each file that has several, by device and inode. */
   readonly #links = new Map<string, string>();
 
-  constructor(verbs: FilesystemVerbs, options: LayerTarOptions & { isTree?: boolean }) {
+  constructor(verbs: FilesystemVerbs, options: LayerTarOptions) {
     this.#verbs = verbs;
     this.#options = options;
-  }
-
-  *top(fd: Fd, as: string): Generator<Uint8Array> {
-    if (as === '') return yield* this.directory(fd, '', 0);
-    const stat = fstatSync(fd, { bigint: true });
-    const type = typeOf(stat);
-    if (!type) throw new StackError('copy.path', { message: `${as} is a socket, which cannot be copied.` });
-    yield* this.#whole(fd, as, type, stat, 0);
   }
 
   *directory(fd: Fd, path: string, depth: number): Generator<Uint8Array> {
     if (depth > limits.depth) {
       throw new StackError('image.limit', { message: `Directories are more than ${limits.depth} deep at ${path}.` });
     }
-    if (!this.#options.isTree && this.#isOpaque(fd)) yield this.#marker(`${path}.wh..wh..opq`);
+    if (this.#isOpaque(fd)) yield this.#marker(`${path}.wh..wh..opq`);
     const names = this.#verbs.readdir(fd).map((name) => ({ name, bytes: toBytes(name) }));
     names.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
-    for (const { name } of names) yield* this.#child(fd, path, name, depth);
+    for (let at = 0; at < names.length; at += atOnce) {
+      const some = names.slice(at, at + atOnce).map(({ name }) => name);
+      const small = this.#readSmall(fd, some);
+      for (const name of some) {
+        const file = small.get(name);
+        if (file) yield* this.#small(path, name, file);
+        else yield* this.#child(fd, path, name, depth);
+      }
+    }
+  }
+
+  /** Small files without attributes, of which most layers are made: some calls for all of them. */
+  #readSmall(parent: Fd, names: string[]): Map<string, { stat: Stat; content: Uint8Array }> {
+    const stats = listedStats(this.#verbs, parent, names);
+    const files = names.flatMap((name, at) => {
+      const stat = stats[at]!;
+      return typeOf(stat) === 'file' && stat.size <= mostOfSmall ? [{ name, stat, size: Number(stat.size) }] : [];
+    });
+    if (files.length === 0) return new Map();
+    const read = this.#readFiles(parent, files);
+    const found = new Map<string, { stat: Stat; content: Uint8Array }>();
+    let from = 0;
+    for (const { name, stat, size } of files) {
+      found.set(name, { stat, content: read.content.subarray(from, from + size) });
+      from += size;
+    }
+    for (const at of read.attributed) found.delete(files[at]!.name);
+    return found;
+  }
+
+  #readFiles(parent: Fd, files: { name: string; size: number }[]) {
+    const names = files.map(({ name }) => name);
+    try {
+      return this.#verbs.readFiles(
+        parent,
+        names,
+        Uint32Array.from(files, ({ size }) => size),
+      );
+    } catch (thrown) {
+      const { code, subject } = thrown as KernelError;
+      throw code === 'ENODATA' ? shorter(subject) : thrown;
+    }
+  }
+
+  *#small(prefix: string, name: string, { stat, content }: { stat: Stat; content: Uint8Array }): Generator<Uint8Array> {
+    const path = prefix + name;
+    checkName(name, path);
+    const entry = this.#entry(path, 'file', stat, '', new Map());
+    yield entryHeader(entry);
+    if (entry.type !== 'file' || content.length === 0) return;
+    yield content;
+    const rest = padding(content.length);
+    if (rest.length > 0) yield rest;
   }
 
   *#child(parent: Fd, prefix: string, name: string, depth: number): Generator<Uint8Array> {
     const path = prefix + name;
     const fd = this.#verbs.openat2(parent, name, { flags: O_PATH | O_NOFOLLOW, resolve });
     try {
-      const stat = fstatSync(fd, { bigint: true });
+      const stat = fileStat(fd);
       const type = typeOf(stat);
       if (!type) return;
-      if (!this.#options.isTree && type === 'char' && stat.rdev === 0n) {
+      if (type === 'char' && stat.rdev === 0n) {
         yield this.#marker(`${prefix}.wh.${name}`);
         return;
       }
-      if (!this.#options.isTree && name.startsWith('.wh.')) {
-        throw new StackError('image.archive', { message: `${path} cannot be part of a layer: it would hide a file.` });
-      }
-      yield* this.#whole(fd, path, type, stat, depth);
+      checkName(name, path);
+      const target = type === 'symlink' ? this.#verbs.readlinkat(parent, name) : '';
+      const entry = this.#entry(path, type, stat, target, this.#attributes(fd, path));
+      yield entryHeader(entry);
+      if (type === 'directory') yield* this.directory(fd, `${path}/`, depth + 1);
+      else if (entry.type === 'file') yield* this.#content(parent, name, entry);
     } finally {
       closeSync(fd);
     }
   }
 
-  *#whole(fd: Fd, path: string, type: EntryType, stat: BigIntStats, depth: number): Generator<Uint8Array> {
-    const entry = this.#entry(fd, path, type, stat);
-    yield entryHeader(entry);
-    if (type === 'directory') yield* this.directory(fd, `${path}/`, depth + 1);
-    else if (entry.type === 'file') yield* this.#content(fd, entry);
-  }
-
-  #entry(fd: Fd, path: string, type: EntryType, stat: BigIntStats): TarEntry {
+  #entry(path: string, type: EntryType, stat: Stat, linkName: string, xattrs: TarEntry['xattrs']): TarEntry {
     const { latestNs } = this.#options;
     const isDirectory = type === 'directory';
     const entry: TarEntry = {
       ...empty,
       name: isDirectory ? `${path}/` : path,
       type,
-      linkName: type === 'symlink' ? this.#verbs.readlinkat(fd, '') : '',
-      mode: Number(stat.mode & 0o7777n),
-      uid: Number(stat.uid),
-      gid: Number(stat.gid),
+      linkName,
+      mode: stat.mode & 0o7777,
+      uid: stat.uid,
+      gid: stat.gid,
       size: type === 'file' ? Number(stat.size) : 0,
       mtimeNs: latestNs !== undefined && stat.mtimeNs > latestNs ? latestNs : stat.mtimeNs,
       ...(type === 'char' || type === 'block' ? deviceNumber(stat.rdev) : {}),
-      xattrs: this.#attributes(fd, path),
+      xattrs,
     };
-    if (isDirectory || stat.nlink === 1n) return entry;
+    if (isDirectory || stat.nlink === 1) return entry;
     const key = `${stat.dev}:${stat.ino}`;
     const first = this.#links.get(key);
     if (first === undefined) {
@@ -169,16 +198,13 @@ class LayerTar {
     return entryHeader({ ...empty, name });
   }
 
-  *#content(place: Fd, { size, name: path }: TarEntry): Generator<Uint8Array> {
-    // The very file that was looked at, whatever its name leads to by now.
-    const fd = openSync(`/proc/self/fd/${place}`, O_RDONLY | O_NONBLOCK);
+  *#content(parent: Fd, name: string, { size, name: path }: TarEntry): Generator<Uint8Array> {
+    const fd = this.#verbs.openat2(parent, name, { flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, resolve });
     try {
       for (let at = 0; at < size; ) {
         const piece = Buffer.allocUnsafe(Math.min(pieceSize, size - at));
-        let count = readSync(fd, piece, 0, piece.length, at);
-        if (count === 0 && this.#options.isTree) count = piece.fill(0).length;
-        if (count === 0)
-          throw new StackError('image.archive', { message: `${path} became shorter while it was read.` });
+        const count = readSync(fd, piece, 0, piece.length, at);
+        if (count === 0) throw shorter(path);
         at += count;
         yield piece.subarray(0, count);
       }
@@ -205,18 +231,28 @@ const empty: TarEntry = {
   xattrs: new Map(),
 };
 
-/** Undefined for sockets, which no tar can hold. */
-function typeOf(stat: BigIntStats): EntryType | undefined {
-  if (stat.isFile()) return 'file';
-  if (stat.isDirectory()) return 'directory';
-  if (stat.isSymbolicLink()) return 'symlink';
-  if (stat.isCharacterDevice()) return 'char';
-  if (stat.isBlockDevice()) return 'block';
-  return stat.isFIFO() ? 'fifo' : undefined;
+const shorter = (path: string) =>
+  new StackError('image.archive', { message: `${path} became shorter while it was read.` });
+
+function checkName(name: string, path: string): void {
+  if (!name.startsWith('.wh.')) return;
+  throw new StackError('image.archive', { message: `${path} cannot be part of a layer: it would hide a file.` });
 }
 
+const types = new Map<number, EntryType>([
+  [constants.S_IFREG, 'file'],
+  [constants.S_IFDIR, 'directory'],
+  [constants.S_IFLNK, 'symlink'],
+  [constants.S_IFCHR, 'char'],
+  [constants.S_IFBLK, 'block'],
+  [constants.S_IFIFO, 'fifo'],
+]);
+
+/** Undefined for sockets, which no tar can hold. */
+export const typeOf = ({ mode }: Stat): EntryType | undefined => types.get(mode & constants.S_IFMT);
+
 /** As makedev(3) of Linux packs it. */
-function deviceNumber(device: bigint): { major: number; minor: number } {
+export function deviceNumber(device: bigint): { major: number; minor: number } {
   return {
     major: Number((device >> 8n) & 0xfffn),
     minor: Number((device & 0xffn) | ((device >> 12n) & 0xf_ff00n)),

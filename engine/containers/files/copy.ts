@@ -9,8 +9,8 @@ import { asStackError, StackError } from '../../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../../schemas/kernel.ts';
 import { damaged, decompressor, magicLength } from '../../images/compression.ts';
 import { Extractor } from '../../images/extract.ts';
-import { treeTar } from '../../images/layer-tar.ts';
 import { TarReader } from '../../images/tar.ts';
+import { treeTar } from '../../images/tree-tar.ts';
 import { locate, type Place } from './locate.ts';
 
 export interface CopyEnd {
