@@ -2,7 +2,7 @@
  * What happens to the containers of a stack, as it happens, in docker's words. There is no daemon to remember: live events are
  * derived from what the shims tell, those of the past from what records and statuses still know.
  */
-import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ContainerRecord, ContainerStatus } from '../../schemas/container.ts';
 import type { ObservedContainer } from '../../schemas/snapshot.ts';
@@ -88,6 +88,8 @@ export class StackEvents implements Disposable {
     this.directory?.close();
     this.directory = watchIfThere(this.layout.stackDir(this.source.stack), (id) => this.look(id));
     this.scan(isFirst);
+    // Directories that were made before anybody watched, and have no record yet.
+    for (const id of entries(this.layout.stackDir(this.source.stack))) if (!this.watched.has(id)) this.look(id);
   }
 
   private get layout() {
@@ -216,5 +218,13 @@ function watchIfThere(directory: string, onChange: (name: string) => void): FSWa
     return watcher;
   } catch {
     return undefined;
+  }
+}
+
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
   }
 }
