@@ -5,17 +5,26 @@ import { expect, test } from 'vitest';
 import { describedCommands, globalFlags } from './reference.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../docs/commands.md'), 'utf8');
-const rows = [...text.matchAll(/^\| `([^`]+)` \| (.*?) ?\| (\w+) \| (.*?) ?\|$/gm)].map(
-  ([, command, flags, verdict, remark]) => ({
-    command: command as string,
-    flags: [...(flags as string).matchAll(/`([^`]+)`/g)].map(([, flag]) => flag as string),
-    verdict: verdict as string,
-    remark: remark as string,
-  }),
-);
+const cells = (line: string) =>
+  line
+    .split('|')
+    .slice(1, -1)
+    .map((cell) => cell.trim());
+const rows = text
+  .split('\n')
+  .filter((line) => line.startsWith('| `'))
+  .map((line) => {
+    const [command = '', verdict = '', remark = '', flags = ''] = cells(line);
+    return {
+      command: command.slice(1, -1),
+      verdict,
+      remark,
+      flags: [...flags.matchAll(/`([^`]+)`/g)].map(([, flag]) => flag!),
+    };
+  });
 
 test('the table can be read, and every verdict but the plain ones has its reason', () => {
-  expect(rows.length).toBe(text.split('\n').filter((line) => line.startsWith('| `')).length);
+  expect(rows.length).toBeGreaterThan(50);
   for (const { command, verdict, remark } of rows) {
     expect(['same', 'better', 'refused', 'ours'], command).toContain(verdict);
     if (verdict === 'better' || verdict === 'refused') expect(remark, command).not.toBe('');
