@@ -70,6 +70,8 @@ describe('a stack through its life', () => {
   test('create, start --wait, pause, unpause, scale, kill, rm', async () => {
     const counting = shell('while :; do date +%s%N > /count; sleep 0.02; done', {
       healthcheck: { test: ['CMD', 'true'], interval: '200ms', timeout: '200ms', retries: 1 },
+      // A shell as the first process hears no SIGTERM.
+      stop_grace_period: '0s',
     });
     const stack = world.project('life', { services: { web: counting, db: idle } });
     await stack.ok(['create', '--scale', 'web=2']);
