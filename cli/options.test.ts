@@ -259,6 +259,7 @@ test.each([
     (name) => ['image', name],
   ),
   ...['df', 'check'].map((name) => ['system', name]),
+  ...['create', 'inspect', 'ls', 'prune', 'rm'].map((name) => ['volume', name]),
 ])('the help of %s %s has an example, and its flags a description', async (group, name) => {
   const { stdout } = await output(group!, name!, '--help');
   expect(stdout).toMatch(new RegExp(`Examples?:\n  .*stack ${group} ${name}`));
@@ -273,6 +274,10 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
   ['image history -q --no-trunc -H false a', { quiet: true, trunc: false, human: 'false' }, ['a']],
   ['image inspect -f {{.Id}} a', { format: '{{.Id}}' }, ['a']],
   ['image tag a b', {}, ['a', 'b']],
+  ['volume create -d local -o type=tmpfs -o device=x --label a=b v', { opt: ['type=tmpfs', 'device=x'] }, ['v']],
+  ['volume ls -q -f dangling=true --format json', { quiet: true, filter: ['dangling=true'], format: 'json' }],
+  ['volume prune -a -f --filter label=a', { all: true, force: true, filter: ['label=a'] }],
+  ['volume rm -f a b', { force: true }, ['a', 'b']],
   ['gc --keep 20GB', { keep: 20e9 }],
   ['gc --keep 1.5GiB', { keep: 1.5 * 2 ** 30 }],
   ['system df -v --format json', { verbose: true, format: 'json' }],

@@ -1,6 +1,6 @@
 /** The engine as commands and the testing API see it: observe, plan, apply, and the rooms behind them. */
 import { existsSync, readdirSync } from 'node:fs';
-import { hookImages } from '../planner/images/hooks.ts';
+import { otherImages } from '../planner/images/others.ts';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import { asStackError } from '../schemas/errors.ts';
@@ -216,7 +216,7 @@ const hasProviders = ({ services }: Project): boolean =>
 /** Those that are missing are pulled later, or told to be missing. */
 async function keepImages(project: Project, hold: Hold): Promise<void> {
   for (const service of Object.values(project.services)) {
-    for (const image of [service.image, ...hookImages(service)]) {
+    for (const image of [service.image, ...otherImages(service)]) {
       if (!image) continue;
       try {
         await hold.use(image, service.platform);

@@ -42,8 +42,44 @@ export interface PublishedPort {
 
 /** A mount of the stack file with everything resolved. */
 export type ResolvedMount =
-  | { type: 'bind'; source: string; target: string; readOnly: boolean; propagation?: string }
-  | { type: 'volume'; name: string; source: string; target: string; readOnly: boolean; isAnonymous: boolean }
+  | {
+      type: 'bind';
+      source: string;
+      target: string;
+      readOnly: boolean;
+      propagation?: string;
+      /** What becomes of what is mounted below the source; absent: it comes along, as writable as the rest. */
+      recursive?: 'disabled' | 'writable' | 'readonly';
+      /** Its files get the label of this container's, or of all containers' (`z`). */
+      selinux?: 'z' | 'Z';
+      /** Owner on disk, and who that is in the container (`x-idmap`). */
+      owner?: { uid: number; gid: number; as: { uid: number; gid: number } };
+    }
+  | {
+      type: 'volume';
+      name: string;
+      /** Absolute directory on the host. */
+      source: string;
+      target: string;
+      readOnly: boolean;
+      isAnonymous: boolean;
+      /** A path below `source`, looked up anew at each start and never out of it. */
+      subpath?: string;
+      /** Of a volume that is a bind (`driver_opts`): `bind`, `ro`, `nosuid`. */
+      options?: string[];
+    }
+  | {
+      type: 'image';
+      /** Its name. */
+      source: string;
+      id: string;
+      /** Absolute directories, uppermost first. */
+      layers: string[];
+      /** Below the image's root, without links; '' for all of it. */
+      path: string;
+      target: string;
+      readOnly: true;
+    }
   | { type: 'tmpfs'; target: string; size?: number; mode?: number; options?: string[]; readOnly: boolean };
 
 /** Counts up when a record means something that an older version of Stack would misread. A field more is no such thing. */

@@ -9,6 +9,7 @@ import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
+import { restoreGrants } from './grants.ts';
 import { runHook, runStopHooks } from './hooks.ts';
 import { type Bundle, launch, readBundle } from './launch.ts';
 import { type RestoreImage, restoreLayers } from './layers.ts';
@@ -71,6 +72,7 @@ export function createContainers(
     presentOf(record.stack).set(record.id, record);
     const published = publish(record.stack);
     published.catch(() => {}); // launch awaits it, unless it fails before
+    await volumes.attach(record.mounts);
     await launch(host, networks, { record, bundle, held, published, peers: listPeers(record) });
   }
 
@@ -86,8 +88,11 @@ export function createContainers(
     await networks.detach(record.endpoints);
     if (options.removeAnonymousVolumes) await volumes.removeAnonymous(record);
     await discard(host, record);
+    await volumes.release(record.mounts);
     networks.release(record.id);
-    if (presentOf(record.stack).size === 0) tidyStack(host, record.stack);
+    if (presentOf(record.stack).size > 0) return;
+    tidyStack(host, record.stack);
+    await volumes.releaseStack(record.stack);
   }
 
   /** Its ports and names no longer lead anywhere. */
@@ -98,12 +103,13 @@ export function createContainers(
   return {
     create,
     publish,
-    async start(record, { signal } = {}) {
+    async start(record, { signal, project } = {}) {
       const { state } = statusOf(host, record);
       // It has just ended: its monitor is on its way out.
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
       if (!isAlive(record)) {
         await restoreLayers(host, record, restoreImage);
+        restoreGrants(record, project, host.layout.containerRun(record.id));
         const bundle = readBundle(host, record);
         const places = appArmorPlaces(host.layout.appArmorMark);
         reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);

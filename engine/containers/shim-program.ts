@@ -6,6 +6,7 @@ import type { Grants } from '../devices/devices.ts';
 import { cgroupParent, type Host } from '../host.ts';
 import { type Hierarchies, hierarchies } from '../runtime/cgroup/cgroup.ts';
 import { v1Directory } from '../runtime/cgroup/hierarchies.ts';
+import { imageViews, subpaths } from '../runtime/mounts.ts';
 import { execLabels } from '../runtime/oci/labels.ts';
 import { cgroupMounts } from '../runtime/program/cgroup-mounts.ts';
 import { encodeShim, type ForwardSettings } from '../runtime/program/program.ts';
@@ -82,6 +83,8 @@ export function shimProgram(
         work: join(directory, 'work'),
         target: join(directory, 'rootfs'),
       },
+      beneath: subpaths(record.mounts),
+      views: imageViews(record.mounts, join(directory, 'views')),
       membership,
       cgroups: cgroupMounts(all, path),
       network,

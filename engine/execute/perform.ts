@@ -78,7 +78,7 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
     case 'container.start': {
       const record = world.container(operation.name);
       await runInitHooks(run, record, create);
-      await effects.containers.start(record, { signal: run.signal });
+      await effects.containers.start(record, { signal: run.signal, project: run.project });
       journal.started.add(record.id);
       return;
     }
@@ -144,6 +144,10 @@ async function create(run: Performing, operation: Creation): Promise<ContainerRe
     const record = world.networks.get(project.networks[key]?.name ?? '');
     if (record) networks.set(key, record);
   }
+  const mountedImages = new Map<string, StoredImage>();
+  for (const { type, source = '' } of config.volumes ?? []) {
+    if (type === 'image') mountedImages.set(source, await imageOf(run, source, config.platform));
+  }
   // What is stopped leaves its addresses to its successor.
   const siblings = () => [...world.containers.values()].filter(({ id }) => operation.isBeside || id !== replaces?.id);
   const record: ContainerRecord = await effects.containers.create({
@@ -154,6 +158,7 @@ async function create(run: Performing, operation: Creation): Promise<ContainerRe
     isOneOff: operation.isOneOff ?? false,
     config,
     image: await imageOf(run, config.image ?? '', config.platform),
+    mountedImages,
     networks,
     siblings,
     onWarning: (error) => run.emit({ type: 'warning', error }),

@@ -90,6 +90,7 @@ enum class Code : uint16_t {
   kLoopback = 152,
   kChroot = 153,
   kLookup = 154,
+  kSourceBeneath = 155,
 };
 
 class Reader {

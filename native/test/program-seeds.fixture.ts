@@ -63,8 +63,9 @@ const plain: RuntimeSpec = {
   },
 };
 
+const beneath = { '/srv': { root: '/volume', path: 'a/b' } };
 const overlay = { layers: ['/l/b', '/l/a'], upper: '/u', work: '/w', target: '/r' };
-const ofImage = container({ spec: plain, root: overlay, network: 0, hasInit: true, mayPivot: false });
+const ofImage = container({ spec: plain, root: overlay, network: 0, hasInit: true, mayPivot: false, beneath });
 const ofHost = container({ spec: { ...plain, linux: { namespaces: [] } }, seccomp: undefined });
 
 const exec: ExecProcess = {

@@ -8,7 +8,7 @@ const cluster = 'it is for the scheduler of a cluster, and a stack runs on one m
 /** @returns one for each attribute a user might count on. */
 export function ignoredAttributes(service: Service): Verdict[] {
   const found: Verdict[] = [];
-  const add = (path: string[], value: unknown, why: string, hint: string) => {
+  const add = (path: (string | number)[], value: unknown, why: string, hint: string) => {
     if (isSaid(value)) found.push({ path, why, hint });
   };
   const { deploy = {} } = service;
@@ -21,6 +21,10 @@ export function ignoredAttributes(service: Service): Verdict[] {
   add(['deploy', 'placement'], deploy.placement, cluster, 'Remove it, or `cpuset` to choose processors.');
   for (const field of ['update_config', 'rollback_config', 'endpoint_mode']) {
     add(['deploy', field], deploy[field], cluster, 'Remove it, or leave it for `docker stack deploy`.');
+  }
+  for (const [index, { consistency }] of (service.volumes ?? []).entries()) {
+    const hint = 'Remove it: containers and the machine always see the same files at once.';
+    add(['volumes', index, 'consistency'], consistency, 'it is for file systems shared with a virtual machine', hint);
   }
   const reserve = 'nothing is reserved on one machine';
   const path = ['deploy', 'resources', 'reservations'];

@@ -18,7 +18,7 @@ const oneOf =
   (value: string) =>
     value === '' || pattern.test(value) ? undefined : verdict(`${JSON.stringify(value)} ${why}`, hint);
 /** Attributes that have no value which could be carried out. */
-export const alwaysRefused = ['credential_spec', 'models', 'storage_opt', 'use_api_socket'];
+export const alwaysRefused = ['credential_spec', 'models', 'use_api_socket'];
 
 const always =
   (why: string, hint: string): Judge =>
@@ -66,10 +66,15 @@ const judges: Record<string, Judge> = {
           'Remove it. A container that needs docker can mount the socket of one: `volumes: [/var/run/docker.sock:/var/run/docker.sock]`.',
         )
       : undefined,
-  storage_opt: always(
-    'the root of a container is an overlay, which has no quota of its own',
-    'Remove it; mount a volume on a file system of the wanted size, or a tmpfs with a size.',
-  ),
+  storage_opt: (options: Record<string, string>) => {
+    const [other] = Object.keys(options).filter((name) => name !== 'size');
+    return other === undefined
+      ? undefined
+      : verdict(
+          `${JSON.stringify(other)} is an option of another storage driver`,
+          'The only one of overlays is `size`.',
+        );
+  },
   models: always('Stack runs no models', 'Run the model in a service of its own, and give its URL in `environment`.'),
 };
 

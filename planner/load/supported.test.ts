@@ -52,8 +52,9 @@ test.each([
   ['uts: b', 'uts: "b" is no UTS mode'],
   ['network_mode: b', 'network_mode: "b" is no network mode'],
   ['credential_spec: {file: x}', 'credential_spec: credential specs are for'],
+  ['volumes: [{type: npipe, source: x, target: /x}]', 'volumes.0.type: a named pipe is'],
   ['use_api_socket: true', 'use_api_socket: Stack has no daemon'],
-  ['storage_opt: {size: 1g}', 'storage_opt: the root of a container is an overlay'],
+  ['storage_opt: {fuse: 1g}', 'storage_opt: "fuse" is an option of another storage driver'],
   ['external_links: ["c:d"]', 'external_links.0: c belongs to another stack'],
   ['logging: {driver: gelf}', 'logging.driver: "gelf" sends to a service'],
   ['logging: {driver: nonsense}', 'logging.driver: "nonsense" is no log driver'],
@@ -70,7 +71,6 @@ test.each([
 
 test.each([
   ['networks: {n: {link_local_ips: [169.254.8.8]}}', 'networks.n.link_local_ips'],
-  ['volumes: [{type: image, source: x, target: /x}]', 'volumes.0.type'],
   ['ports: ["80:80/sctp"]', 'ports.0'],
 ])('refused: %s', (attributes, path) => {
   const errors = a(attributes);
@@ -87,6 +87,8 @@ test.each([
   ],
   ['deploy: {resources: {reservations: {cpus: 1, memory: 1g}}}', ['deploy.resources.reservations.cpus']],
   ['ipc: shareable\n    shm_size: 1g', ['shm_size']],
+  ['volumes: [{type: bind, source: /a, target: /b, consistency: cached}]', ['volumes.0.consistency']],
+  ['volumes: ["/a:/b:cached"]', []],
   ['shm_size: 1g', []],
   ['deploy: {replicas: 2}\n    cpus: 1', []],
 ])('taken and passed over with a word: %s', (attributes, paths) => {
@@ -114,8 +116,7 @@ test('networks and volumes', () => {
     [
       'compose.yaml:2:16 config.not-supported not supported yet: networks.n.driver',
       'compose.yaml:2:47 config.not-supported not supported yet: networks.n.driver_opts.parent',
-      'compose.yaml:3:15 config.not-supported not supported yet: volumes.v.driver',
-      'compose.yaml:3:28 config.not-supported not supported yet: volumes.v.driver_opts',
+      'compose.yaml:3:15 config.not-supported volumes.v.driver: "nfs" is a plugin of docker\'s daemon, and Stack has none',
     ],
   );
 });

@@ -7,6 +7,7 @@ import type { Project, Service } from '../../schemas/project.ts';
 import { ignoredAttributes } from './ignored.ts';
 import type { Loaded } from './load.ts';
 import { refusedAttributes } from './refused.ts';
+import { refusedMount, refusedVolume } from './refused-storage.ts';
 
 type Path = (string | number)[];
 type Refuse = (path: Path, hint?: string, why?: string) => void;
@@ -63,9 +64,7 @@ export function checkSupported(loaded: Loaded, named: string[] = []): StackError
   }
   for (const [key, volume] of Object.entries(volumes)) {
     if (volume.external || !usedVolumes.has(key)) continue;
-    if (volume.driver !== undefined && volume.driver !== 'local')
-      refuse(['volumes', key, 'driver'], 'Supported: local.');
-    if (Object.keys(volume.driver_opts ?? {}).length > 0) refuse(['volumes', key, 'driver_opts']);
+    for (const { path, why, hint } of refusedVolume(volume)) refuse(['volumes', key, ...path], hint, why);
   }
   return errors;
 }
@@ -97,9 +96,7 @@ function checkService(at: Path, service: Service, refuse: Refuse): void {
   for (const { path, why, hint } of refusedAttributes(service)) refuse([...at, ...path], hint, why);
   for (const [index, mount] of (service.volumes ?? []).entries()) {
     const path = [...at, 'volumes', index];
-    if (!['bind', 'volume', 'tmpfs'].includes(mount.type)) refuse([...path, 'type'], 'Supported: bind, volume, tmpfs.');
-    if (mount.volume?.subpath) refuse([...path, 'volume', 'subpath']);
-    if (mount.bind?.recursive && mount.bind.recursive !== 'enabled') refuse([...path, 'bind', 'recursive']);
+    for (const one of refusedMount(mount)) refuse([...path, ...one.path], one.hint, one.why);
   }
   for (const [index, port] of (service.ports ?? []).entries()) {
     if (port.protocol !== 'tcp' && port.protocol !== 'udp') refuse([...at, 'ports', index], 'Supported: tcp, udp.');

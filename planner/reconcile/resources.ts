@@ -83,12 +83,14 @@ export function networkFates(
 export function externalMissing(kind: 'network' | 'volume', key: string, name: string): StackError {
   return new StackError(`${kind}.not-found`, {
     message: `The external ${kind} ${name} does not exist.`,
-    hint: `Start the stack that makes it, or remove \`external: true\` from ${kind}s.${key}.`,
+    hint: `Make it with \`stack ${kind} create ${name}\` or start the stack that makes it, or remove \`external: true\` from ${kind}s.${key}.`,
     resource: `${kind}s.${key}`,
   });
 }
 
 export function foreign(kind: string, name: string, stack: string): string {
+  if (stack === '')
+    return `The ${kind} ${name} was made by hand and is used as it is. Say \`external: true\` if that is meant.`;
   return `The ${kind} ${name} was made by the stack ${stack} and is used as it is. Say \`external: true\` if that is meant.`;
 }
 

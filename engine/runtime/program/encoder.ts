@@ -74,6 +74,7 @@ export const code = {
   loopback: 152,
   chroot: 153,
   lookup: 154,
+  sourceBeneath: 155,
 } as const;
 
 export type StepName = keyof typeof code;
