@@ -113,7 +113,9 @@ async function copyOne(
   const host = openSync('/', constants.O_RDONLY | constants.O_DIRECTORY);
   stack.defer(() => closeSync(host));
   const end = ({ service, path, shown }: End): CopyEnd =>
-    service === undefined ? { root: host, path: absolute(path), shown } : { ...root.at(path), shown };
+    service === undefined
+      ? { root: host, path: absolute(path), asked: absolute(path), shown }
+      : { ...root.at(path), asked: path, shown };
   if (from.service === undefined && from.path === '-') return copyIn(verbs, stdin, end(to));
   if (to.service === undefined && to.path === '-') {
     if (stdout.isTTY) {

@@ -195,6 +195,8 @@ test('cp copies both ways, from what runs and what does not, and no container le
   await stack.ok(['cp', 'tree/a', 'web:/etc/late']);
   await stack.ok(['cp', 'tree/a', 'web:/data/late']);
   await stack.ok(['cp', 'web:/srv/tree/a', 'stopped']);
+  await stack.ok(['cp', 'web:/data', '.']);
+  expect(await here('cat data/late')).toBe('one');
   expect(await here('cat stopped')).toBe('one');
   await stack.ok(['start']);
   expect(await inside('cat /etc/late /data/late; stat -c %u:%g /etc/late', 2)).toBe('oneone1234:1235\n');

@@ -16,6 +16,8 @@ import { locate, type Place } from './locate.ts';
 export interface CopyEnd {
   root: Fd;
   path: string;
+  /** The path as it was asked for: its last name is what a copy is called, though `path` may lead into a volume. */
+  asked: string;
   /** As messages call it: `web:/etc/hosts`. */
   shown: string;
 }
@@ -73,14 +75,14 @@ function landing(source: Place, from: CopyEnd, target: Place, to: CopyEnd): { di
   if (target.kind === 'directory') return { directory: target.fd!, name: nameOf(from) };
   if (target.kind !== null) {
     if (isDirectory) throw missing(to, `a directory cannot take the place of a file`);
-    if (to.path.endsWith('/')) throw missing(to, 'it is no directory');
+    if (to.asked.endsWith('/')) throw missing(to, 'it is no directory');
     if (target.kind === 'other') throw missing(to, 'it is neither a directory nor a regular file');
-  } else if (!isDirectory && to.path.endsWith('/')) throw missing(to, 'there is no such directory');
+  } else if (!isDirectory && to.asked.endsWith('/')) throw missing(to, 'there is no such directory');
   return { directory: target.parent!, name: target.name };
 }
 
 /** `.` for the content alone: of `dir/.`, and of the root. */
-function nameOf({ path }: CopyEnd): string {
+function nameOf({ asked: path }: CopyEnd): string {
   if (/(?:^|\/)\.\.?\/*$/.test(path)) return '.';
   return posix.basename(path) || '.';
 }

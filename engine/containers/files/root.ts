@@ -1,5 +1,5 @@
 /** The files of a container as its processes see them, by a descriptor: what runs, and what has stopped. */
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join, posix } from 'node:path';
 import type { ContainerRecord, ContainerStatus } from '../../../schemas/container.ts';
 import { StackError } from '../../../schemas/errors.ts';
@@ -86,15 +86,28 @@ function stoppedRoot({ kernel, layout }: Host, record: ContainerRecord, isWritte
       at(path) {
         const whole = posix.normalize(`/${path}`);
         const mount = record.mounts
-          .filter(({ target, type }) => type !== 'tmpfs' && (whole === target || whole.startsWith(`${target}/`)))
+          .filter(({ target }) => whole === target || whole.startsWith(`${target}/`))
           .sort((a, b) => b.target.length - a.target.length)[0];
+        // What was in memory is gone: what lies below it is seen.
         if (!mount || mount.type === 'tmpfs') return { root, path };
-        if (isWritten && mount.readOnly) throw readOnly(record, mount.target);
-        const rest = whole.slice(mount.target.length);
-        return {
-          root: open(dirname(mount.source), 0),
-          path: `${basename(mount.source)}${rest}${/\/\.?$/.exec(path)?.[0] ?? ''}`,
-        };
+        const isReadOnly = mount.readOnly || (mount.type === 'volume' && mount.options?.includes('ro') === true);
+        if (isWritten && isReadOnly) throw readOnly(record, mount.target);
+        const rest = `${whole.slice(mount.target.length)}${/\/\.?$/.exec(path)?.[0] ?? ''}`;
+        switch (mount.type) {
+          case 'volume':
+            // Walked from the volume's own root: what containers put there leads nowhere else.
+            return { root: open(mount.source, 0), path: `${mount.subpath ?? ''}${rest}` || '.' };
+          case 'image': {
+            const found = mount.layers.map((layer) => open(layer));
+            if (found.length > 1) opened.push(verbs.overlayView(found));
+            return { root: opened.at(-1)!, path: `${mount.path}${rest}` || '.' };
+          }
+          case 'bind': {
+            // It may be a file.
+            const source = realpathSync(mount.source);
+            return { root: open(dirname(source), 0), path: `${basename(source)}${rest}` };
+          }
+        }
       },
       [Symbol.dispose]: close,
     };
