@@ -134,6 +134,10 @@ export const commands: Record<string, Entry> = {
     summary: 'Make, list and remove volumes',
     load: async () => (await import('./volume.ts')).volume,
   },
+  network: {
+    summary: 'Make, list and remove networks that stacks share',
+    load: async () => (await import('./network.ts')).network,
+  },
   gc: {
     summary: 'Make room: remove unused images and build cache, the least recently used first',
     load: async () => (await import('./gc.ts')).gc,

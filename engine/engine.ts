@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { otherImages } from '../planner/images/others.ts';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
-import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
+import { type ContainerRecord, type NetworkRecord, noStack } from '../schemas/container.ts';
 import { asStackError } from '../schemas/errors.ts';
 import type { Emit } from '../schemas/events.ts';
 import type { Plan } from '../schemas/plan.ts';
@@ -11,6 +11,7 @@ import type { ObservedContainer, Snapshot } from '../schemas/snapshot.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Host } from './host.ts';
 import type { Hold, Images } from './images/images.ts';
+import type { Networks } from './network/network.ts';
 import { loadRecords } from './network/records.ts';
 import { observe, observeContainers, setDamagedAside } from './observe.ts';
 import { createEffects, createRooms } from './rooms.ts';
@@ -68,6 +69,7 @@ export interface Engine {
   /** Loaded on first use: `ps` never loads the registry client. */
   containers(): Promise<Containers>;
   images(): Promise<Images>;
+  networks(): Promise<Networks>;
 }
 
 const never = new AbortController().signal;
@@ -207,6 +209,7 @@ export function createEngine(host: Host): Engine {
     },
     containers: rooms.containers,
     images: rooms.images,
+    networks: rooms.networks,
   };
 }
 
@@ -229,7 +232,9 @@ async function keepImages(project: Project, hold: Hold): Promise<void> {
 
 function stackNames({ layout }: Host): string[] {
   const withContainers = entries(layout.stacks).filter((name) => entries(layout.stackDir(name)).length > 0);
-  return [...new Set([...withContainers, ...loadRecords(layout).map(({ stack }) => stack)])].sort();
+  return [...new Set([...withContainers, ...loadRecords(layout).map(({ stack }) => stack)])]
+    .filter((name) => name !== noStack)
+    .sort();
 }
 
 function entries(directory: string): string[] {

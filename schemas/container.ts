@@ -11,17 +11,23 @@ export interface Endpoint {
   networkId?: string;
   /** Name of the interface inside the container: `eth0`. */
   interface: string;
-  /** Name of the host's end of the veth pair. */
+  /** Name of the host's end of the veth pair; empty where it stands on a `parent`. */
   hostInterface: string;
   bridge: string;
+  /** What it is made of on an interface of the host, in place of a veth pair (planner/network/parent-options). */
+  parent?: { driver: 'macvlan' | 'ipvlan'; parent: string; mode: number; flags: number; mtu?: number };
   /** Colon-separated hex. */
   mac: string;
   ipv4?: InterfaceAddress;
   ipv6?: InterfaceAddress;
+  /** More addresses of the interface, that nobody finds by a name. */
+  linkLocal?: InterfaceAddress[];
   /** Names other containers of the network find it by, besides its own name: service name, aliases, short id. */
   aliases: string[];
   /** Slot in the network's table of live endpoints (see engine/network/names). */
   slot: number;
+  /** Nothing passes between it and others of its kind on the bridge. */
+  isIsolated?: boolean;
   /** The default route goes through this endpoint. */
   isDefaultRoute: boolean;
 }
@@ -36,6 +42,7 @@ export interface PublishedPort {
   protocol: 'tcp' | 'udp';
   /** Host address the port is bound to: `0.0.0.0`, `127.0.0.1`, `::`. */
   hostAddress: string;
+  /** 0 where the network is routed: the port is open at the container's own address and takes none of the host's. */
   hostPort: number;
   containerPort: number;
 }
@@ -153,6 +160,9 @@ export interface ExitStatus {
   isOomKilled: boolean;
 }
 
+/** Stands in the place of a stack where a network was made by `stack network create`. No stack can be called so. */
+export const noStack = '_networks';
+
 /** A network as the machine has it: made by us, found by its bridge's alias. */
 export interface NetworkRecord {
   /** 64 hex digits. */
@@ -162,13 +172,18 @@ export interface NetworkRecord {
   /** Name on the machine. */
   name: string;
   stack: string;
-  driver: 'bridge';
+  driver: 'bridge' | 'macvlan' | 'ipvlan';
+  /** Name of the link on the host; empty where there is none, and containers stand on the `parent`. */
   bridge: string;
+  /** Interface of the host that macvlan and ipvlan stand on. */
+  parent?: string;
   isInternal: boolean;
   ipv4?: { subnet: string; gateway: string };
   ipv6?: { subnet: string; gateway: string };
   mtu?: number;
   labels: Record<string, string>;
+  /** ISO 8601; absent where an older version of Stack wrote the record. */
+  createdAt?: string;
   /** The definition it was made from, for reconcile. */
   config: import('./project.ts').Network;
 }

@@ -13,6 +13,7 @@ import type { Service } from '../../schemas/project.ts';
 import { findDevice, serviceDevices } from '../devices/devices.ts';
 import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
+import { publishingOf } from '../network/publications.ts';
 import { ownCapabilities } from '../runtime/capabilities.ts';
 import { hierarchies } from '../runtime/cgroup/cgroup.ts';
 import { withoutUnkeepable } from '../runtime/cgroup/optional.ts';
@@ -108,8 +109,8 @@ export async function prepare(
     if (!config.network_mode) {
       record.endpoints = networks.allocate({ ...request, id, stack: project.name }, siblings);
     }
-    const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
-    const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });
+    const publishing = publishingOf(record.endpoints, [...request.networks.values()]);
+    const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], publishing });
     held = reservation.fds;
     record.ports = reservation.ports;
     record.mounts = await volumes.resolve({ ...request, user, inherited: inherited.mounts });

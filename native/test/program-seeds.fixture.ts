@@ -97,7 +97,7 @@ const settings: MonitorSettings = {
   hasStdin: true,
   hasTerminal: false,
   network: 0,
-  dns: { upstreams: ['10.0.0.1', 'fd00::1'], forwards: true },
+  dns: { upstreams: ['10.0.0.1', 'fd00::1'], forwards: true, links: [{ alias: 'db', target: 'postgres' }] },
   endpoints: [
     { table: '/run/stack/a.names', slot: 1 },
     { table: '/run/stack/b.names', slot: 65_535 },

@@ -89,18 +89,7 @@ export function refusedAttributes(service: Service): Verdict[] {
     const refused = isNothing(value) ? undefined : judge?.(value as never);
     return refused ? [{ path: [key], ...refused }] : [];
   });
-  return [...found, ...refusedLinks(service), ...refusedDeploy(service), ...refusedLogging(service.logging)];
-}
-
-/** An alias that only one container sees would need a resolver of its own. */
-function refusedLinks({ external_links = [] }: Service): Verdict[] {
-  return external_links.flatMap((link, index): Verdict[] => {
-    const [name = '', alias = name] = link.split(':');
-    if (alias === name) return [];
-    const why = `${name} belongs to another stack, which alone can give it the name ${alias}`;
-    const hint = `Add \`aliases: [${alias}]\` to its network in that stack, or use the name ${name}.`;
-    return [{ path: ['external_links', index], why, hint }];
-  });
+  return [...found, ...refusedDeploy(service), ...refusedLogging(service.logging)];
 }
 
 function refusedDeploy({ deploy }: Service): Verdict[] {

@@ -2,17 +2,20 @@
  * What the engine cannot do, told before anything is touched. `config` prints such a stack all the same; commands
  * that change the machine refuse it.
  */
-import { type ErrorCode, StackError } from '../../schemas/errors.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import { ignoredAttributes } from './ignored.ts';
 import type { Loaded } from './load.ts';
 import { refusedAttributes } from './refused.ts';
 import { refusedMount, refusedVolume } from './refused-storage.ts';
+import { checkEndpoints } from './supported-endpoints.ts';
+import { checkNetwork, checkOverlaps, type Fail } from './supported-networks.ts';
 
 type Path = (string | number)[];
 type Refuse = (path: Path, hint?: string, why?: string) => void;
 
 const endpointAttributes = [
+  'link_local_ips',
   'aliases',
   'interface_name',
   'ipv4_address',
@@ -27,29 +30,25 @@ const endpointAttributes = [
  */
 export function checkSupported(loaded: Loaded, named: string[] = []): StackError[] {
   const errors: StackError[] = [];
+  const fail: Fail = (code, path, message, hint, other) => {
+    const where = loaded.position(path);
+    errors.push(
+      new StackError(code, { message, hint, where, other: other && loaded.position(other), resource: path.join('.') }),
+    );
+  };
   const refuse: Refuse = (path, hint, why) => {
-    const code: ErrorCode = 'config.not-supported';
     const resource = path.join('.');
-    const message = why ? `${resource}: ${why}` : `not supported yet: ${resource}`;
-    errors.push(new StackError(code, { message, hint, where: loaded.position(path), resource }));
+    fail('config.not-supported', path, why ? `${resource}: ${why}` : `not supported yet: ${resource}`, hint);
   };
   const { networks, volumes } = loaded.project;
   const services = selected(loaded.project.services, named);
   const usedNetworks = new Set(services.flatMap(([, service]) => Object.keys(service.networks ?? {})));
   const usedVolumes = new Set(services.flatMap(([, service]) => (service.volumes ?? []).map((mount) => mount.source)));
   for (const [name, service] of services) checkService(['services', name], service, refuse);
-  for (const [key, network] of Object.entries(networks)) {
-    if (!usedNetworks.has(key)) continue;
-    if (network.external) continue;
-    const at = ['networks', key];
-    if (network.driver !== undefined && !['bridge', 'default', ''].includes(network.driver))
-      refuse([...at, 'driver'], 'Supported: bridge.');
-    const { driver } = network.ipam;
-    if (driver !== undefined && driver !== 'default') refuse([...at, 'ipam', 'driver'], 'Supported: default.');
-    for (const option of Object.keys(network.driver_opts ?? {})) {
-      if (option !== mtuOption) refuse([...at, 'driver_opts', option], `Supported: ${mtuOption}.`);
-    }
-  }
+  const own = Object.entries(networks).filter(([key, network]) => usedNetworks.has(key) && !network.external);
+  for (const [key, network] of own) checkNetwork(key, network, fail);
+  checkOverlaps(Object.fromEntries(own), fail);
+  checkEndpoints(Object.fromEntries(services), Object.fromEntries(own), fail);
   for (const kind of ['secrets', 'configs'] as const) {
     const used = new Set(services.flatMap(([, service]) => (service[kind] ?? []).map(({ source }) => source)));
     for (const [key, { external }] of Object.entries(loaded.project[kind] ?? {})) {
@@ -121,5 +120,3 @@ function selected(services: Record<string, Service>, named: string[]): [string, 
   }
   return Object.entries(services).filter(([name]) => seen.has(name));
 }
-
-const mtuOption = 'com.docker.network.driver.mtu';

@@ -1,4 +1,5 @@
 /** What becomes of the networks, volumes and images a stack uses. */
+import { type NetworkRecord, noStack } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import type { ObservedNetwork, Snapshot } from '../../schemas/snapshot.ts';
@@ -55,9 +56,11 @@ export function networkFates(
       continue;
     }
     const isOurs = found.record.stack === snapshot.stack && !network.external;
-    if (!isOurs && !found.exists) {
+    // One that no stack made comes back with the first that needs it, as docker makes its own anew after a boot.
+    const isNobodys = found.record.stack === noStack;
+    if (!isOurs && !isNobodys && !found.exists) {
       throw new StackError('network.not-found', {
-        message: `The network ${network.name} of the stack ${found.record.stack} is not there: its bridge is gone.`,
+        message: `The network ${network.name} of the stack ${found.record.stack} is not there: its ${linkOf(found.record)} is gone.`,
         hint: `Bring that stack up first: \`stack -p ${found.record.stack} up\`.`,
         resource: `networks.${key}`,
       });
@@ -67,8 +70,8 @@ export function networkFates(
     const isLabels = differences.every(({ path }) => inRecord.test(path));
     if (differences.length > 0 && !isLabels && !options.noRecreate) {
       fates.set(key, { kind: 'recreate', name, cause: describe(differences), observed: found });
-    } else if (!found.exists && isOurs) {
-      fates.set(key, { kind: 'restore', name, cause: `its bridge ${found.record.bridge} is gone`, observed: found });
+    } else if (!found.exists && (isOurs || isNobodys)) {
+      fates.set(key, { kind: 'restore', name, cause: `its ${linkOf(found.record)} is gone`, observed: found });
     } else if (found.drift && isOurs) {
       fates.set(key, { kind: 'repair', name, cause: found.drift.join(', '), observed: found });
     } else if (differences.length > 0 && isLabels) {
@@ -79,6 +82,9 @@ export function networkFates(
   }
   return fates;
 }
+
+/** What the kernel has of a network. */
+const linkOf = ({ parent, bridge }: NetworkRecord): string => (parent ? `parent ${parent}` : `bridge ${bridge}`);
 
 export function externalMissing(kind: 'network' | 'volume', key: string, name: string): StackError {
   return new StackError(`${kind}.not-found`, {

@@ -20,6 +20,7 @@ export const code = {
   launch: 13,
   settle: 14,
   forward: 15,
+  link: 16,
   clone: 100,
   joinCgroup: 101,
   setns: 102,
