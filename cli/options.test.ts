@@ -184,7 +184,7 @@ test.each([
   ['exec web', /COMMAND/],
   ['nonsense', /no command "nonsense"/],
   ['stpo', /Did you mean `stack stop`/],
-  ['up --detahc', /Did you mean --detach/],
+  ['up --detahc', /Did you mean `--detach`/],
   ['up --nonsense', /--nonsense/],
   ['up --watch', /Not supported yet: --watch/],
   ['up -d --abort-on-container-exit', /cannot be given together/],
@@ -316,4 +316,14 @@ test('version', async () => {
   expect((await output('version', '--short')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(JSON.parse((await output('version', '--format', 'json')).stdout)).toHaveProperty('version');
   expect((await output('--version')).stdout).toMatch(/^Stack version/);
+});
+
+test('a misspelt flag is told in one sentence, with the one that may be meant as the next step', async () => {
+  expect(await output('up', '--detatch')).toEqual({
+    exitCode: 1,
+    stdout: '',
+    stderr: `error: Unknown option '--detatch'.
+  Did you mean \`--detach\`? \`stack up --help\` lists the flags it has.
+`,
+  });
 });

@@ -78,9 +78,10 @@ test.each([['ports: ["80:80/sctp"]', 'ports.0']])('refused: %s', (attributes, pa
 test.each([
   ['cpu_count: 2\n    cpu_percent: 50', ['cpu_count', 'cpu_percent']],
   [
-    'deploy: {placement: {constraints: [a==b]}, update_config: {parallelism: 2}}',
-    ['deploy.placement', 'deploy.update_config'],
+    'deploy: {placement: {constraints: [a==b]}, endpoint_mode: vip, rollback_config: {parallelism: 2}}',
+    ['deploy.placement', 'deploy.endpoint_mode', 'deploy.rollback_config'],
   ],
+  ['deploy: {update_config: {parallelism: 2}, rollback_config: {parallelism: 2}}', []],
   ['deploy: {resources: {reservations: {cpus: 1, memory: 1g}}}', ['deploy.resources.reservations.cpus']],
   ['ipc: shareable\n    shm_size: 1g', ['shm_size']],
   ['volumes: [{type: bind, source: /a, target: /b, consistency: cached}]', ['volumes.0.consistency']],
