@@ -47,13 +47,14 @@ export async function applyToContainers(
   context: Context,
   action: 'start' | 'stop' | 'restart',
   services: string[],
-  flags: { timeoutMs?: number | undefined; noDeps?: boolean } = {},
+  flags: { timeoutMs?: number | undefined; noDeps?: boolean; wait?: boolean | undefined } = {},
+  waitTimeoutMs?: number,
 ): Promise<void> {
   const render = renderer(context);
   const engine = await context.engine();
   const { project, disabledServices } = await projectOrRecords(context, engine, render.emit, services);
   const options = given({ action, services, disabledServices, ...flags });
-  await apply(context, engine, project, options, { command: `stack ${action}` }, render);
+  await apply(context, engine, project, options, given({ command: `stack ${action}`, waitTimeoutMs }), render);
 }
 
 /** Runs `work` with a signal that SIGINT, SIGTERM or SIGHUP aborts; the second one ends the process. */

@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Engine } from '../engine/engine.ts';
 import type { Host } from '../engine/host.ts';
 import { StackError } from '../schemas/errors.ts';
+import { takeBooleans } from './boolean-flags.ts';
 import { acceptGlobalOptions, type Globals, readGlobals } from './globals.ts';
 
 /** What the process hands in: replaced as a whole by tests. */
@@ -62,6 +63,7 @@ export function define<Flags = object>(definition: Definition<Flags>): Define {
     definition.options?.(command);
     acceptGlobalOptions(command);
     if (definition.isInterspersed === false) command.passThroughOptions();
+    takeBooleans(command, definition.isInterspersed !== false);
     command.addHelpText('after', exampleText(examples));
     command.action(async (...values: unknown[]) => {
       const given = values.slice(0, -2).flat();

@@ -32,6 +32,67 @@ export const commands: Record<string, Entry> = {
     summary: 'Send a signal to containers, SIGKILL unless another is named',
     load: async () => (await import('./kill.ts')).kill,
   },
+  images: {
+    summary: 'List the images that the containers of the stack were made from',
+    load: async () => (await import('./images.ts')).images,
+  },
+  ls: { summary: 'List the stacks of this machine', load: async () => (await import('./ls.ts')).ls },
+  pause: {
+    summary: 'Let containers stand still, with all they have in memory',
+    load: async () => (await import('./pause.ts')).pause,
+  },
+  unpause: {
+    summary: 'Let containers go on that were paused',
+    load: async () => (await import('./pause.ts')).unpause,
+  },
+  port: {
+    summary: 'Print where on the host a port of a service is published',
+    load: async () => (await import('./port.ts')).port,
+  },
+  top: { summary: 'List the processes of the containers', load: async () => (await import('./top.ts')).top },
+  volumes: { summary: 'List the volumes of the stack', load: async () => (await import('./volumes.ts')).volumes },
+  events: {
+    summary: 'Tell what happens to the containers of the stack, as it happens',
+    load: async () => (await import('./events.ts')).events,
+  },
+  attach: {
+    summary: 'Attach standard streams to the main process of a running container',
+    load: async () => (await import('./attach.ts')).attach,
+  },
+  stats: {
+    summary: 'Show what containers use of processors, memory, network and disks',
+    load: async () => (await import('./stats.ts')).stats,
+  },
+  export: {
+    summary: "Write a container's file system, without its volumes, as a tar",
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  publish: {
+    summary: 'Refused: a stack file is not published as an artifact of a registry',
+    load: async () => (await import('./publish.ts')).publish,
+  },
+  commit: {
+    summary: "Make an image of a service's container as it is now",
+    load: async () => (await import('./commit.ts')).commit,
+  },
+  cp: {
+    summary: 'Copy files between a container and this machine: SERVICE:PATH, PATH or -',
+    load: async () => (await import('./cp.ts')).cp,
+  },
+  create: {
+    summary: 'Create the containers of the stack, and start nothing',
+    load: async () => (await import('./create.ts')).create,
+  },
+  rm: { summary: 'Remove containers that do not run', load: async () => (await import('./rm.ts')).rm },
+  scale: {
+    summary: 'Change how many containers services have',
+    load: async () => (await import('./scale.ts')).scale,
+  },
+  wait: {
+    summary: 'Wait until containers have ended, and end with the exit code of the last',
+    load: async () => (await import('./wait.ts')).wait,
+  },
+  pull: { summary: 'Pull the images of services', load: async () => (await import('./pull.ts')).pull },
   config: {
     summary: 'Print the stack file as Stack understands it',
     load: async () => (await import('./config.ts')).config,
@@ -91,25 +152,20 @@ export const commands: Record<string, Entry> = {
     summary: 'Tell whether this machine can run stacks, and what to do where it cannot',
     load: async () => (await import('./doctor.ts')).doctor,
   },
+  completion: {
+    summary: 'Print what lets bash, zsh or fish complete command lines of stack',
+    load: async () => (await import('./completion.ts')).completion,
+  },
+  man: { summary: 'Print the manual page of stack', load: async () => (await import('./man.ts')).man },
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'attach bridge commit convert cp events export pause scale stats top unpause wait watch';
+const withoutInstead = 'bridge convert watch';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([
   ...withoutInstead.split(' ').map((name): [string, string] => [name, '']),
-  ['create', '`stack up --no-start` creates the containers.'],
-  ['images', '`stack config --images` lists those of the stack, `stack image ls` those of this machine.'],
-  ['ls', '`stack -p NAME ps` lists the containers of one stack.'],
-  ['port', '`stack ps` shows the published ports.'],
-  ['publish', ''],
-  ['pull', '`stack up --pull always` pulls the images of the stack, `stack image pull IMAGE` one by its name.'],
-  ['rm', '`stack down SERVICE` stops and removes containers.'],
-  ['volumes', '`stack config --volumes` lists those of the stack file.'],
 ]);
 
 /** Flags of docker compose's, of any command, that Stack does not have yet. */
-export const laterFlags = new Set(
-  '--all-resources --cap-add --cap-drop --compatibility --env-from-file --quiet-build --use-aliases'.split(' '),
-);
+export const laterFlags = new Set('--all-resources --compatibility'.split(' '));

@@ -2,7 +2,17 @@
 import type { Engine } from '../engine/engine.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { ObservedContainer } from '../schemas/snapshot.ts';
-import type { NamedStack } from './project.ts';
+import type { Context } from './command.ts';
+import { type NamedStack, namedStack } from './project.ts';
+import { renderer } from './render/render.ts';
+
+/** The engine, and the stack that a command which shows no progress looks at. @throws what loading the stack file throws */
+export async function openStack(context: Context): Promise<{ engine: Engine; stack: NamedStack }> {
+  const { emit, close } = renderer(context);
+  const stack = await namedStack(context, emit);
+  await close();
+  return { engine: await context.engine(), stack };
+}
 
 /**
  * Containers of the services named, of all where none is; one-off containers only where `run` made what is asked for.
@@ -41,16 +51,17 @@ function inOrder(a: ObservedContainer, b: ObservedContainer): number {
 
 /**
  * The container of a service that a command enters: the one with number `index`, else the first that runs.
- * @throws StackError `config.no-service`, `runtime.not-running`
+ * `isEnded`: it need not run. @throws StackError `config.no-service`, `runtime.not-running`
  */
 export async function oneContainer(
   engine: Engine,
   stack: NamedStack,
   service: string,
   index: number | undefined,
+  { isEnded = false }: { isEnded?: boolean } = {},
 ): Promise<ObservedContainer> {
   const all = await findContainers(engine, stack, [service]);
-  const running = all.filter(({ status }) => status.state === 'running' || status.state === 'paused');
+  const running = all.filter(({ status }) => isEnded || status.state === 'running' || status.state === 'paused');
   const found = index === undefined ? running[0] : running.find(({ record }) => record.number === index);
   if (found) return found;
   const which = index === undefined ? `Service "${service}"` : `Container ${index} of service "${service}"`;

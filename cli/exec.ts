@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { StackError } from '../schemas/errors.ts';
 import { collect, define, integer } from './command.ts';
 import { oneContainer } from './containers.ts';
 import { namedStack } from './project.ts';
@@ -8,7 +9,7 @@ interface Flags {
   detach?: boolean;
   env?: string[];
   index?: number;
-  tty: boolean;
+  tty?: boolean;
   TTY: boolean;
   user?: string;
   workdir?: string;
@@ -34,17 +35,24 @@ export const exec = define<Flags>({
       .option('--privileged', 'give it all capabilities')
       .addOption(new Option('--no-TTY', 'the same, as docker compose once spelt it').hideHelp())
       .addOption(new Option('-i, --interactive', 'pass standard input (it always is)').hideHelp())
-      .addOption(new Option('-t', 'a terminal, where standard input is one').hideHelp());
+      .addOption(new Option('-t, --tty', 'a terminal, where standard input is one').hideHelp());
   },
   async action(context, [service = '', ...args], flags) {
     const { emit, close } = renderer(context);
     const stack = await namedStack(context, emit);
     await close();
     const engine = await context.engine();
-    const { record } = await oneContainer(engine, stack, service, flags.index);
+    const { record, status } = await oneContainer(engine, stack, service, flags.index);
+    if (status.state === 'paused') {
+      throw new StackError('runtime.not-running', {
+        message: `${record.name} is paused: nothing can be started in it.`,
+        hint: `\`stack unpause ${service}\` lets it go on.`,
+        resource: `container ${record.name}`,
+      });
+    }
     const containers = await engine.containers();
     const { stdin, stdout } = context;
-    const isTty = flags.tty && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
+    const isTty = flags.tty !== false && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
     const session = await containers.exec(record, {
       args,
       isTty,

@@ -26,7 +26,7 @@ export interface Globals {
 const collect = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
 
 /** `taken`: short flags that the command uses for something else, so that they keep docker compose's meaning. */
-function options(taken: string[]): Option[] {
+export function globalOptions(taken: string[] = []): Option[] {
   const flags = (short: string, long: string) => (taken.includes(short) ? long : `${short}, ${long}`);
   return [
     new Option(flags('-f', '--file <file>'), 'stack file (repeatable; also COMPOSE_FILE)').argParser(collect),
@@ -45,13 +45,13 @@ function options(taken: string[]): Option[] {
 }
 
 export function addGlobalOptions(program: Command): void {
-  for (const option of options([])) program.addOption(option);
+  for (const option of globalOptions()) program.addOption(option);
 }
 
 /** The same behind the command's name, where the command leaves the flag free: `stack up -f other.yaml`. */
 export function acceptGlobalOptions(command: Command): void {
   const taken = command.options.flatMap((option) => [option.short ?? '', option.long ?? '']);
-  for (const option of options(taken)) {
+  for (const option of globalOptions(taken)) {
     if (!taken.includes(option.long ?? '')) command.addOption(option.hideHelp());
   }
 }

@@ -9,6 +9,7 @@ import { renderer } from './render/render.ts';
 
 interface Flags {
   signal: string;
+  removeOrphans?: boolean;
 }
 
 export const kill = define<Flags>({
@@ -17,7 +18,9 @@ export const kill = define<Flags>({
   dryRun: 'told',
   examples: [['stack kill -s HUP web', 'Make web read its configuration again.']],
   options(command) {
-    command.option('-s, --signal <signal>', 'signal to send: name or number', 'SIGKILL');
+    command
+      .option('-s, --signal <signal>', 'signal to send: name or number', 'SIGKILL')
+      .option('--remove-orphans', 'also to containers of services that the stack file no longer has');
   },
   async action(context, services, flags) {
     const signal = signalNumber(flags.signal);
@@ -25,7 +28,9 @@ export const kill = define<Flags>({
     const stack = await namedStack(context, emit);
     const engine = await context.engine();
     const found = await findContainers(engine, stack, services);
-    const running = found.filter(({ status }) => ['running', 'paused', 'restarting'].includes(status.state));
+    const isOrphan = (service: string) => stack.services.length > 0 && !stack.services.includes(service);
+    const meant = found.filter(({ record }) => flags.removeOrphans || !isOrphan(record.service));
+    const running = meant.filter(({ status }) => ['running', 'paused', 'restarting'].includes(status.state));
     if (running.length === 0) {
       const error = new StackError('runtime.not-running', {
         message: `No container of stack ${stack.name} is running.`,

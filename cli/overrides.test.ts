@@ -32,6 +32,10 @@ const none: Overrides = {
   withServicePorts: false,
   isTty: false,
   isInteractive: true,
+  envFiles: [],
+  capAdd: [],
+  capDrop: [],
+  useAliases: false,
 };
 const change = (overrides: Partial<Overrides>) => overridden(project, 'web', '/srv', { ...none, ...overrides });
 

@@ -1,4 +1,6 @@
 /** What `stack run` changes in a service's configuration for its one container. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { load } from '../planner/load/load.ts';
 import { splitWords } from '../planner/load/words.ts';
 import { StackError } from '../schemas/errors.ts';
@@ -9,6 +11,12 @@ export interface Overrides {
   entrypoint?: string | undefined;
   /** `NAME=value`. */
   environment: string[];
+  /** Files of variables, below those of the command line. Relative to where the command runs. */
+  envFiles: string[];
+  capAdd: string[];
+  capDrop: string[];
+  /** The names of the service, and its aliases, lead to it as well. */
+  useAliases: boolean;
   user?: string | undefined;
   workdir?: string | undefined;
   /** `SOURCE:TARGET[:OPTIONS]`, as in a stack file. */
@@ -41,11 +49,24 @@ export function overridden(project: Project, service: string, directory: string,
   if (overrides.user !== undefined) config.user = overrides.user;
   if (overrides.workdir !== undefined) config.working_dir = overrides.workdir;
   config.environment = { ...base.environment, ...given.environment };
+  // The later word on a capability is the command line's.
+  config.cap_add = [...(base.cap_add ?? []).filter((one) => !overrides.capDrop.includes(one)), ...overrides.capAdd];
+  config.cap_drop = [...(base.cap_drop ?? []).filter((one) => !overrides.capAdd.includes(one)), ...overrides.capDrop];
   config.labels = { ...base.labels, ...given.labels };
+  if (base.networks) config.networks = withAliases(base.networks, overrides.useAliases ? service : undefined);
   config.ports = [...(overrides.withServicePorts ? (base.ports ?? []) : []), ...(given.ports ?? [])];
   const targets = new Set(given.volumes?.map((volume) => volume.target));
   config.volumes = [...(base.volumes ?? []).filter(({ target }) => !targets.has(target)), ...(given.volumes ?? [])];
   return config;
+}
+
+/** Without a service's name nothing but the container's own leads to it: it is none of those that `up` made. */
+function withAliases(networks: NonNullable<Service['networks']>, service: string | undefined) {
+  const all = Object.entries(networks).map(([key, options]) => {
+    const { aliases = [], ...others } = options ?? {};
+    return [key, service === undefined ? others : { ...others, aliases: [service, ...aliases] }] as const;
+  });
+  return Object.fromEntries(all);
 }
 
 function parseCommand({ args, entrypoint }: Overrides, base: Service): Pick<Service, 'command' | 'entrypoint'> {
@@ -61,6 +82,7 @@ function parseCommand({ args, entrypoint }: Overrides, base: Service): Pick<Serv
 
 /** The flags' values through the loader, as if a stack file said them. */
 function parse(project: Project, directory: string, overrides: Overrides): Service {
+  const envFiles = overrides.envFiles.map((path) => resolve(path));
   const literal = (texts: string[]) => texts.map((text) => text.replaceAll('$', '$$$$'));
   const document = {
     name: project.name,
@@ -68,6 +90,7 @@ function parse(project: Project, directory: string, overrides: Overrides): Servi
       run: {
         image: 'none',
         environment: literal(overrides.environment),
+        env_file: envFiles.map((path) => path.replaceAll('$', '$$$$')),
         labels: literal(overrides.labels),
         volumes: literal(overrides.volumes),
         ports: literal(overrides.publish),
@@ -82,8 +105,8 @@ function parse(project: Project, directory: string, overrides: Overrides): Servi
     profiles: [],
     environment: {},
     io: {
-      read: (path) => (path === file ? JSON.stringify(document) : undefined),
-      kind: (path) => (path === file ? 'file' : undefined),
+      read: (path) => (path === file ? JSON.stringify(document) : envFiles.includes(path) ? read(path) : undefined),
+      kind: (path) => (path === file || envFiles.includes(path) ? 'file' : undefined),
     },
   });
   if (result.ok) return result.value.project.services.run as Service;
@@ -94,4 +117,13 @@ function parse(project: Project, directory: string, overrides: Overrides): Servi
   const thrown = first ?? new StackError('usage', { message: 'The command line was refused.' });
   thrown.also.push(...rest);
   throw thrown;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // The loader says which file is not there.
+    return undefined;
+  }
 }

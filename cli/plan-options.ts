@@ -8,7 +8,7 @@ import { collect } from './command.ts';
 import { removesOrphans } from './orphans.ts';
 
 /** Two of docker compose's that its help does not name are last. */
-const pullPolicies = ['always', 'missing', 'never', 'if_not_present', 'build'] as const;
+export const pullPolicies = ['always', 'missing', 'never', 'if_not_present', 'build'] as const;
 
 export interface PlanFlags {
   /** Commander's negated flags: false where given. */

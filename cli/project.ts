@@ -41,7 +41,9 @@ export async function loadSupported(context: Context, emit: Emit, services: stri
     first.also.push(...rest);
     throw first;
   }
-  return { ...loaded, project: completed(withBuiltNames(loaded.project), loaded.projectDirectory, loaded.environment) };
+  const { files, projectDirectory: directory, environment } = loaded;
+  const project = completed(withBuiltNames(loaded.project), directory, environment);
+  return { ...loaded, project: { ...project, origin: { files, directory } } };
 }
 
 async function tryLoad(

@@ -7,17 +7,17 @@ import type { ObservedContainer } from '../schemas/snapshot.ts';
 import { collect, define } from './command.ts';
 import { findContainers } from './containers.ts';
 import { namedStack } from './project.ts';
-import { psEntry } from './ps-format.ts';
+import { type PsEntry, psEntry } from './ps-format.ts';
+import { list, listFormat } from './render/output.ts';
 import { renderer } from './render/render.ts';
-import { table } from './render/table.ts';
 
 interface Flags {
   all?: boolean;
   quiet?: boolean;
   services?: boolean;
   status?: string[];
-  filter?: string;
-  format: 'table' | 'json';
+  filter?: string[];
+  format: string;
   trunc: boolean;
   orphans: boolean;
 }
@@ -38,8 +38,8 @@ export const ps = define<Flags>({
       .option('-q, --quiet', 'print the ids alone')
       .option('--services', 'print the names of the services alone')
       .option('--status <status>', 'only containers in this state (repeatable)', oneState)
-      .option('--filter <filter>', 'only containers that match, such as status=running')
-      .addOption(new Option('--format <format>', 'output format').choices(['table', 'json']).default('table'))
+      .option('--filter <filter>', 'only containers that match: status=STATE, source=image|build (repeatable)', collect)
+      .option('--format <format>', 'table, json, or a Go template', listFormat, 'table')
       .option('--no-trunc', 'do not cut anything short')
       .addOption(new Option('--orphans', 'show them').hideHelp())
       .option('--no-orphans', 'leave out services that the stack file no longer has');
@@ -49,9 +49,11 @@ export const ps = define<Flags>({
     const stack = await namedStack(context, emit);
     await close();
     const engine = await context.engine();
-    const wanted = [...(flags.status ?? []), ...filterStatus(flags.filter)];
+    const filters = filtersOf(flags.filter ?? []);
+    const wanted = [...(flags.status ?? []), ...filters.states];
     const isShown = ({ record, status }: ObservedContainer) => {
       if (!flags.orphans && stack.services.length > 0 && !stack.services.includes(record.service)) return false;
+      if (filters.source && (record.config.build ? 'build' : 'image') !== filters.source) return false;
       if (wanted.length > 0) return wanted.includes(status.state);
       return flags.all || ['running', 'paused', 'restarting'].includes(status.state);
     };
@@ -63,15 +65,20 @@ export const ps = define<Flags>({
       stdout.write([...new Set(containers.map(({ record }) => `${record.service}\n`))].join(''));
     } else {
       const entries = containers.map((each) => psEntry(each, Date.now(), !flags.trunc, commandOf(engine, each)));
-      if (flags.format === 'json') stdout.write(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
-      else {
-        const header = ['NAME', 'IMAGE', 'COMMAND', 'SERVICE', 'CREATED', 'STATUS', 'PORTS'];
-        const rows = entries.map((e) => [e.Name, e.Image, e.Command, e.Service, e.RunningFor, e.Status, e.Ports]);
-        stdout.write(table(header, rows));
-      }
+      stdout.write(list(entries, flags.format, columns));
     }
   },
 });
+
+const columns = [
+  { title: 'NAME', field: 'Name' },
+  { title: 'IMAGE', field: 'Image' },
+  { title: 'COMMAND', field: 'Command' },
+  { title: 'SERVICE', field: 'Service' },
+  { title: 'CREATED', field: 'RunningFor' },
+  { title: 'STATUS', field: 'Status' },
+  { title: 'PORTS', field: 'Ports' },
+] as const satisfies { title: string; field: keyof PsEntry }[];
 
 /** What the container runs: its bundle knows, where the stack file leaves it to the image. */
 function commandOf({ host }: Engine, { record }: ObservedContainer): string[] {
@@ -92,12 +99,20 @@ function oneState(value: string, previous: string[] | undefined): string[] {
   return collect(value, previous);
 }
 
-function filterStatus(filter: string | undefined): string[] {
-  if (filter === undefined) return [];
-  const [name, value] = filter.split('=', 2);
-  if (name === 'status' && value) return oneState(value, undefined);
-  throw new StackError('usage', {
-    message: `Not supported yet: --filter ${filter}.`,
-    hint: 'The filter there is: status=STATE.',
-  });
+/** Source: docker compose's reference of `ps`. @throws StackError `usage` */
+function filtersOf(filters: string[]): { states: string[]; source?: string } {
+  const states: string[] = [];
+  let source: string | undefined;
+  for (const filter of filters) {
+    const [name, value = ''] = filter.split('=', 2);
+    if (name === 'status') states.push(...oneState(value, undefined));
+    else if (name === 'source' && (value === 'image' || value === 'build')) source = value;
+    else {
+      throw new StackError('usage', {
+        message: `"${filter}" is no filter of \`stack ps\`.`,
+        hint: 'Filters: status=STATE, source=image, source=build.',
+      });
+    }
+  }
+  return source === undefined ? { states } : { states, source };
 }

@@ -3,6 +3,7 @@ import { define } from './command.ts';
 import { each, openImages } from './image/open.ts';
 import { loadProject } from './project.ts';
 import { renderer } from './render/render.ts';
+import { withDependencies } from './services.ts';
 
 interface Flags {
   ignorePushFailures?: boolean;
@@ -24,7 +25,12 @@ export const push = define<Flags>({
   async action(context, services, { ignorePushFailures, includeDeps, quiet }) {
     const show = renderer(context);
     const { project } = await loadProject(context, show.emit, services);
-    const wanted = services.length === 0 ? Object.keys(project.services) : withDependencies(services);
+    const wanted =
+      services.length === 0
+        ? Object.keys(project.services)
+        : includeDeps
+          ? withDependencies(project, services)
+          : services;
     const names = new Set<string>();
     for (const name of wanted) {
       const service = project.services[name];
@@ -50,15 +56,6 @@ export const push = define<Flags>({
       if (!ignorePushFailures || error.code === 'plan.interrupted') throw error;
       const { also } = error;
       for (const failure of [error, ...also]) context.stderr.write(`warning: ${failure.message}\n`);
-    }
-
-    function withDependencies(named: string[]): string[] {
-      const all = new Set(named);
-      if (includeDeps) {
-        for (const name of all)
-          for (const other of Object.keys(project.services[name]?.depends_on ?? {})) all.add(other);
-      }
-      return [...all];
     }
   },
 });

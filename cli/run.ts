@@ -22,12 +22,19 @@ interface Flags {
   servicePorts?: boolean;
   pull?: PullPolicy;
   quietPull?: boolean;
-  tty: boolean;
+  tty?: boolean;
   TTY: boolean;
   user?: string;
   volume?: string[];
   workdir?: string;
   build?: boolean;
+  capAdd?: string[];
+  capDrop?: string[];
+  envFromFile?: string[];
+  quiet?: boolean;
+  quietBuild?: boolean;
+  removeOrphans?: boolean;
+  useAliases?: boolean;
 }
 
 export const run = define<Flags>({
@@ -55,24 +62,36 @@ export const run = define<Flags>({
       .option('-u, --user <user>', 'run it as this user: name or id, with :group where wanted')
       .option('-v, --volume <volume>', 'add a mount: SOURCE:TARGET[:OPTIONS] (repeatable)', collect)
       .option('-w, --workdir <dir>', 'run it in this directory')
-      .addOption(new Option('--build', 'not supported yet'))
+      .option('--build', 'build the image first, though it is there')
+      .option('--cap-add <capability>', 'give it a capability (repeatable)', collect)
+      .option('--cap-drop <capability>', 'take a capability from it (repeatable)', collect)
+      .option('--env-from-file <file>', 'set the variables of a file (repeatable)', collect)
+      .option('-q, --quiet', 'show no progress')
+      .option('--quiet-build', 'do not show the progress of builds')
+      .option('--remove-orphans', 'remove containers of services that the stack file no longer has')
+      .option('--use-aliases', 'other containers find it by the names of the service')
       .addOption(new Option('--no-TTY', 'the same, as docker compose once spelt it').hideHelp())
       .addOption(new Option('-i, --interactive', 'pass standard input (it always is)').hideHelp())
-      .addOption(new Option('-t', 'a terminal, where standard input is one').hideHelp());
+      .addOption(new Option('-t, --tty', 'a terminal, where standard input is one').hideHelp());
   },
   async action(context, [service = '', ...args], flags) {
-    if (flags.build) refuse('--build');
     if (flags.rm && flags.detach) refuse('--rm together with --detach');
     const { stdin, stdout } = context;
-    const show = renderer(context, { quietPull: flags.quietPull === true });
+    const { quietPull = false, quietBuild = false, useAliases = false, removeOrphans } = flags;
+    const globals = flags.quiet ? { ...context.globals, progress: 'quiet' as const } : context.globals;
+    const show = renderer(Object.create(context, { globals: { value: globals } }), { quietPull, quietBuild });
     const { project, disabled, projectDirectory } = await loadSupported(context, show.emit, [service]);
     checkServices([service], new Set(Object.keys(project.services)));
-    const isTty = flags.tty && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
+    const isTty = flags.tty !== false && flags.TTY && !flags.detach && stdin.isTTY === true && stdout.isTTY === true;
     const { overridden } = await import('./overrides.ts');
     const config = overridden(project, service, projectDirectory, {
       args,
       entrypoint: flags.entrypoint,
       environment: environmentOf(flags.env, context.environment),
+      envFiles: flags.envFromFile ?? [],
+      capAdd: flags.capAdd ?? [],
+      capDrop: flags.capDrop ?? [],
+      useAliases,
       user: flags.user,
       workdir: flags.workdir,
       volumes: flags.volume ?? [],
@@ -88,7 +107,7 @@ export const run = define<Flags>({
     let record: ContainerRecord;
     try {
       record = await interruptible((signal) =>
-        engine.createOneOff(project, given({ ...request, pull: flags.pull }), {
+        engine.createOneOff(project, given({ ...request, pull: flags.pull, build: flags.build, removeOrphans }), {
           emit: show.emit,
           signal,
           command: 'stack run',

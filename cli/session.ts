@@ -7,18 +7,32 @@ import { ReadStream } from 'node:tty';
 import type { Session } from '../engine/containers/containers.ts';
 import type { ExitStatus } from '../schemas/container.ts';
 import type { Context } from './command.ts';
+import { DetachKeys } from './detach-keys.ts';
 
 type Terminal = Pick<Context, 'stdin' | 'stdout' | 'stderr'>;
 
 /** How long output may keep silent after the process ended while something it left behind holds it open. */
 const DRAIN_MS = 300;
 
+export interface PumpOptions {
+  /** Bytes that, typed at a terminal, leave the process alone from then on. */
+  detachKeys?: Buffer;
+  /** False: a signal ends the looking on, and not the process. */
+  passesSignals?: boolean;
+}
+
 /**
  * Pumps until the process ends and its output is read to the end. With `isTty` the user's terminal is raw meanwhile, and
  * is restored however this process ends. Signals that reach this process are passed on.
  */
-export async function pump(session: Session, terminal: Terminal, isTty: boolean): Promise<ExitStatus> {
+export async function pump(
+  session: Session,
+  terminal: Terminal,
+  isTty: boolean,
+  { detachKeys, passesSignals = true }: PumpOptions = {},
+): Promise<ExitStatus & { isDetached?: boolean }> {
   const { stdin, stdout, stderr } = terminal;
+  const detached = Promise.withResolvers<'detached'>();
   using stack = new DisposableStack();
   stack.defer(() => session.close());
   const isShared = session.stdin === session.stdout;
@@ -34,10 +48,12 @@ export async function pump(session: Session, terminal: Terminal, isTty: boolean)
   const ends = [copy(output, stdout)];
   if (errors) ends.push(copy(errors, stderr));
   if (isTty) stack.defer(raw(terminal, session));
-  stack.defer(forwardSignals(session, isTty));
-  if (input) stack.defer(feed(stdin, input, isTty));
+  if (passesSignals) stack.defer(forwardSignals(session, isTty));
+  const keys = isTty && detachKeys ? new DetachKeys(detachKeys, () => detached.resolve('detached')) : undefined;
+  if (input) stack.defer(feed(stdin, input, isTty, keys));
 
-  const status = await session.exited;
+  const status = await Promise.race([session.exited, detached.promise]);
+  if (status === 'detached') return { exitCode: 0, isOomKilled: false, isDetached: true };
   await Promise.race([Promise.all(ends), silence([output, errors])]);
   return status;
 }
@@ -76,11 +92,11 @@ function silence(streams: (Readable | null)[]): Promise<void> {
   });
 }
 
-function feed(stdin: Terminal['stdin'], input: Writable, isTty: boolean): () => void {
+function feed(stdin: Terminal['stdin'], input: Writable, isTty: boolean, keys?: DetachKeys): () => void {
   // The process may end, or close its input, before everything was sent.
   input.on('error', () => {});
   const onData = (chunk: Buffer) => {
-    if (!input.write(chunk)) {
+    if (!input.write(keys ? keys.pass(chunk) : chunk)) {
       stdin.pause();
       input.once('drain', () => stdin.resume());
     }

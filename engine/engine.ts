@@ -192,8 +192,9 @@ export function createEngine(host: Host): Engine {
       const applied = await carryOut(whole, run, options, async (found, pulled) =>
         reconcile(whole, found, { ...options, pulled }),
       );
-      if ((action === 'down' || action === 'stop') && mayHaveProviders(project)) {
-        await (await providers()).providersEnd(host, project, action, services, run);
+      const ends = (action === 'down' && !options.containersOnly) || action === 'stop' ? action : undefined;
+      if (ends && mayHaveProviders(project)) {
+        await (await providers()).providersEnd(host, project, ends, services, run);
       }
       return applied;
     },

@@ -62,6 +62,7 @@ export const titles = {
   'volume.subpath': 'The path is not inside the volume',
   'volume.bind-source': 'The bind source does not exist',
   'volume.bind-kind': 'The bind source is not of the kind the target needs',
+  'copy.path': 'This path cannot be copied',
   'runtime.unknown-user': 'Unknown user',
   'runtime.not-found': 'Command not found',
   'runtime.not-executable': 'Command is not executable',

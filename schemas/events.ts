@@ -9,6 +9,10 @@ export type EventKind =
   | 'image.push'
   | 'image.remove'
   | 'container.kill'
+  | 'container.pause'
+  | 'container.copy'
+  | 'container.commit'
+  | 'container.unpause'
   | 'provider.up'
   | 'provider.down'
   | 'provider.stop';

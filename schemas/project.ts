@@ -11,6 +11,8 @@ export interface Project {
   volumes: Record<string, Volume>;
   configs?: Record<string, FileObject>;
   secrets?: Record<string, FileObject>;
+  /** Where it was loaded from, for those who make containers of it; `stack config` does not show it. */
+  origin?: { files: string[]; directory: string };
   [extension: `x-${string}`]: unknown;
 }
 

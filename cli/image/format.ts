@@ -41,7 +41,8 @@ export function imageEntries(images: StoredImage[], now: number, isWhole: boolea
   });
 }
 
-function splitName(name: string): { Repository: string; Tag: string } {
+/** Of an image's name, as docker's columns have it; both `<none>` for none. */
+export function splitName(name: string): { Repository: string; Tag: string } {
   if (name === '') return { Repository: none, Tag: none };
   const short = familiar(name).replace(/@.*/, '');
   const colon = short.lastIndexOf(':');

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { Option } from 'commander';
 import { parseReference } from '../../engine/images/images.ts';
 import type { SavedImage } from '../../engine/images/save.ts';
-import { asStackError, StackError } from '../../schemas/errors.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import { interruptible } from '../apply.ts';
 import { define } from '../command.ts';
+import { writeFile } from '../write-file.ts';
 import { openImages } from './open.ts';
 
 export const save = define<{ output?: string; format: 'docker-archive' | 'oci-archive' }>({
@@ -55,29 +55,5 @@ function nameIn(image: StoredImage, text: string): string[] {
     return image.names.includes(name) ? [name] : [];
   } catch {
     return [];
-  }
-}
-
-/** There whole, or not at all. A pipe or device is written as it is. */
-async function writeFile(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-  const isPlace = path.startsWith('/dev/');
-  const temporary = isPlace ? path : `${path}.${process.pid}.tmp`;
-  let fd: number | undefined;
-  try {
-    fd = openSync(temporary, isPlace ? 'w' : 'wx', 0o600);
-    for await (const chunk of content) for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
-    if (!isPlace) {
-      fsyncSync(fd);
-      renameSync(temporary, path);
-    }
-  } catch (thrown) {
-    if (!isPlace) rmSync(temporary, { force: true });
-    const isFull = (thrown as NodeJS.ErrnoException).code === 'ENOSPC';
-    throw asStackError(thrown, isFull ? 'host.disk-full' : 'image.archive', {
-      message: `${path} cannot be written: ${(thrown as Error).message}.`,
-      hint: 'Nothing of it was kept.',
-    });
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }

@@ -1,4 +1,5 @@
 /** Lists in the form `--format` asks for: docker's columns, JSON lines, or a Go template. */
+import { InvalidArgumentError } from 'commander';
 import { StackError } from '../../schemas/errors.ts';
 import { table } from './table.ts';
 import { header, isTemplate, template } from './template.ts';
@@ -6,6 +7,12 @@ import { header, isTemplate, template } from './template.ts';
 export interface Column<Row> {
   title: string;
   field: keyof Row & string;
+}
+
+/** The value of `--format`, refused before anything is looked at. @throws InvalidArgumentError */
+export function listFormat(value: string): string {
+  if (value === 'table' || value === 'json' || isTemplate(value)) return value;
+  throw new InvalidArgumentError("It must be table, json, or a template such as '{{.Name}}'.");
 }
 
 /**

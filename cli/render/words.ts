@@ -17,6 +17,10 @@ const words: Record<EventKind, [doing: string, done: string]> = {
   'container.start': ['Starting', 'Started'],
   'container.stop': ['Stopping', 'Stopped'],
   'container.kill': ['Killing', 'Killed'],
+  'container.commit': ['Committing', 'Committed'],
+  'container.copy': ['Copying', 'Copied'],
+  'container.pause': ['Pausing', 'Paused'],
+  'container.unpause': ['Unpausing', 'Unpaused'],
   'container.remove': ['Removing', 'Removed'],
   'dependency.await': ['Waiting', 'Ready'],
   'provider.up': ['Creating', 'Created'],
@@ -55,4 +59,12 @@ export function size(bytes: number): string {
     unit++;
   }
   return `${unit === 0 ? value : value.toPrecision(value >= 999.5 ? 4 : 3)}${sizes[unit]}`;
+}
+
+const binarySizes = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** Bytes in powers of 1024, four digits, as docker prints memory: `23.54GiB`. */
+export function binarySize(bytes: number): string {
+  const unit = bytes < 1 ? 0 : Math.min(binarySizes.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${Number((bytes / 1024 ** unit).toPrecision(4))}${binarySizes[unit]}`;
 }

@@ -71,6 +71,9 @@ export interface Containers {
   /** Runs the pre_stop hooks, sends the stop signal, SIGKILL after the grace period; resolves when nothing runs any more. */
   stop(record: ContainerRecord, options?: StopOptions): Promise<ExitStatus>;
   kill(record: ContainerRecord, signal: number): Promise<void>;
+  /** The freezer holds every process of it. @throws runtime.not-running, host.kernel-feature, host.cgroup */
+  pause(record: ContainerRecord): Promise<void>;
+  unpause(record: ContainerRecord): Promise<void>;
   /** Kills what still runs, then removes everything that carries the container's id. */
   remove(record: ContainerRecord, options?: { removeAnonymousVolumes?: boolean }): Promise<void>;
   status(record: ContainerRecord): ContainerStatus;

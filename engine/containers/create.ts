@@ -290,5 +290,11 @@ function composeLabels({ project, service, number, isOneOff }: CreateRequest): R
     'com.docker.compose.service': service,
     'com.docker.compose.container-number': String(number),
     'com.docker.compose.oneoff': isOneOff ? 'True' : 'False',
+    ...(project.origin
+      ? {
+          'com.docker.compose.project.config_files': project.origin.files.join(','),
+          'com.docker.compose.project.working_dir': project.origin.directory,
+        }
+      : {}),
   };
 }

@@ -14,9 +14,12 @@ import { runHook, runStopHooks } from './hooks.ts';
 import { type Bundle, launch, readBundle } from './launch.ts';
 import { type RestoreImage, restoreLayers } from './layers.ts';
 import { discard, end, kill, start, statusOf, stop, wait, warningsOf, watch } from './lifecycle.ts';
+import { pause, thaw, unpause } from './pause.ts';
 import { candidates } from './peers.ts';
 import { attach, exec } from './session.ts';
 import { tidyStack } from './tidy.ts';
+
+const SIGKILL = 9;
 
 export function createContainers(
   host: Host,
@@ -116,12 +119,19 @@ export function createContainers(
       for (const hook of record.config.post_start ?? []) await runHook(host, record, 'post_start', hook, signal);
     },
     async stop(record, options) {
+      if (statusOf(host, record).state === 'paused') await unpause(host, record);
       await runStopHooks(host, record, options?.onWarning);
       const status = await stop(host, record, options);
       await withdraw(record);
       return status;
     },
-    kill: (record, signal) => kill(host, record, signal),
+    async kill(record, signal) {
+      await kill(host, record, signal);
+      // What is meant to end it does; another signal waits until it goes on.
+      if (signal === SIGKILL || signal === record.stopSignal) thaw(host, record);
+    },
+    pause: (record) => pause(host, record),
+    unpause: (record) => unpause(host, record),
     remove,
     status: (record) => statusOf(host, record),
     watch: (record, onChange) => watch(host, record, onChange),

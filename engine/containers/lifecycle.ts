@@ -10,6 +10,7 @@ import { releaseCategories } from '../security/security.ts';
 import { unlimit } from '../state/quota.ts';
 import { chosenParent, containerCgroupsPath, parentOf } from './cgroup.ts';
 import { degraded, stepError } from './failure.ts';
+import { thaw } from './pause.ts';
 import { removeSharedMemory } from './shared-memory.ts';
 
 const sigkill = 9;
@@ -91,6 +92,7 @@ export async function end(host: Host, record: ContainerRecord): Promise<void> {
   const { shimPid } = statusOf(host, record);
   const late = new Promise<'late'>((resolve) => setTimeout(resolve, patienceMs, 'late').unref());
   const stopped = stop(host, record, { signal: sigkill, timeoutMs: 0 });
+  thaw(host, record);
   if ((await Promise.race([stopped, late])) === 'late' && shimPid > 0) {
     try {
       process.kill(shimPid, 'SIGKILL');

@@ -39,6 +39,15 @@ export function hostile(name: string, what: string): StackError {
   });
 }
 
+/** `isDirectory`: what is there already. */
+export function notReplaced(name: string, isDirectory: boolean): StackError {
+  const [there, later] = isDirectory ? ['a directory', 'none'] : ['no directory', 'one'];
+  return new StackError('copy.path', {
+    message: `${name} is ${there} already, and would become ${later}: neither takes the place of the other.`,
+    hint: 'Remove what is there first, or copy to another path.',
+  });
+}
+
 /** A path that the kernel would not walk: through a link to outside (EXDEV), or through something that is no directory. */
 export function refused(name: string, thrown: unknown): unknown {
   const { code } = thrown as KernelError;

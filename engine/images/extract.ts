@@ -7,7 +7,7 @@ import { closeSync, constants, ftruncateSync, writeSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
 import { setMetadata, setOpaque } from './extract-metadata.ts';
-import { bound, failed, hostile, limits, refused, safePath } from './extract-path.ts';
+import { bound, failed, hostile, limits, notReplaced, refused, safePath } from './extract-path.ts';
 import { beneath, isDirectory, makeHardLink, O_PATH, openDirectory } from './extract-walk.ts';
 import { removeTree } from './remove-tree.ts';
 import type { TarEntry, TarSink } from './tar.ts';
@@ -23,6 +23,7 @@ export class Extractor implements TarSink {
   readonly #verbs: FilesystemVerbs;
   readonly #root: Fd;
   readonly #umask: number;
+  readonly #isTree: boolean;
   /** The directory of the last entry: archives list a directory's children one after the other. */
   #parentPath = '';
   #parent: Fd;
@@ -34,9 +35,13 @@ export class Extractor implements TarSink {
   entries = 0;
   bytes = 0;
 
-  /** `root` stays the caller's. `umask` is the process's, which openat2 applies. */
-  constructor(verbs: FilesystemVerbs, root: Fd, umask: number) {
+  /**
+   * `root` stays the caller's. `umask` is the process's, which openat2 applies. `isTree`: nothing in the archive has a meaning
+   * of a layer's, and neither does a file take a directory's place nor a directory a file's.
+   */
+  constructor(verbs: FilesystemVerbs, root: Fd, umask: number, isTree = false) {
     this.#verbs = verbs;
+    this.#isTree = isTree;
     this.#root = root;
     this.#parent = root;
     this.#umask = umask;
@@ -60,11 +65,15 @@ export class Extractor implements TarSink {
   #place(entry: TarEntry): void {
     const path = safePath(entry.name, entry.name);
     if (path === '') {
-      if (entry.type === 'directory') this.#finishDirectory(this.#root, '', entry);
+      if (entry.type === 'directory' && !this.#isTree) this.#finishDirectory(this.#root, '', entry);
       return;
     }
     const slash = path.lastIndexOf('/');
     const name = path.slice(slash + 1);
+    if (this.#isTree) {
+      this.#create(this.#openParent(slash < 0 ? '' : path.slice(0, slash), entry.name), path, name, entry);
+      return;
+    }
     if (slash > 0 && `/${path.slice(0, slash)}`.includes(`/${whiteoutPrefix}`)) {
       // What aufs kept for itself, as in some old images. No other directory can have such a name (layer.md "Whiteouts").
       if (`/${path}`.includes(`/${whiteoutPrefix}${whiteoutPrefix}`)) return;
@@ -217,7 +226,9 @@ export class Extractor implements TarSink {
       if ((thrown as KernelError).code !== 'EEXIST') throw failed(entry.name, thrown);
       // The later of two entries counts, as with tar(1) and docker; a directory stays one with its content.
       if (entry.type === 'link' && safePath(entry.linkName, entry.name) === path) return;
-      if (entry.type !== 'directory' || !isDirectory(this.#verbs, parent, name)) {
+      const isOver = isDirectory(this.#verbs, parent, name);
+      if (this.#isTree && isOver !== (entry.type === 'directory')) throw notReplaced(entry.name, isOver);
+      if (entry.type !== 'directory' || !isOver) {
         removeTree(verbs, parent, name);
         make();
       }

@@ -41,7 +41,7 @@ function* pieces(verbs: FilesystemVerbs, root: Fd, options: LayerTarOptions): Ge
 }
 
 /** Fewer and larger pieces: each costs who hashes or compresses it a call, or a way to a thread and back. */
-function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+export function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
   let held: Uint8Array[] = [];
   let length = 0;
   for (const piece of pieces) {
@@ -249,10 +249,10 @@ const types = new Map<number, EntryType>([
 ]);
 
 /** Undefined for sockets, which no tar can hold. */
-const typeOf = ({ mode }: Stat): EntryType | undefined => types.get(mode & constants.S_IFMT);
+export const typeOf = ({ mode }: Stat): EntryType | undefined => types.get(mode & constants.S_IFMT);
 
 /** As makedev(3) of Linux packs it. */
-function deviceNumber(device: bigint): { major: number; minor: number } {
+export function deviceNumber(device: bigint): { major: number; minor: number } {
   return {
     major: Number((device >> 8n) & 0xfffn),
     minor: Number((device & 0xffn) | ((device >> 12n) & 0xf_ff00n)),

@@ -65,7 +65,8 @@ export function makeEndpoints(request: EndpointRequest, use: (network: NetworkRe
       ...(ipv6 ? { ipv6 } : {}),
       ...linkLocalOf(options),
       aliases: [
-        ...new Set([...(request.isOneOff ? [] : [request.service, ...(options.aliases ?? [])]), id.slice(0, 12)]),
+        // `run` leaves out the aliases of what it makes, unless it is asked for them.
+        ...new Set([...(request.isOneOff ? [] : [request.service]), ...(options.aliases ?? []), id.slice(0, 12)]),
       ],
       slot: freeSlot(taken, record),
       ...(isConnected ? {} : { isIsolated: true }),

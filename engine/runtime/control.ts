@@ -15,6 +15,7 @@ export const frame = {
   subscribe: 7,
   signal: 8,
   networks: 9,
+  pause: 10,
   ok: 100,
   error: 101,
   status: 102,

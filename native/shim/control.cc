@@ -192,6 +192,13 @@ void Monitor::on_request(uint32_t index, uint16_t type, Reader body) {
       int number = change_networks(body);
       return number ? refuse(number, "networks") : reply(index, frame::kOk, nullptr, 0);
     }
+    case frame::kPause: {
+      uint32_t paused = body.u32();
+      if (body.bad()) return refuse(EPROTO, "pause");
+      if (state_ != State::kRunning) return refuse(ESRCH, "pause");
+      set_paused(paused != 0);
+      return reply(index, frame::kOk, nullptr, 0);
+    }
     case frame::kSubscribe: {
       client.is_subscribed = true;
       auto text = status_text();

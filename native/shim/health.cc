@@ -35,7 +35,7 @@ void Monitor::stop_health() {
 
 void Monitor::start_probe() {
   probe_at_ = kNever;
-  if (state_ != State::kRunning || probe_ >= 0) return;
+  if (state_ != State::kRunning || probe_ >= 0 || is_paused_) return;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     probe_at_ = monotonic_ms() + settings_.probe_interval_ms;
@@ -51,6 +51,20 @@ void Monitor::start_probe() {
   probe_ = spawn(Child::kProbe, settings_.probe, stdio, -1);
   if (probe_ < 0) return on_probe_exit(125);
   probe_kill_at_ = settings_.probe_timeout_ms > 0 ? monotonic_ms() + settings_.probe_timeout_ms : kNever;
+}
+
+// Whoever freezes the container says so first, and again once it is thawed: what stands still is not asked how it is.
+void Monitor::set_paused(bool paused) {
+  if (is_paused_ == paused) return;
+  is_paused_ = paused;
+  if (paused) {
+    probe_at_ = probe_kill_at_ = kNever;
+  } else if (probe_ < 0) {
+    if (settings_.has_probe) probe_at_ = monotonic_ms();
+  } else if (settings_.probe_timeout_ms > 0) {
+    probe_kill_at_ = monotonic_ms() + settings_.probe_timeout_ms;
+  }
+  changed();
 }
 
 void Monitor::on_probe_output() {

@@ -253,6 +253,7 @@ void Monitor::on_executed(Child& child) {
     watch(output_[0].get(), Source::kOutput, 0, EPOLLIN);
   }
   state_ = State::kRunning;
+  is_paused_ = false;
   started_ns_ = realtime_ns();
   started_ms_ = monotonic_ms();
   finished_ns_ = 0;

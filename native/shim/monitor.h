@@ -178,6 +178,7 @@ class Monitor {
   void start_health();
   void stop_health();
   void start_probe();
+  void set_paused(bool paused);
   void on_probe_output();
   void on_probe_exit(int exit_code);
 
@@ -197,6 +198,7 @@ class Monitor {
   int exit_code_ = 0;
   bool is_oom_killed_ = false;
   bool is_stop_requested_ = false;
+  bool is_paused_ = false;  // only while it runs
   uint32_t restarts_ = 0;
   uint32_t attempts_ = 0;  // of them, those that count against the limit
   uint32_t backoff_ = 0;
@@ -244,6 +246,7 @@ enum Type : uint16_t {
   kSubscribe = 7,
   kSignal = 8,
   kNetworks = 9,
+  kPause = 10,
   kOk = 100,
   kError = 101,
   kStatus = 102,

@@ -49,7 +49,7 @@ const char* name(Health health) {
 std::vector<char> Monitor::status_text() const {
   std::vector<char> text;
   bool runs = container_ >= 0 && state_ != State::kExited;
-  line(text, "state %s", name(state_));
+  line(text, "state %s", is_paused_ && state_ == State::kRunning ? "paused" : name(state_));
   line(text, "pid %d", runs ? children_[container_]->pid : 0);
   line(text, "shim %d", getpid());
   line(text, "exit_code %d", exit_code_);

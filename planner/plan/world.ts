@@ -11,7 +11,7 @@ export function definitionOf(project: Project, inputs: Record<string, string>, k
   const found = new Map<string, string>();
   const note = (path: string, value: unknown) => found.set(path, fingerprint(path, value, key));
   for (const [section, entries] of Object.entries(project)) {
-    if (section === 'services' || section.startsWith('x-')) continue;
+    if (section === 'services' || section === 'origin' || section.startsWith('x-')) continue;
     if (typeof entries !== 'object' || entries === null) note(section, entries);
     else for (const [name, entry] of Object.entries(entries)) note(`${section}.${name}`, entry);
   }

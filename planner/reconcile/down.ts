@@ -4,7 +4,7 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import type { ObservedContainer, Snapshot } from '../../schemas/snapshot.ts';
 import { edges, graph } from '../graph.ts';
-import type { Builder } from './builder.ts';
+import { type Builder, isUp } from './builder.ts';
 import type { ReconcileOptions } from './options.ts';
 import { isOrphan } from './orphans.ts';
 import type { Selection } from './selection.ts';
@@ -24,20 +24,7 @@ export function planDown(ending: Ending, plan: Builder, warnings: string[]): voi
       : selection.active.has(container.record.service);
   const going = snapshot.containers.filter(ends);
   const cause = 'stack down';
-  const stops = addStops(ending, plan, going, cause);
-  const removals = new Map<ContainerRecord, string>();
-  const remove = (record: ContainerRecord): string => {
-    const known = removals.get(record);
-    if (known !== undefined) return known;
-    removals.set(record, '');
-    const stop = stops.get(record);
-    // Anonymous volumes go with whom they were made for, and so after those that mount them too.
-    const first = borrowers(record, going).map(remove);
-    const id = plan.remove(record, cause, [...(stop ? [stop] : []), ...first], options.removeVolumes);
-    removals.set(record, id);
-    return id;
-  };
-  for (const { record } of going) remove(record);
+  const removals = addRemovals(ending, plan, going, cause);
   if (selection.isPartial) return;
   const staying = snapshot.containers.filter((container) => !removals.has(container.record));
   const networkUsers = users(going, ({ endpoints }) => endpoints.map(({ networkName }) => networkName));
@@ -68,6 +55,40 @@ export function planDown(ending: Ending, plan: Builder, warnings: string[]): voi
     if (record.isAnonymous && needs.length > 0) continue;
     plan.add({ kind: 'volume.remove', record, cause: 'stack down --volumes', needs });
   }
+}
+
+/** `stack rm`: networks and volumes stay, and so does what was made by `run`. */
+export function planRemove(ending: Ending, plan: Builder): void {
+  const { snapshot, options, selection } = ending;
+  const going = snapshot.containers.filter((container) => {
+    const { service, isOneOff } = container.record;
+    return !isOneOff && selection.active.has(service) && (options.containersOnly === 'all' || !isUp(container));
+  });
+  addRemovals(ending, plan, going, 'stack rm');
+}
+
+/** Stops what runs of them, and removes them. */
+function addRemovals(
+  ending: Ending,
+  plan: Builder,
+  going: ObservedContainer[],
+  cause: string,
+): Map<ContainerRecord, string> {
+  const stops = addStops(ending, plan, going, cause);
+  const removals = new Map<ContainerRecord, string>();
+  const remove = (record: ContainerRecord): string => {
+    const known = removals.get(record);
+    if (known !== undefined) return known;
+    removals.set(record, '');
+    const stop = stops.get(record);
+    // Anonymous volumes go with whom they were made for, and so after those that mount them too.
+    const first = borrowers(record, going).map(remove);
+    const id = plan.remove(record, cause, [...(stop ? [stop] : []), ...first], ending.options.removeVolumes);
+    removals.set(record, id);
+    return id;
+  };
+  for (const { record } of going) remove(record);
+  return removals;
 }
 
 /** Containers that were made with `volumes_from` this one. */

@@ -33,6 +33,8 @@ export interface ReconcileOptions {
   build?: boolean;
   /** `--no-build`: an image that is not there is an error. */
   noBuild?: boolean;
+  /** `rm`: of `down` only the containers; those that do not run, or all once they are stopped. */
+  containersOnly?: 'stopped' | 'all';
   /** `down --volumes`: named volumes of the stack and anonymous ones. Never external ones. */
   removeVolumes?: boolean;
   /** `--timeout`: before SIGKILL, in milliseconds; absent: each container's own stop_grace_period. */
@@ -57,5 +59,6 @@ export interface OneOff {
   pull?: PullPolicy;
   pulled?: string[];
   build?: boolean;
+  removeOrphans?: boolean;
   disabledServices?: string[];
 }

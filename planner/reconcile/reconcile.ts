@@ -7,7 +7,7 @@ import type { Project, Service } from '../../schemas/project.ts';
 import type { Snapshot } from '../../schemas/snapshot.ts';
 import { type Graph, graph, withDependencies } from '../graph.ts';
 import { Builder } from './builder.ts';
-import { planDown, planStop } from './down.ts';
+import { planDown, planRemove, planStop } from './down.ts';
 import type { Scope } from './fates.ts';
 import { sorted } from './instances.ts';
 import type { OneOff, ReconcileOptions } from './options.ts';
@@ -37,6 +37,10 @@ export function reconcile(project: Project, observed: Snapshot, options: Reconci
       planUp(scope, plan, warnings);
       break;
     case 'down':
+      if (options.containersOnly) {
+        planRemove(scope, plan);
+        break;
+      }
       planDown(scope, plan, warnings);
       if (!options.removeOrphans) orphans = handleOrphans(project, snapshot, options, plan, warnings);
       break;
@@ -58,7 +62,7 @@ export function reconcile(project: Project, observed: Snapshot, options: Reconci
  * not started, so that its command attaches first; the plan ends when depends_on's conditions hold. Throws as reconcile.
  */
 export function reconcileOneOff(project: Project, observed: Snapshot, request: OneOff): Plan {
-  const { service, config, name, pull, pulled = [], disabledServices = [] } = request;
+  const { service, config, name, pull, build, removeOrphans, pulled = [], disabledServices = [] } = request;
   if (!Object.hasOwn(project.services, service)) throw noService(service, project, disabledServices);
   const built = graph(project);
   const dependencies = request.noDeps ? [] : built.dependencies.get(service)!.map(({ to }) => to);
@@ -67,13 +71,21 @@ export function reconcileOneOff(project: Project, observed: Snapshot, request: O
     active: withDependencies(built, dependencies),
     isPartial: true,
   };
-  const options: ReconcileOptions = { action: 'up', disabledServices, pulled, ...(pull ? { pull } : {}) };
+  const options: ReconcileOptions = {
+    action: 'up',
+    disabledServices,
+    pulled,
+    ...(pull ? { pull } : {}),
+    ...(build ? { build } : {}),
+    ...(removeOrphans ? { removeOrphans } : {}),
+  };
   const scope = scopeOf(project, observed, options, built, selection);
   const used = scope.snapshot.containers.flatMap(({ record }) => (record.isOneOff ? [record.number] : []));
   const number = Math.max(0, ...used) + 1;
   const warnings: string[] = [];
   const plan = new Builder(options);
   plan.strays(scope.snapshot.strays);
+  if (removeOrphans) handleOrphans(project, scope.snapshot, options, plan, warnings);
   affect(scope, warnings, config);
   planUp(scope, plan, warnings, { service, number, name, config, fate: 'create', cause: 'stack run' });
   return { stack: project.name, action: 'up', operations: plan.operations, orphans: [], warnings };

@@ -18,6 +18,7 @@ export function planStart(scope: Scope, plan: Builder): void {
   });
   const steps = new Steps(scope, plan, fates);
   for (const instance of [...fates.values()].flat()) steps.add(instance, []);
+  if (scope.options.wait) for (const name of fates.keys()) steps.addWait(name);
 }
 
 /** Stops and starts; and so whatever says `restart: true` of a service that is restarted. */
