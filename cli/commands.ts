@@ -15,6 +15,10 @@ export const commands: Record<string, Entry> = {
     summary: 'Stop and remove the containers and networks of the stack',
     load: async () => (await import('./down.ts')).down,
   },
+  watch: {
+    summary: 'Bring changes of files into the containers that `develop.watch` names, as they are saved',
+    load: async () => (await import('./watch.ts')).watch,
+  },
   ps: { summary: 'List the containers of the stack', load: async () => (await import('./ps.ts')).ps },
   logs: { summary: 'Show what containers wrote', load: async () => (await import('./logs.ts')).logs },
   exec: { summary: 'Run a command in a running container', load: async () => (await import('./exec.ts')).exec },
@@ -86,7 +90,7 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'attach bridge commit convert cp events export pause scale stats top unpause wait watch';
+const withoutInstead = 'attach bridge commit convert cp events export pause scale stats top unpause wait';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([

@@ -167,7 +167,7 @@ test.each([
   ['pull', /stack image pull/],
   ['up --detahc', /Did you mean --detach/],
   ['up --nonsense', /--nonsense/],
-  ['up --watch', /Not supported yet: --watch/],
+  ['up --watch -d', /--watch and --detach cannot be given together/],
   ['up -d --abort-on-container-exit', /cannot be given together/],
   ['up -d --abort-on-container-failure', /--detach and --abort-on-container-failure cannot/],
   ['up --wait --attach web', /--wait and --attach cannot/],

@@ -1,5 +1,5 @@
 /** The engine as commands and the testing API see it: observe, plan, apply, and the rooms behind them. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { hookImages } from '../planner/images/hooks.ts';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
@@ -181,6 +181,9 @@ export function createEngine(host: Host): Engine {
       const applied = await carryOut(whole, run, options, async (found, pulled) =>
         reconcile(whole, found, { ...options, pulled }),
       );
+      if (action === 'down' && options.removeVolumes && services.length === 0 && !run.isDry) {
+        rmSync(host.layout.watchDir(project.name), { recursive: true, force: true });
+      }
       const ends = action === 'down' || action === 'stop' ? action : undefined;
       if (ends && !run.isDry && (hasProviders(project) || existsSync(host.layout.providers(project.name)))) {
         await (await providers()).providersEnd(host, project, ends, services, run);

@@ -48,6 +48,8 @@ export interface Session {
 export interface StartOptions {
   /** Kills the hook at work; its reason is thrown, and the container runs on. */
   signal?: AbortSignal;
+  /** A file that `stack watch` brought into another container of the service and that could not be brought into this one. */
+  onWarning?: (warning: StackError) => void;
 }
 
 export interface StopOptions {

@@ -7,6 +7,7 @@ import { isShimAlive, shimGone } from '../runtime/status.ts';
 import { appArmorPlaces, reloadAppArmor } from '../security/security.ts';
 import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
+import { hasManifest } from '../watch/has-manifest.ts';
 import type { Containers, CreateRequest } from './containers.ts';
 import { prepare } from './create.ts';
 import { runHook, runStopHooks } from './hooks.ts';
@@ -95,7 +96,7 @@ export function createContainers(
   return {
     create,
     publish,
-    async start(record, { signal } = {}) {
+    async start(record, { signal, onWarning } = {}) {
       const { state } = statusOf(host, record);
       // It has just ended: its monitor is on its way out.
       if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
@@ -105,6 +106,10 @@ export function createContainers(
         const places = appArmorPlaces(host.layout.appArmorMark);
         reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);
         await bringUp(record, bundle, networks.hold(record.name, record.ports));
+      }
+      if (hasManifest(host, record)) {
+        const { replay } = await import('../watch/replay.ts');
+        await replay(host, record, onWarning);
       }
       await start(host, record);
       for (const hook of record.config.post_start ?? []) await runHook(host, record, 'post_start', hook, signal);
