@@ -16,7 +16,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import('./down.ts')).down,
   },
   watch: {
-    summary: 'Bring changes of files into the containers that `develop.watch` names, as they are saved',
+    summary: 'Follow files as `develop.watch` says: copy, restart, rebuild',
     load: async () => (await import('./watch.ts')).watch,
   },
   ps: { summary: 'List the containers of the stack', load: async () => (await import('./ps.ts')).ps },

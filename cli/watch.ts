@@ -15,7 +15,7 @@ interface Flags {
 
 export const watch = define<Flags>({
   usage: 'watch [SERVICE...]',
-  summary: 'Bring changes of files into the containers that `develop.watch` names, as they are saved',
+  summary: 'Follow files as `develop.watch` says: copy, restart, rebuild',
   examples: [
     ['stack watch', 'Start the stack, build what changed, and follow its files until Ctrl-C; the stack runs on.'],
     ['stack watch --no-up web', 'Follow the files of web alone, and start nothing.'],

@@ -105,9 +105,12 @@ class Work {
     const over = { uid: Number(owner.uid), gid: Number(owner.gid) };
     const beside = `.stack-sync-${process.pid}-${this.serial++}~`;
     try {
-      if (
-        missing(() => (copyEntry(verbs, { path, parent, name, kind, stat }, into, beside, over), true)) === undefined
-      ) {
+      const found = { path, parent, name, kind, stat };
+      const isCopied = missing(() => {
+        copyEntry(verbs, found, into, beside, over);
+        return true;
+      });
+      if (!isCopied) {
         removeTree(verbs, into, beside);
         return undefined;
       }

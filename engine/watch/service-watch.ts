@@ -24,8 +24,9 @@ export interface WatchActions {
   onError(service: string, error: StackError): void;
 }
 
-/** How long a manifest may be behind, and how often a service that is down is looked at while something waits for it. */
-const saveMs = 200;
+/** Quiet after which a manifest is written: that it is behind until then only lets more be looked at. */
+const saveMs = 2000;
+/** How often a service that is down is looked at while something waits for it. */
 const lookMs = 500;
 /** Files that are named in a line. */
 const mostNamed = 3;
@@ -122,7 +123,10 @@ export class ServiceWatch implements AsyncDisposable {
 
   private mark({ rule, path }: Copy): Delivery {
     const root = this.roots.find(({ paths }) => paths.path === rule.path && paths.target === rule.target);
+    const entry = this.tree!.entry(path ? `${rule.path}/${path}` : rule.path);
     root?.synced.add(path);
+    if (entry) root?.known.set(path, entry);
+    else root?.known.delete(path);
     return { from: rule.path, to: rule.target!, path, isChanged: true };
   }
 
@@ -181,16 +185,13 @@ export class ServiceWatch implements AsyncDisposable {
   }
 
   private saveSoon(): void {
-    this.saving ??= setTimeout(() => this.save(), saveMs);
+    if (this.saving) this.saving.refresh();
+    else this.saving = setTimeout(() => this.save(), saveMs);
   }
 
   private save(): void {
     clearTimeout(this.saving);
     this.saving = undefined;
-    for (const root of this.roots) {
-      const own = this.matched.find(({ rule }) => rule.path === root.paths.path && rule.target === root.paths.target)!;
-      root.known = entriesOf(this.tree!, root.paths.path, own.matcher.takes);
-    }
     writeManifest(this.engine.host, this.request.stack, this.service, this.roots);
   }
 

@@ -78,10 +78,15 @@ export class SourceTree implements Disposable {
     return changes;
   }
 
+  /** What was at a path when it was looked at last. */
+  entry(path: string): Entry | undefined {
+    const at = path.lastIndexOf('/');
+    return this.directories.get(path.slice(0, at) || '/')?.entries.get(path.slice(at + 1));
+  }
+
   /** Everything below a path that the filter takes, directories before what is in them. */
   *entries(path: string): Generator<[path: string, entry: Entry]> {
-    const at = path.lastIndexOf('/');
-    const own = this.directories.get(path.slice(0, at) || '/')?.entries.get(path.slice(at + 1));
+    const own = this.entry(path);
     if (own && own.kind !== 'directory') yield [path, own];
     for (const [name, entry] of this.directories.get(path)?.entries ?? []) {
       const inner = `${path === '/' ? '' : path}/${name}`;

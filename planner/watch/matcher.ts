@@ -9,18 +9,9 @@ export interface WatchMatcher {
   enters(directory: string): boolean;
 }
 
-/** What editors and version control write for themselves, as docker compose leaves it out too. */
-const ephemeral = [
-  '**/.git',
-  '**/*~',
-  '**/.*.sw[a-p]',
-  '**/.*.sw[x]',
-  '**/4913',
-  '**/.#*',
-  '**/___jb_tmp___',
-  '**/___jb_old___',
-  '**/.goutputstream-*',
-];
+/** What editors and version control write for themselves, as docker compose leaves it out too. By a component's name. */
+const ephemeral =
+  /(?:^|\/)(?:\.git|4913|\.#[^/]*|[^/]*~|\.[^/]*\.sw[a-px]|___jb_(?:tmp|old)___|\.goutputstream-[^/]*)(?:\/|$)/;
 
 /** Path below `base` without a first slash, '' for itself; undefined for one that lies elsewhere. */
 export function below(base: string, path: string): string | undefined {
@@ -30,13 +21,12 @@ export function below(base: string, path: string): string | undefined {
 }
 
 export function createWatchMatcher({ path: top, ignore, include }: WatchedPaths): WatchMatcher {
-  const all = [{ base: top, lines: ephemeral }, ...ignore];
-  const ignored = all.map(({ base, lines }) => ({ base, matcher: createIgnoreMatcher(lines) }));
+  const ignored = ignore.map(({ base, lines }) => ({ base, matcher: createIgnoreMatcher(lines) }));
   const included = include && createIgnoreMatcher(include);
   return {
     takes(path) {
       const own = below(top, path);
-      if (own === undefined) return false;
+      if (own === undefined || ephemeral.test(own)) return false;
       const isLeftOut = ignored.some(({ base, matcher }) => {
         const at = below(base, path);
         return at !== undefined && at !== '' && matcher.ignores(at);
@@ -46,7 +36,8 @@ export function createWatchMatcher({ path: top, ignore, include }: WatchedPaths)
     enters(directory) {
       // On the way to the rule's own directory, or in it.
       if (below(directory, top) !== undefined) return true;
-      if (below(top, directory) === undefined) return false;
+      const own = below(top, directory);
+      if (own === undefined || ephemeral.test(own)) return false;
       return !ignored.some(({ base, matcher }) => {
         const at = below(base, directory);
         return at !== undefined && at !== '' && matcher.ignores(at) && !matcher.entersIgnored(at);
