@@ -93,24 +93,30 @@ export function createContainers(
     if (presentOf(record.stack).delete(record.id) && record.endpoints.length > 0) await publish(record.stack);
   }
 
+  /** Up to the process that waits for start, where it does not already. */
+  async function waiting(record: ContainerRecord): Promise<void> {
+    const { state } = statusOf(host, record);
+    // It has just ended: its monitor is on its way out.
+    if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
+    if (!isAlive(record)) {
+      await restoreLayers(host, record, restoreImage);
+      const bundle = readBundle(host, record);
+      const places = appArmorPlaces(host.layout.appArmorMark);
+      reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);
+      await bringUp(record, bundle, networks.hold(record.name, record.ports));
+    }
+  }
+
   return {
     create,
     publish,
     async start(record, { signal, onWarning } = {}) {
-      const { state } = statusOf(host, record);
-      // It has just ended: its monitor is on its way out.
-      if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
-      if (!isAlive(record)) {
-        await restoreLayers(host, record, restoreImage);
-        const bundle = readBundle(host, record);
-        const places = appArmorPlaces(host.layout.appArmorMark);
-        reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);
-        await bringUp(record, bundle, networks.hold(record.name, record.ports));
-      }
       if (hasManifest(host, record)) {
-        const { replay } = await import('../watch/replay.ts');
+        const { takeTurn, replay } = await import('../watch/replay.ts');
+        using _turn = await takeTurn(host, record.stack, record.service);
+        await waiting(record);
         await replay(host, record, onWarning);
-      }
+      } else await waiting(record);
       await start(host, record);
       for (const hook of record.config.post_start ?? []) await runHook(host, record, 'post_start', hook, signal);
     },

@@ -1,5 +1,5 @@
 /** The root of a running container as its own mount namespace shows it. */
-import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import type { ContainerRecord } from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import { pidOf } from '../containers/peers.ts';
@@ -32,6 +32,18 @@ export function openContainerRoot(host: Host, record: ContainerRecord): Fd | und
   }
   if (root !== undefined) closeSync(root);
   return undefined;
+}
+
+/** Whether the container still runs with this root. */
+export function isContainerRoot(host: Host, record: ContainerRecord, root: Fd): boolean {
+  const now = openContainerRoot(host, record);
+  if (now === undefined) return false;
+  try {
+    // An overlay has a device of its own for each mount.
+    return fstatSync(now).dev === fstatSync(root).dev;
+  } finally {
+    closeSync(now);
+  }
 }
 
 /** In a mount namespace that is not ours and in the container's cgroup, whose path has its id. */

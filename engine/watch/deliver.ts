@@ -36,6 +36,9 @@ export interface Delivered {
   errors: StackError[];
 }
 
+/** How often what failed is tried: directories that somebody else moved or removed meanwhile are opened anew. */
+const rounds = 4;
+
 /** Brings the container's entries to what the machine has now at the same paths: what is gone here is removed there. */
 export async function deliver(
   verbs: FilesystemVerbs,
@@ -44,35 +47,57 @@ export async function deliver(
   container: string,
 ): Promise<Delivered> {
   const delivered: Delivered = { count: 0, errors: [] };
-  using targets = new Targets(verbs, root);
-  const work = new Work(verbs, targets);
   // Parents before what is in them; what is gone is removed in the other direction.
-  const ordered = [...deliveries].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-  const gone: Delivery[] = [];
-  const one = (step: () => boolean, { to, path }: Delivery) => {
-    try {
-      if (step()) delivered.count++;
-    } catch (error) {
-      delivered.errors.push(refused(error, container, path ? `${to}/${path}` : to));
-    }
-  };
-  try {
-    for (const [at, delivery] of ordered.entries()) {
-      if (at % 256 === 255) await breathe();
-      one(() => {
-        const isThere = work.put(delivery);
-        if (isThere === undefined) gone.push(delivery);
-        return isThere === true;
-      }, delivery);
-    }
-    for (const delivery of gone.reverse()) one(() => work.remove(delivery), delivery);
-  } finally {
-    work.close();
+  let todo = [...deliveries].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  for (let round = 1; todo.length > 0 && round <= rounds; round++) {
+    const { count, failed, kept } = await deliverOnce(verbs, root, todo);
+    delivered.count += count;
+    if (failed.size === 0) break;
+    // A directory that could not go because of what failed to.
+    todo = todo.filter((one) => failed.has(one) || kept.has(one));
+    if (round < rounds) continue;
+    delivered.errors = [...failed].map(([{ to, path }, error]) =>
+      refused(error, container, path ? `${to}/${path}` : to),
+    );
   }
   return delivered;
 }
 
-class Work {
+interface Round {
+  count: number;
+  failed: Map<Delivery, unknown>;
+  /** Directories that are gone here and hold something there. */
+  kept: Set<Delivery>;
+}
+
+async function deliverOnce(verbs: FilesystemVerbs, root: Fd, deliveries: Delivery[]): Promise<Round> {
+  const round: Round = { count: 0, failed: new Map(), kept: new Set() };
+  using targets = new Targets(verbs, root);
+  using work = new Work(verbs, targets);
+  const gone: Delivery[] = [];
+  const attempt = <T>(step: () => T, delivery: Delivery): T | undefined => {
+    try {
+      return step();
+    } catch (error) {
+      round.failed.set(delivery, error);
+      return undefined;
+    }
+  };
+  for (const [at, delivery] of deliveries.entries()) {
+    if (at % 256 === 255) await breathe();
+    const outcome = attempt(() => work.put(delivery), delivery);
+    if (outcome === 'gone') gone.push(delivery);
+    else if (outcome === 'done') round.count++;
+  }
+  for (const delivery of gone.reverse()) {
+    const outcome = attempt(() => work.remove(delivery), delivery);
+    if (outcome === 'kept') round.kept.add(delivery);
+    else if (outcome === 'done') round.count++;
+  }
+  return round;
+}
+
+class Work implements Disposable {
   private readonly verbs: FilesystemVerbs;
   private readonly targets: Targets;
   private source: { path: string; fd: Fd } | undefined;
@@ -83,24 +108,26 @@ class Work {
     this.targets = targets;
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     if (this.source) closeSync(this.source.fd);
   }
 
-  /** False where it is as it should be already, undefined where the machine has nothing of that name. */
-  put({ from, to, path, isChanged }: Delivery): boolean | undefined {
+  /** `same` where it is as it should be already, `gone` where the machine has nothing of that name. */
+  put({ from, to, path, isChanged }: Delivery): 'done' | 'same' | 'gone' {
     const { verbs } = this;
     const [above, name] = split(from, path);
     const parent = this.sourceDirectory(from, above);
     const stat = parent === undefined ? undefined : missing(() => statAt(verbs, parent, name));
-    if (parent === undefined || stat === undefined) return undefined;
+    if (parent === undefined || stat === undefined) return 'gone';
     const kind = kindOf(stat);
-    if (kind === 'directory') return this.targets.directory(to, path, Number(stat.mode) & 0o7777, isChanged);
-    if (kind !== 'file' && kind !== 'symlink') return false;
+    if (kind === 'directory') {
+      return this.targets.directory(to, path, Number(stat.mode) & 0o7777, isChanged) ? 'done' : 'same';
+    }
+    if (kind !== 'file' && kind !== 'symlink') return 'same';
     const [into, as] = this.targets.place(to, path);
     const there = missing(() => statAt(verbs, into, as));
     const isSame = there && !isChanged && kindOf(there) === kind && there.size === stat.size;
-    if (isSame && there.mtimeNs === stat.mtimeNs && there.mode === stat.mode) return false;
+    if (isSame && there.mtimeNs === stat.mtimeNs && there.mode === stat.mode) return 'same';
     const owner = there ?? fstatSync(into, { bigint: true });
     const over = { uid: Number(owner.uid), gid: Number(owner.gid) };
     const beside = `.stack-sync-${process.pid}-${this.serial++}~`;
@@ -112,7 +139,7 @@ class Work {
       });
       if (!isCopied) {
         removeTree(verbs, into, beside);
-        return undefined;
+        return 'gone';
       }
       if (there && kindOf(there) === 'directory') {
         this.targets.forget(to, path);
@@ -120,26 +147,28 @@ class Work {
       }
       verbs.renameat(into, beside, into, as);
     } catch (error) {
-      removeTree(verbs, into, beside);
+      missing(() => removeTree(verbs, into, beside));
       throw error;
     }
-    return true;
+    return 'done';
   }
 
   /** A directory that has something else in it stays. */
-  remove({ to, path }: Delivery): boolean {
+  remove({ to, path }: Delivery): 'done' | 'kept' | 'gone' {
     const place = this.targets.existing(to, path);
-    if (!place) return false;
+    if (!place) return 'gone';
     const [into, name] = place;
     try {
       const stat = missing(() => statAt(this.verbs, into, name));
-      if (!stat) return false;
+      if (!stat) return 'gone';
       const isDirectory = kindOf(stat) === 'directory';
       if (isDirectory) this.targets.forget(to, path);
       this.verbs.unlinkat(into, name, isDirectory);
-      return true;
+      return 'done';
     } catch (error) {
-      if (['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as KernelError).code)) return false;
+      const { code } = error as KernelError;
+      if (code === 'ENOENT') return 'gone';
+      if (code === 'ENOTEMPTY' || code === 'EEXIST') return 'kept';
       throw error;
     }
   }

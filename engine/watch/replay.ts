@@ -11,7 +11,7 @@ import { type Delivered, deliver } from './deliver.ts';
 import { deliveriesOf, readManifest, takeOver, writeManifest } from './manifest.ts';
 import { scan } from './scan.ts';
 
-/** @param onWarning told of each file that could not be written; the container starts all the same. */
+/** In a turn (turn.ts) that began before the container was mounted. @param onWarning told of each file that could not be written; the container starts all the same. */
 export async function replay(
   host: Host,
   record: ContainerRecord,
@@ -35,3 +35,5 @@ export async function replay(
     closeSync(root);
   }
 }
+
+export { takeTurn } from './turn.ts';

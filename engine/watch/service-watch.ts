@@ -8,10 +8,11 @@ import type { ServiceHook } from '../../schemas/project.ts';
 import type { SyncedPaths, WatchChange } from '../../schemas/watch.ts';
 import type { Engine } from '../engine.ts';
 import { ActionLane } from './action-lane.ts';
-import { openContainerRoot } from './container-root.ts';
+import { isContainerRoot, openContainerRoot } from './container-root.ts';
 import { type Delivery, deliver } from './deliver.ts';
 import { deliveriesOf, readManifest, type SyncedRoot, takeOver, writeManifest } from './manifest.ts';
 import type { Entry, SourceTree } from './source-tree.ts';
+import { takeTurn } from './turn.ts';
 import type { WatchRequest } from './watch.ts';
 
 /** What a watch cannot do by itself: all of it is the engine's, under the stack's lock. */
@@ -136,6 +137,7 @@ export class ServiceWatch implements AsyncDisposable {
     const { host } = this.engine;
     let count = 0;
     let isMissed = false;
+    using _turn = await takeTurn(host, this.request.stack, this.service);
     for (const record of this.records()) {
       const root = openContainerRoot(host, record);
       if (root === undefined) {
@@ -145,7 +147,9 @@ export class ServiceWatch implements AsyncDisposable {
       try {
         const delivered = await deliver(host.kernel.filesystem, root, deliveries, record.name);
         count += delivered.count;
-        for (const error of delivered.errors) this.request.emit({ type: 'warning', error });
+        // It ended meanwhile, and its monitor may have started it anew.
+        if (!isContainerRoot(host, record, root)) isMissed = true;
+        else for (const error of delivered.errors) this.request.emit({ type: 'warning', error });
       } finally {
         closeSync(root);
       }
