@@ -41,4 +41,6 @@ export interface WatchChange {
   path: string;
   type: 'add' | 'change' | 'remove';
   isDirectory: boolean;
+  /** It came and went without being looked at: nothing follows from it, but no copy may be left. */
+  isTransient?: true;
 }

@@ -28,6 +28,11 @@ export interface Delivery {
   path: string;
   /** Copied though size, time and mode are the same. */
   isChanged: boolean;
+  /**
+   * It is to be removed, whatever is there now: what came to be since the machine was looked at is told by itself. Copied, it
+   * might be gone before anybody has seen it, and nobody would remove it.
+   */
+  isGone: boolean;
 }
 
 export interface Delivered {
@@ -113,8 +118,9 @@ class Work implements Disposable {
   }
 
   /** `same` where it is as it should be already, `gone` where the machine has nothing of that name. */
-  put({ from, to, path, isChanged }: Delivery): 'done' | 'same' | 'gone' {
+  put({ from, to, path, isChanged, isGone }: Delivery): 'done' | 'same' | 'gone' {
     const { verbs } = this;
+    if (isGone) return 'gone';
     const [above, name] = split(from, path);
     const parent = this.sourceDirectory(from, above);
     const stat = parent === undefined ? undefined : missing(() => statAt(verbs, parent, name));

@@ -87,5 +87,7 @@ export function takeOver(root: SyncedRoot, now: Map<string, Entry>): Set<string>
 }
 
 /** Everything a container must be given. */
-export const deliveriesOf = ({ paths, synced }: SyncedRoot, changed: Set<string>): Delivery[] =>
-  [...synced].map((path) => ({ from: paths.path, to: paths.target, path, isChanged: changed.has(path) }));
+export const deliveriesOf = ({ paths, known, synced }: SyncedRoot, changed: Set<string>): Delivery[] =>
+  [...synced].map((path) => {
+    return { from: paths.path, to: paths.target, path, isChanged: changed.has(path), isGone: !known.has(path) };
+  });

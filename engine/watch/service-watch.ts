@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { type Copy, type Decision, decide, type MatchedRule } from '../../planner/watch/decide.ts';
 import { below } from '../../planner/watch/matcher.ts';
 import type { ContainerRecord } from '../../schemas/container.ts';
-import { StackError } from '../../schemas/errors.ts';
+import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { ServiceHook } from '../../schemas/project.ts';
 import type { SyncedPaths, WatchChange } from '../../schemas/watch.ts';
 import type { Engine } from '../engine.ts';
@@ -106,8 +106,10 @@ export class ServiceWatch implements AsyncDisposable {
       this.act(decision, since);
       return;
     }
-    this.copying = this.copying.then(() => this.copy(deliveries)).then(() => this.act(decision, since));
-    this.copying.catch(() => {});
+    this.next(async () => {
+      await this.copy(deliveries);
+      this.act(decision, since);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,24 +119,35 @@ export class ServiceWatch implements AsyncDisposable {
     if (this.saving) this.save();
   }
 
+  /** One copy after the other; what one of them fails with ends none of the others. */
+  private next(work: () => Promise<unknown>): void {
+    this.copying = this.copying
+      .then(work)
+      .catch((error) => this.request.actions.onError(this.service, asStackError(error)));
+  }
+
   private act({ after, because, execs }: Decision, since: number): void {
+    if (because.length === 0) return;
     if (after === 'nothing') this.tell('sync', because, since);
     else this.lane.ask({ after, because, execs, since });
   }
 
-  private mark({ rule, path }: Copy): Delivery {
+  private mark({ rule, path, change }: Copy): Delivery {
     const root = this.roots.find(({ paths }) => paths.path === rule.path && paths.target === rule.target);
     const entry = this.tree!.entry(path ? `${rule.path}/${path}` : rule.path);
-    root?.synced.add(path);
+    if (!change.isTransient) root?.synced.add(path);
     if (entry) root?.known.set(path, entry);
     else root?.known.delete(path);
-    return { from: rule.path, to: rule.target!, path, isChanged: true };
+    return { from: rule.path, to: rule.target!, path, isChanged: true, isGone: !entry };
   }
 
   /** Into every container of the service that runs; the others are given it when they do. Answers how many entries. */
   private async copy(deliveries: Delivery[]): Promise<number> {
     if (deliveries.length === 0) return 0;
     const { host } = this.engine;
+    // As the tree has it now: more may have been looked at since.
+    const at = ({ from, path }: Delivery) => this.tree!.entry(path ? `${from}/${path}` : from);
+    const current = () => deliveries.map((one) => ({ ...one, isGone: !at(one) }));
     let count = 0;
     let isMissed = false;
     using _turn = await takeTurn(host, this.request.stack, this.service);
@@ -145,7 +158,7 @@ export class ServiceWatch implements AsyncDisposable {
         continue;
       }
       try {
-        const delivered = await deliver(host.kernel.filesystem, root, deliveries, record.name);
+        const delivered = await deliver(host.kernel.filesystem, root, current(), record.name);
         count += delivered.count;
         // It ended meanwhile, and its monitor may have started it anew.
         if (!isContainerRoot(host, record, root)) isMissed = true;
@@ -173,7 +186,7 @@ export class ServiceWatch implements AsyncDisposable {
       this.looking = undefined;
       const all = [...this.missed.values()];
       this.missed.clear();
-      this.copying = this.copying.then(() => this.copy(all));
+      this.next(() => this.copy(all));
     }, lookMs);
   }
 

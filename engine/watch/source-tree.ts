@@ -67,7 +67,13 @@ export class SourceTree implements Disposable {
     if (this.directories.has(path)) this.refresh(path, changes, false);
     const at = path.lastIndexOf('/');
     const parent = this.directories.get(path.slice(0, at) || '/');
-    if (parent) this.look(parent, path, path.slice(at + 1), changes);
+    if (!parent) return changes;
+    const name = path.slice(at + 1);
+    const wasThere = parent.entries.has(name);
+    this.look(parent, path, name, changes);
+    if (!wasThere && !parent.entries.has(name) && this.filter.takes(path)) {
+      changes.push({ path, type: 'remove', isDirectory: false, isTransient: true });
+    }
     return changes;
   }
 

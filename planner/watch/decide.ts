@@ -25,7 +25,7 @@ export interface Decision {
   after: Afterwards;
   /** Commands of the rules concerned, in the order of the file. */
   execs: ServiceHook[];
-  /** The changes that ask for `after`; for `nothing` those that are copied. */
+  /** The changes that ask for `after`; for `nothing` those that are copied. None where all of them were transient. */
   because: WatchChange[];
 }
 
@@ -51,17 +51,18 @@ export function decide(rules: MatchedRule[], changes: WatchChange[]): Decision |
       const after = afterOf(one);
       // Rules whose paths and targets correspond name one place of the container: it is copied once.
       if (rule.target !== undefined) copies.set(`${rule.target}/${path}`.replace(/\/+$/, ''), { rule, path, change });
+      if (change.isTransient) continue;
       if (after === 'exec') execs.add(one);
       reasons.set(after, (reasons.get(after) ?? new Set()).add(change));
     }
   }
-  if (reasons.size === 0) return undefined;
-  const after = afterwards.findLast((one) => reasons.has(one))!;
+  if (reasons.size === 0 && copies.size === 0) return undefined;
+  const after = afterwards.findLast((one) => reasons.has(one)) ?? 'nothing';
   return {
     copies: [...copies.values()],
     after,
     execs: rules.filter((one) => after === 'exec' && execs.has(one) && one.rule.exec).map(({ rule }) => rule.exec!),
-    because: [...reasons.get(after)!],
+    because: [...(reasons.get(after) ?? [])],
   };
 }
 
