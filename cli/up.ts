@@ -65,12 +65,16 @@ export const up = define<UpFlags>({
     if (flags.menu) show.emit({ type: 'warning', error: noMenu() });
     const engine = await context.engine();
     const file = flags.plan === undefined ? undefined : (await import('./plan-file.ts')).readPlan(flags.plan, engine);
-    const read = new Set<string>();
-    const onRead = (path: string) => void read.add(path);
-    const loaded = await loadSupported(context, show.emit, file?.options.services ?? services, { onRead });
+    const read = flags.watch ? new (await import('./watch/configuration.ts')).ReadFiles() : undefined;
+    const loaded = await loadSupported(
+      context,
+      show.emit,
+      file?.options.services ?? services,
+      given({ onRead: read?.add }),
+    );
     const { project, options, inspect } = await decided(context, engine, loaded, services, flags, file);
-    const rules = flags.watch
-      ? await (await import('./watch/rules.ts')).rulesOf(loaded, options.services ?? [], show.emit, onRead)
+    const rules = read
+      ? await (await import('./watch/rules.ts')).rulesOf(loaded, options.services ?? [], show.emit, read.add)
       : [];
     const { attach = [], noAttach = [], exitCodeFrom = [] } = flags;
     checkServices([...attach, ...noAttach].concat(exitCodeFrom), new Set(Object.keys(project.services)));
@@ -79,7 +83,7 @@ export const up = define<UpFlags>({
     const how = given({ command: 'stack up', waitTimeoutMs: flags.waitTimeout, inspect });
     const applied = await apply(context, engine, project, options, how, show);
     if (isDetached || context.globals.dryRun) return 0;
-    await using watching = flags.watch
+    await using watching = read
       ? await beginWatch(context, engine, { loaded, rules, read, services: options.services ?? [], options })
       : undefined;
     const { foreground } = await import('./foreground.ts');

@@ -30,11 +30,13 @@ export const watch = define<Flags>({
     const lineByLine = byLine(context);
     const show = renderer(lineByLine);
     const engine = await context.engine();
-    const read = new Set<string>();
-    const onRead = (path: string) => void read.add(path);
-    const loaded = await loadSupported(context, show.emit, services, { onRead });
-    const { rulesOf } = await import('./watch/rules.ts');
-    const rules = await rulesOf(loaded, services, show.emit, onRead);
+    const [{ ReadFiles }, { rulesOf }] = await Promise.all([
+      import('./watch/configuration.ts'),
+      import('./watch/rules.ts'),
+    ]);
+    const read = new ReadFiles();
+    const loaded = await loadSupported(context, show.emit, services, { onRead: read.add });
+    const rules = await rulesOf(loaded, services, show.emit, read.add);
     if (rules.length === 0) throw nothingToWatch(services);
     const options = { action: 'up' as const, services, disabledServices: Object.keys(loaded.disabled) };
     if (flags.up)

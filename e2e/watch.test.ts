@@ -210,3 +210,50 @@ test('an edit of the stack file shows the plan and is applied', async () => {
   const elsewhere = ['-p', stack.name, 'exec', '-T', 'web', 'cat', '/other/a'];
   await until('as before', async () => (await world.host.stack(elsewhere, { cwd: '/' })).stdout === 'three');
 });
+
+test('a save during a build gives that up for a newer one, and one while the service is down arrives later', async () => {
+  const develop = {
+    watch: [
+      { path: './src', action: 'rebuild' },
+      { path: './conf', target: '/conf', action: 'sync' },
+    ],
+  };
+  const stack = world.project('stale', { services: { web: { build: '.', init: true, develop } } });
+  const run = 'RUN if grep -q slow /app/a; then sleep 30; fi';
+  stack.write('Dockerfile', `FROM busybox:1\nCOPY src /app\n${run}\nCMD ["sleep", "1000000"]\n`);
+  stack.write('src/a', 'one');
+  stack.write('conf/c', 'one');
+  await using watch = await watching(stack);
+  stack.write('src/a', 'slow');
+  await watch.live.output(/Image stale-web {2}.*sleep 30/);
+  stack.write('conf/c', 'two');
+  await watch.live.output(/conf\/c → sync/);
+  stack.write('src/a', 'quick');
+  await watch.live.output(/src\/a → rebuild given up for a newer save/);
+  await watch.live.output(/src\/a → rebuild,/, 20_000);
+  const cat = (path: string) => stack.ok(['exec', '-T', 'web', 'cat', path]);
+  expect([await cat('/app/a'), await cat('/conf/c')]).toEqual(['quick', 'two']);
+  expect(watch.live.stderr()).not.toMatch(/error:/);
+  await stack.ok(['stop', '-t', '1']);
+  stack.write('conf/c', 'three');
+  await watch.live.output(/web does not run: what was saved arrives when it starts/);
+  await stack.ok(['start']);
+  await until('it arrived', async () => (await cat('/conf/c')) === 'three');
+});
+
+test('`up --watch` shows the logs and watches, on an image without a shell too', async () => {
+  const build = {
+    context: '.',
+    dockerfile_inline: 'FROM busybox:1 AS b\nFROM scratch\nCOPY --from=b /bin/busybox /busybox\nUSER 1000\n',
+  };
+  const command = ['/busybox', 'sh', '-c', 'echo ready; while /busybox sleep 0.2; do /busybox cat /app/a 2>/dev/null; done'];
+  const stack = world.project('bare', { services: { web: { build, command, stop_signal: 'SIGKILL', ...rule({}) } } });
+  stack.write('src/a', 'one\n');
+  const up = stack.start(['up', '--watch']);
+  await up.output(/Watching 2 directories/, 60_000);
+  await up.output(/ready/);
+  stack.write('src/a', 'said\n');
+  await up.output(/web-1\s+\| said/);
+  up.kill('SIGINT');
+  expect((await up.exited).code).toBe(130);
+});

@@ -1,17 +1,43 @@
 /** The files a stack is described by, watched: stack files, env files, ignore files, Dockerfiles, configs and secrets. */
+import { once } from 'node:events';
+import { lstatSync } from 'node:fs';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Loaded } from '../../planner/load/load.ts';
 
+/** Files as they were just before they were read, there or not. */
+export class ReadFiles {
+  readonly states = new Map<string, string>();
+
+  /** To be told of each (LoadOptions.onRead). */
+  readonly add = (path: string): void => {
+    if (path !== '-') this.states.set(path, stateOf(path));
+  };
+
+  /** Those that are not any more what was read. */
+  changed(): string[] {
+    return [...this.states].flatMap(([path, state]) => (stateOf(path) === state ? [] : [path]));
+  }
+}
+
+function stateOf(path: string): string {
+  try {
+    const { ino, size, ctimeNs } = lstatSync(path, { bigint: true });
+    return `${ino} ${size} ${ctimeNs}`;
+  } catch {
+    return '';
+  }
+}
+
 export interface Configuration {
   /** Read when the stack was loaded. */
-  read: Set<string>;
+  read: ReadFiles;
   /** Services by the Dockerfiles they are built from. */
   dockerfiles: Map<string, string[]>;
   /** Services by the files that are mounted into them. */
   mounted: Map<string, string[]>;
 }
 
-export function configurationOf({ project }: Loaded, read: Iterable<string>): Configuration {
+export function configurationOf({ project }: Loaded, read: ReadFiles): Configuration {
   const dockerfiles = new Map<string, string[]>();
   const mounted = new Map<string, string[]>();
   const add = (map: Map<string, string[]>, path: string, service: string) =>
@@ -29,16 +55,19 @@ export function configurationOf({ project }: Loaded, read: Iterable<string>): Co
       if (file) add(mounted, file, name);
     }
   }
-  return { read: new Set([...read].filter((path) => path !== '-')), dockerfiles, mounted };
+  return { read, dockerfiles, mounted };
 }
 
 /** Milliseconds of quiet after which an edit counts as whole: editors write a file in several steps. */
 const quietMs = 30;
 
-/** @param onEdit the paths that were saved, made or removed together. */
-export function watchConfiguration(configuration: Configuration, onEdit: (paths: string[]) => void): AsyncDisposable {
+/** Resolves when nothing is missed any more. @param onEdit the paths that were saved, made or removed together. */
+export async function watchConfiguration(
+  configuration: Configuration,
+  onEdit: (paths: string[]) => void,
+): Promise<AsyncDisposable> {
   const { read, dockerfiles, mounted } = configuration;
-  const paths = new Set([...read, ...dockerfiles.keys(), ...mounted.keys()]);
+  const paths = new Set([...read.states.keys(), ...dockerfiles.keys(), ...mounted.keys()]);
   const edited = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   const watcher: FSWatcher = watch([...paths], {
@@ -58,6 +87,9 @@ export function watchConfiguration(configuration: Configuration, onEdit: (paths:
     }, quietMs);
   });
   watcher.on('error', () => {});
+  if (paths.size > 0) await once(watcher, 'ready');
+  const early = read.changed();
+  if (early.length > 0) onEdit(early);
   return {
     async [Symbol.asyncDispose]() {
       clearTimeout(timer);

@@ -14,14 +14,14 @@ import { loadSupported } from '../project.ts';
 import { errorText } from '../render/error.ts';
 import { style } from '../render/style.ts';
 import { visible } from '../render/visible.ts';
-import { configurationOf, watchConfiguration } from './configuration.ts';
+import { configurationOf, ReadFiles, watchConfiguration } from './configuration.ts';
 import { real, rulesOf } from './rules.ts';
 
 export interface WatchStack {
   loaded: Loaded;
   rules: WatchRule[];
   /** Files that were read for both. */
-  read: Set<string>;
+  read: ReadFiles;
   /** Services named on the command line. */
   services: string[];
   /** How an edit of the stack file is applied. */
@@ -71,10 +71,10 @@ export class WatchSession implements AsyncDisposable {
       },
     });
     const configuration = configurationOf(loaded, read);
-    this.files = watchConfiguration(configuration, (paths) => {
+    this.files = await watchConfiguration(configuration, (paths) => {
       const ofDockerfile = paths.flatMap((path) => configuration.dockerfiles.get(path) ?? []);
       const ofMount = paths.flatMap((path) => configuration.mounted.get(path) ?? []);
-      const isReloaded = paths.some((path) => configuration.read.has(path));
+      const isReloaded = paths.some((path) => configuration.read.states.has(path));
       const shown = paths.map((path) => relative(top, path)).join(', ');
       if (isReloaded) this.queue(shown, () => this.reload(shown, ofDockerfile, ofMount));
       else this.queue(shown, () => this.change(shown, this.stack.loaded, ofDockerfile, ofMount));
@@ -108,11 +108,10 @@ export class WatchSession implements AsyncDisposable {
 
   /** The stack as its files say now. What is wrong with them is told, and the watch goes on as before. */
   private async reload(shown: string, ofDockerfile: string[], ofMount: string[]): Promise<void> {
-    const read = new Set<string>();
-    const onRead = (path: string) => void read.add(path);
+    const read = new ReadFiles();
     const { services, emit } = this.stack;
-    const loaded = await loadSupported(this.context, emit, services, { onRead });
-    const rules = await rulesOf(loaded, services, emit, onRead);
+    const loaded = await loadSupported(this.context, emit, services, { onRead: read.add });
+    const rules = await rulesOf(loaded, services, emit, read.add);
     await this.change(shown, loaded, ofDockerfile, ofMount);
     await this.files?.[Symbol.asyncDispose]();
     await this.watch?.[Symbol.asyncDispose]();
