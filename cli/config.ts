@@ -6,6 +6,7 @@ import type { Emit } from '../schemas/events.ts';
 import type { Project } from '../schemas/project.ts';
 import { type Context, define } from './command.ts';
 import { type List, lists, serviceHash } from './config/lists.ts';
+import { toYaml } from './config/yaml.ts';
 import { loadProject } from './project.ts';
 import { renderer } from './render/render.ts';
 
@@ -154,18 +155,13 @@ async function document(context: Context, project: Project, flags: Flags): Promi
     shown = await withCurrentDigests(context, project);
     if (flags.lockImageDigests) return flags.format === 'json' ? toJson(imagesOnly(shown)) : toYaml(imagesOnly(shown));
   }
-  const { canonical } = await import('../planner/load/canonical.ts');
-  const whole = canonical(shown, !flags.interpolate);
-  return flags.format === 'json' ? toJson(whole) : toYaml({ name: project.name, ...whole });
+  const { canonicalJson, canonicalYaml } = await import('../planner/load/canonical.ts');
+  if (flags.format === 'json') return toJson(canonicalJson(shown, !flags.interpolate));
+  return toYaml(canonicalYaml(shown, !flags.interpolate));
 }
 
 function toJson(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
-}
-
-async function toYaml(value: unknown): Promise<string> {
-  const { stringify } = await import('yaml');
-  return stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false });
 }
 
 function writeOutput(file: string, text: string): void {

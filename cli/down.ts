@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import { StackError } from '../schemas/errors.ts';
 import { apply, given, timeoutMs } from './apply.ts';
 import { define } from './command.ts';
+import { removesOrphans } from './orphans.ts';
 import { projectOrRecords } from './project.ts';
 import { removeImages, type Which } from './remove-images.ts';
 import { renderer } from './render/render.ts';
@@ -38,7 +39,8 @@ export const down = define<Flags>({
     const render = renderer(context);
     const engine = await context.engine();
     const { project, disabledServices } = await projectOrRecords(context, engine, render.emit);
-    const { removeOrphans, volumes: removeVolumes, timeout } = flags;
+    const { volumes: removeVolumes, timeout } = flags;
+    const removeOrphans = removesOrphans(flags, context);
     const { plan } = await apply(
       context,
       engine,

@@ -1,9 +1,11 @@
 /** The flags that decide what `up` does with the machine, and so what `plan` prints: one list for both. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { isTrue } from '../planner/load/discover.ts';
 import type { ReconcileOptions } from '../planner/reconcile/options.ts';
 import { StackError } from '../schemas/errors.ts';
 import { given, timeoutMs } from './apply.ts';
 import { collect } from './command.ts';
+import { removesOrphans } from './orphans.ts';
 
 /** Two of docker compose's that its help does not name are last. */
 const pullPolicies = ['always', 'missing', 'never', 'if_not_present', 'build'] as const;
@@ -66,7 +68,7 @@ export function reconcileOptions(
     noRecreate: !flags.recreate,
     forceRecreate: flags.forceRecreate,
     alwaysRecreateDeps: flags.alwaysRecreateDeps,
-    removeOrphans: flags.removeOrphans ?? (isTrue(environment.COMPOSE_REMOVE_ORPHANS) || undefined),
+    removeOrphans: removesOrphans(flags, { environment }),
     ignoreOrphans: isTrue(environment.COMPOSE_IGNORE_ORPHANS) || undefined,
     renewAnonVolumes: flags.renewAnonVolumes,
     recreateVolumes: flags.recreateVolume,
@@ -81,9 +83,6 @@ export function reconcileOptions(
 }
 
 /** What docker compose calls true in an environment variable. */
-const isTrue = (value: string | undefined) =>
-  value !== undefined && ['1', 'true', 'yes', 'y'].includes(value.toLowerCase());
-
 /** @throws StackError usage for two flags that contradict each other, as docker compose has it */
 export function checkPlanFlags(flags: PlanFlags): void {
   if (flags.forceRecreate && !flags.recreate) conflict('--force-recreate', '--no-recreate');

@@ -43,7 +43,7 @@ test('services that wait for each other, and those that build nothing, are refus
   const circle = { a: { build: on('b') }, b: { build: on('c') }, c: { build: on('b') } };
   expectError(await world.project('circle', { services: circle }).stack(['build', 'a']), 1, /b → c → b/);
   const plain = { a: { build: on('b') }, b: { image: 'busybox:1' } };
-  expectError(await world.project('plain', { services: plain }).stack(['build', 'a']), 1, /service b has no `build`/);
+  expectError(await world.project('plain', { services: plain }).stack(['build', 'a']), 1, /service b is not built/);
 });
 
 test('a context out of a git repository, with a branch and a directory', async () => {
@@ -101,6 +101,30 @@ test('an image out of an OCI layout', async () => {
   const built = await stack.stack(['build']);
   expect(built, built.stderr).toMatchObject({ code: 0 });
   expect(built.stderr).toMatch(/^#\d+ on the layout$/m);
+});
+
+test('steps that bind one part of the context see it as it is, and not what the others wrote there', async () => {
+  const mount = '--mount=type=bind,source=dir,target=/m,rw';
+  const stack = world.project('bound', { services: { web: { build: { context: '.' } } } });
+  stack.write('dir/file', 'as it is\n');
+  stack.write('dir/left-out', 'secret\n');
+  stack.write('.dockerignore', 'dir/left-out\n');
+  stack.write(
+    'Dockerfile',
+    `FROM busybox:1
+RUN ${mount} ls /m; echo changed > /m/file; echo more > /m/more
+RUN ${mount} ls /m; cat /m/file
+`,
+  );
+  const built = await stack.stack(['build']);
+  expect(built, built.stderr).toMatchObject({ code: 0 });
+  expect(built.stderr.match(/^#\d+ (?:file|more|left-out)$/gm)?.map((line) => line.replace(/^#\d+ /, ''))).toEqual([
+    'file',
+    'file',
+  ]);
+  expect(built.stderr).toMatch(/^#\d+ as it is$/m);
+  stack.write('dir/file', 'another\n');
+  expect((await stack.stack(['build'])).stderr).toMatch(/^#\d+ another$/m);
 });
 
 test('a context at an address: an archive, or a Dockerfile alone', async () => {

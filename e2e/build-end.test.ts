@@ -54,7 +54,7 @@ test('a time-out from outside, as of timeout(1), ends an endless step too', asyn
   live.kill('SIGTERM');
   const done = await live.exited;
   expect(performance.now() - begun).toBeLessThan(1500);
-  expectError(done, 130, /interrupted/i);
+  expectError(done, 143, /interrupted/i);
   expect(remains()).toEqual([]);
   expect(await stack.ok(['image', 'ls', '-q', 'late-web'])).toBe('');
 });

@@ -65,6 +65,22 @@ export interface FilesystemVerbs {
   lgetxattr(dirfd: Fd, name: string, attribute: string): Uint8Array;
   /** Names in a directory by descriptor, without `.` and `..`. */
   readdir(fd: Fd): string[];
+  /**
+   * lstat(2) of each name, eleven numbers for each: inode, size, times of modification, change and access in nanoseconds, mode,
+   * uid, gid, device, rdev, links.
+   */
+  lstats(dirfd: Fd, names: string[]): BigInt64Array;
+  /**
+   * So many bytes of each of a directory's files, one file after the other, and the positions of those that have extended
+   * attributes. ENODATA where one is shorter.
+   */
+  readFiles(dirfd: Fd, names: string[], sizes: Uint32Array): { content: Uint8Array; attributed: number[] };
+  /**
+   * Copies regular files of a directory into another, under their own names, which must be free there. `metadata` has four
+   * numbers for each: uid, gid, permission bits, time of modification in nanoseconds. Answers the positions of those that have
+   * extended attributes, which are not copied. Stops at the first that cannot be copied.
+   */
+  copyFiles(from: Fd, to: Fd, names: string[], metadata: BigInt64Array): number[];
   readlinkat(dirfd: Fd, name: string): string;
   /** flock(2); without `wait` answers false where another holder is in the way. Waiting happens on a worker thread. */
   flock(fd: Fd, kind: 'shared' | 'exclusive' | 'unlock', wait: boolean): Promise<boolean>;

@@ -1,23 +1,15 @@
 // Bundles the command line into dist/. One file, in which a module runs when it is first imported; as CommonJS, since
-// Node starts that without its ES module loader; behind a launcher, since a file is not cached that turns the cache on.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+// Node starts that without its ES module loader; behind a launcher (cli/launcher.ts), which keeps what V8 compiled.
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { builtinModules, createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 const load = createRequire(import.meta.url);
-// The cache lies beside the bundle, not in the world-writable /tmp: it holds code that root runs. Where the checkout is a
-// user's and root runs it, it lies with root: the next build could not remove a folder of root's.
-const launcher = (module) => `'use strict';
-const isOurs = require('node:fs').statSync(__dirname).uid === process.geteuid();
-const cache = isOurs ? require('node:path').join(__dirname, '.compile-cache') : '/var/cache/stack';
-require('node:module').enableCompileCache?.(cache);
-require('./${module}.js');
-`;
-
 /** Node's own modules load when one of their names is used, not when something that imports them does. */
 const lazyBuiltins = {
   name: 'lazy-builtins',
@@ -39,9 +31,6 @@ for (const name of ${JSON.stringify(Object.keys(load(`node:${path}`)))})
 await rm(dist, { recursive: true, force: true });
 await mkdir(dist);
 await writeFile(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
-for (const [name, module] of Object.entries({ stack: 'main', 'stack-runtime': 'runtime' })) {
-  await writeFile(join(dist, `${name}.js`), launcher(module));
-}
 await build({
   absWorkingDir: root,
   entryPoints: { main: 'cli/stack.ts', runtime: 'cli/runtime.ts', 'extract-worker': 'engine/images/extract-worker.ts' },
@@ -62,3 +51,36 @@ await build({
   sourcemap: 'linked',
   logLevel: 'warning',
 });
+
+/** Names of the commands, which are the keys of an object in a file: it imports nothing before a command is asked for. */
+async function namesIn(path, name) {
+  const { code } = await transform(await readFile(join(root, path), 'utf8'), { loader: 'ts' });
+  const module = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  return Object.keys(module[name]);
+}
+
+for (const [name, module, commands] of [
+  ['stack', 'main', await namesIn('cli/commands.ts', 'commands')],
+  ['stack-runtime', 'runtime', await namesIn('cli/runtime/commands.ts', 'commands')],
+]) {
+  const path = join(dist, `${module}.js`);
+  // The launcher reads a byte a character. esbuild escapes what is not ASCII everywhere but in regular expressions.
+  const escaped = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const text = (await readFile(path, 'utf8')).replace(/[^\0-\x7f]/g, escaped);
+  // What is not bundled is imported for it by the launcher: a script of node:vm cannot, without a warning.
+  const content = text.replaceAll(/(?<![\w$.])import\("/g, '__import("');
+  await writeFile(path, content);
+  const digest = createHash('sha256').update(content).digest('hex').slice(0, 32);
+  await build({
+    absWorkingDir: root,
+    entryPoints: { [name]: 'cli/launcher.ts' },
+    outdir: 'dist',
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node22',
+    define: { bundle: JSON.stringify({ name: module, digest, commands }) },
+    minify: true,
+    logLevel: 'warning',
+  });
+}

@@ -1,6 +1,5 @@
 /** Builds of the stack file's services: from a `build` section to an image of the store. */
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildGraph, BuildSettings } from '../../schemas/build.ts';
 import type { Result, StackError } from '../../schemas/errors.ts';
@@ -9,6 +8,7 @@ import type { Host } from '../host.ts';
 import type { Images } from '../images/images.ts';
 import type { Lease } from '../images/leases.ts';
 import { interruption } from '../images/locks.ts';
+import { replace } from '../images/replace-file.ts';
 import type { Networks } from '../network/network.ts';
 import type { Attestations } from './attest/options.ts';
 import { basesOf, changesSince, inputsOf, valuesOf } from './built-from.ts';
@@ -72,6 +72,8 @@ interface Workplace {
   session: BuildSession;
   sources: Sources;
   world: World;
+  /** No step runs any more: what they shared goes, while the rest of the build is done. */
+  leave(): void;
 }
 
 export function createBuilds(host: Host, images: Images, networks: () => Promise<Networks>): Builds {
@@ -79,41 +81,57 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
   const { store } = images;
   const turns = new Turns(store.verbs, join(folder, 'locks'));
 
+  const openRecords = () => new Records(folder, (path, content) => replace(store, path, content, false));
+
   /** One for all builds at work: each network takes a subnet, of which a machine has some thirty. */
   let shared: { session: BuildSession; users: number; begunAt: string } | undefined;
   function joinSession(): BuildSession {
-    shared ??= { session: new BuildSession(host, networks), users: 0, begunAt: new Date().toISOString() };
+    shared ??= {
+      session: new BuildSession(host, networks, join(folder, 'fetched')),
+      users: 0,
+      begunAt: new Date().toISOString(),
+    };
     shared.users++;
     return shared.session;
   }
   async function leaveSession(session: BuildSession): Promise<void> {
     if (--shared!.users > 0) return;
     shared = undefined;
-    rmSync(join(folder, 'fetched', session.name), { recursive: true, force: true });
     await session[Symbol.asyncDispose]();
   }
 
   /** Folders and a lease for the time of `work`; what was fetched goes with it. */
   async function within<T>(signal: AbortSignal, work: (at: Workplace) => Promise<T>): Promise<T> {
     using lease = store.lease();
-    const records = new Records(folder);
+    const records = openRecords();
     await using stack = new AsyncDisposableStack();
-    // Layers that no image names, too, and those of a build that failed: the cache knows them.
-    stack.defer(() => store.settle());
     const session = joinSession();
-    stack.defer(() => leaveSession(session));
-    const fetched = join(folder, 'fetched', session.name, randomBytes(4).toString('hex'));
-    mkdirSync(fetched, { recursive: true, mode: 0o700 });
-    stack.defer(() => rmSync(fetched, { recursive: true, force: true }));
-    using sources = new Sources(host.kernel.filesystem, records, fetched, signal);
+    let left: Promise<void> | undefined;
+    const leave = () => {
+      left ??= leaveSession(session);
+      // What fails is told when the build ends.
+      left.catch(() => {});
+      return left;
+    };
+    // Layers that no image names settle, too, and those of a build that failed: the cache knows them.
+    stack.defer(async () => void (await Promise.all([leave(), store.settle()])));
+    let fetched: string | undefined;
+    const makeFetched = () => {
+      fetched ??= mkdtempSync(join(session.fetched, 'of-'));
+      return fetched;
+    };
+    stack.defer(() => {
+      if (fetched) rmSync(fetched, { recursive: true, force: true });
+    });
+    using sources = new Sources(host.kernel.filesystem, records, makeFetched, signal);
     const world = new World({ images, lease, sources, host });
-    return await work({ lease, records, session, sources, world });
+    return await work({ lease, records, session, sources, world, leave });
   }
 
   return {
     check: (request) => within(request.signal, ({ world }) => world.graphOf(request, true)),
     async changes(request, id) {
-      const records = new Records(folder);
+      const records = openRecords();
       const before = records.inputsOf(request.names[0]!);
       if (before?.id !== id) return undefined;
       const digestOf = (reference: string) => images.find(reference)?.manifestDigest;
@@ -126,7 +144,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
       await BuildSession.sweep(host, networks, join(folder, 'fetched'));
       const caches = join(folder, 'caches');
       const startedAt = new Date().toISOString();
-      return await within(signal, async ({ lease, records, session, sources, world }) => {
+      return await within(signal, async ({ lease, records, session, sources, world, leave }) => {
         // Before anything is read: what changes from here on has changed since.
         const values = valuesOf(request);
         const graph = unwrap(await world.graphOf(request, false), warn);
@@ -134,7 +152,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
         const { epoch } = graph.results[0]!;
         using opened = new DisposableStack();
         const cacheFrom = await openCaches(request.caches.from, { host, warn, signal }, opened);
-        const solver = new Solver({
+        using solver = new Solver({
           host,
           store,
           lease,
@@ -157,6 +175,7 @@ export function createBuilds(host: Host, images: Images, networks: () => Promise
           signal,
         });
         const trees = await solver.solve(graph.results.map(({ vertex }) => vertex));
+        leave();
         const { provenance, sbom } = request.attestations;
         const isAttested = provenance !== undefined || sbom;
         const isIndexed = isAttested || graph.results.length > 1;

@@ -145,15 +145,18 @@ export function removeGone(store: Store, layout: Layout): number {
   return bytes;
 }
 
-/** Notes on blobs that the store has no more. */
-function forget(store: Store, layout: Layout): void {
-  const folder = join(layout.build, 'blobs');
+/** Notes on blobs and trees that the store has no more. */
+function forget(store: Store, { build }: Layout): void {
+  forgetNotes(join(build, 'blobs'), ({ digest }) => store.hasBlob(String(digest)));
+  forgetNotes(join(build, 'found'), ({ chain }) => store.hasLayer(String(chain)));
+}
+
+function forgetNotes(folder: string, isOfUse: (note: { digest?: unknown; chain?: unknown }) => boolean): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
     try {
-      const { digest } = JSON.parse(readFileSync(path, 'utf8')) as { digest: string };
-      if (store.hasBlob(digest)) continue;
+      if (isOfUse(JSON.parse(readFileSync(path, 'utf8')))) continue;
     } catch {
       // Damaged: of no use.
     }

@@ -1,13 +1,12 @@
 /** COPY and ADD: files put on top of a tree. */
-import { createHash } from 'node:crypto';
 import { closeSync, constants, writeSync } from 'node:fs';
 import type { CopyOperation } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs, KernelError } from '../../schemas/kernel.ts';
 import { changeMode } from './mode.ts';
-import { clear, copyEntry, kindAt, type Override, openDirectory, setMetadata } from './place.ts';
+import { CopyBatch, clear, copyEntry, kindAt, type Override, openDirectory, setMetadata } from './place.ts';
 import { resolvePath } from './resolve.ts';
-import { digestItem, type Item, type Source, select, visitItem } from './select.ts';
+import { type Item, type Source, select, visitItem } from './select.ts';
 import { type Found, paced } from './walk.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
@@ -34,16 +33,6 @@ export function selectAll(
       unpack: source.unpack,
     }));
   });
-}
-
-/** What of the sources decides the outcome. */
-export async function digestOf(verbs: FilesystemVerbs, selected: Selected[], signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  for (const one of selected) {
-    if (one.type === 'inline') hash.update(JSON.stringify(['inline', one.name, one.content]));
-    else await digestItem(verbs, one.item, hash, signal);
-  }
-  return hash.digest('hex');
 }
 
 export interface Copying {
@@ -133,13 +122,19 @@ async function copyContents(
   const links = new Map<string, { path: string[] }>();
   const top = makeDirectories(copying, destination);
   const ofTop = kind === 'itself' && !existed ? 'all' : kind === 'contents' ? 'times' : 'nothing';
+  const batch = new CopyBatch(verbs, over);
   const visit = (found: Found) => {
     const directory = open.at(-1)?.fd ?? top;
     const path = found.path.split('/');
     // Nothing is in the way where this copy made the directory.
     if (!(open.at(-1)?.isNew ?? !existed)) clear(verbs, directory, found.name, `/${item.path}/${found.path}`);
-    const key = `${found.stat.dev}:${found.stat.ino}`;
-    const first = found.stat.nlink > 1n ? links.get(key) : undefined;
+    const { dev, ino, nlink } = found.stat;
+    if (found.kind === 'file' && nlink === 1) {
+      batch.add(found, directory);
+      return;
+    }
+    const key = `${dev}:${ino}`;
+    const first = nlink > 1 ? links.get(key) : undefined;
     if (first) {
       const from = openBelow(verbs, top, first.path.slice(0, -1));
       try {
@@ -149,13 +144,14 @@ async function copyContents(
       }
       return;
     }
-    if (found.stat.nlink > 1n) links.set(key, { path });
+    if (nlink > 1) links.set(key, { path });
     copyEntry(verbs, found, directory, found.name, over);
   };
   try {
     const steps = visitItem(verbs, item, {
       visit,
       enter(found) {
+        batch.flush();
         if (found.path === '') open.push({ fd: top, gets: ofTop, isNew: !existed });
         else {
           const parent = open.at(-1)?.fd ?? top;
@@ -164,6 +160,7 @@ async function copyContents(
         }
       },
       leave(found) {
+        batch.flush();
         const { fd, gets } = open.pop()!;
         if (gets === 'all') setMetadata(verbs, found, fd, '', over);
         else if (gets === 'times') verbs.utimensat(fd, '', found.stat.atimeNs, found.stat.mtimeNs);

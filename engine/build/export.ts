@@ -40,7 +40,9 @@ export async function exportImage(exporting: Exporting): Promise<StoredImage> {
   const chains = chainIds(tree.diffIds);
   const descriptors = tree.diffIds.map((diffId, at): Descriptor => {
     const known = baseLayers[at] ?? records.blobOf(diffId);
-    if (known && store.hasBlob(known.digest, known.size)) return known as Descriptor;
+    // In one order, wherever it is known from: the manifest's bytes are what names the image.
+    const { mediaType, digest, size, ...others } = (known ?? {}) as Descriptor;
+    if (known && store.hasBlob(digest, size)) return { mediaType, digest, size, ...others };
     return { mediaType: packedType } as Descriptor;
   });
   const configContent = Buffer.from(JSON.stringify(config));

@@ -113,7 +113,7 @@ test.each([
   ],
   ['a wrong password', () => fetchFile(http('file', 'who:tops3cret2'), join(folder, 'e'), signal)],
   ['a file that is not there', () => fetchFile(http('none'), join(folder, 'f'), signal)],
-  ['no git address', async () => remoteContext('https://who:tops3cret@host/x')],
+  ['no git address', async () => remoteContext('ftp://who:tops3cret@host/x')],
 ])('the error of %s does not show it', async (_, fetch) => {
   const error = await Promise.resolve(fetch()).then(
     () => undefined,

@@ -18,11 +18,14 @@ function sorted(_: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** @param content digest of what the sources hold: where it came from does not count. */
+/** What a source of a COPY holds: a text that becomes a file, or the digest of files. */
+export type Content = { name: string; content: string } | string;
+
+/** @param contents of the sources: where they came from does not count. */
 export function copyKey(
   { sources, ...operation }: CopyOperation,
   base: string,
-  content: string,
+  contents: Content[],
   epoch?: number,
 ): string {
   const how = sources.map((source) =>
@@ -30,7 +33,7 @@ export function copyKey(
       ? 'inline'
       : { contentsOnly: source.contentsOnly, include: source.include, unpack: source.unpack },
   );
-  return keyOf('copy', operation, how, base, content, epoch);
+  return keyOf('copy', operation, how, base, contents, epoch);
 }
 
 /** @param inputs digests of what is mounted from other trees, by mount. Values of secrets never count, their names do. */

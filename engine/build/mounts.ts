@@ -40,8 +40,8 @@ export interface MountRequest {
   mounts: RunMount[];
   /** What an input number stands for. */
   tree(input: number): Promise<Tree>;
-  /** A directory of the machine that an input is; undefined for one that is a tree. */
-  contextDirectory(input: number, path: string): Promise<string | undefined>;
+  /** A copy of the directory of the machine that a mount's input is; undefined for one that is a tree. */
+  contextDirectory(mount: BindMount): Promise<string | undefined>;
   /** Values by id. */
   secrets: Map<string, Buffer>;
   /** Sockets of agents by id. */
@@ -115,7 +115,7 @@ function writeOwned(
 /** A view of the input's layers in the step's own namespace, of which the source is bound: writes go with the step. */
 async function bind(request: MountRequest, mount: BindMount, at: number, views: Overlay[]): Promise<Mount> {
   const { store, layer } = request;
-  const directory = mount.input === undefined ? undefined : await request.contextDirectory(mount.input, mount.source);
+  const directory = mount.input === undefined ? undefined : await request.contextDirectory(mount);
   const tree = mount.input === undefined || directory ? { diffIds: [] } : await request.tree(mount.input);
   const layers = directory ? [directory] : directoriesOf(store, tree);
   const target = layer.make(`views/${at}`);

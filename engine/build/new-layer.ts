@@ -1,8 +1,19 @@
 /** A layer in the making: an upper directory that becomes a layer of the store when it is whole. */
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  close,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { Fd } from '../../schemas/kernel.ts';
 import { chainIds, removeLayer } from '../images/layer.ts';
 import { layerTar } from '../images/layer-tar.ts';
@@ -16,14 +27,16 @@ import { directoriesOf, type Tree, withLayer } from './tree.ts';
 
 const { O_DIRECTORY } = constants;
 
+const closed = promisify(close);
+
 export class NewLayer implements Disposable {
   readonly #store: Store;
   readonly #base: Tree;
   readonly name = `.new-${randomBytes(8).toString('hex')}`;
   readonly #lock: Fd;
   #isPublished = false;
-  /** Of directories beside it that have no name of their own. */
-  count = 0;
+  /** Mounts that end. */
+  readonly #ending: Promise<void>[] = [];
   /** Absolute. What the layer will hold lies in `upper`; everything else here goes. */
   readonly directory: string;
   readonly upper: string;
@@ -56,7 +69,7 @@ export class NewLayer implements Disposable {
     return layers.length > 0 ? layers : [this.make('empty')];
   }
 
-  /** The tree as it becomes, open to be written into. The caller closes it. */
+  /** The tree as it becomes, open to be written into. The caller gives it to `unmount`. */
   mount(): Fd {
     const fds = [...this.lower, this.upper, this.work].map((path) => openSync(path, O_DIRECTORY));
     try {
@@ -66,8 +79,17 @@ export class NewLayer implements Disposable {
     }
   }
 
+  /** Closes what `mount` opened, on a thread: that waits for the kernel, and reading the layer need not. */
+  unmount(root: Fd): void {
+    const ended = closed(root);
+    ended.catch(() => {});
+    this.#ending.push(ended);
+  }
+
   /** Gives it to the store; a lease keeps its chain id already. Where another build was faster with the same content, that one's stays. */
   async publish(diffId: string): Promise<Tree> {
+    // The store's layers are no mount's to write any more.
+    await Promise.all(this.#ending);
     const tree = withLayer(this.#base, diffId);
     const chain = chainIds(tree.diffIds).at(-1)!;
     // Another build, or a pull, may be at the same layer: what is whole is never replaced under those who use it.

@@ -63,13 +63,28 @@ export class Packing implements Disposable {
   }
 }
 
-/** As {@link diffIdOf}; the blob is in the store then, and its files were read once for both. */
-export async function packedDiffId(solving: Solving, directory: string, signal: AbortSignal): Promise<string> {
-  const { store, lease, records } = solving;
-  using packing = new Packing(store);
-  const diffId = await diffIdOf(solving, directory, signal, packing);
+/**
+ * As {@link diffIdOf}; its files are read once for both. The blob is in the store when `packed` has come true: the next step need
+ * not wait for that, the image must.
+ */
+export async function packedDiffId(
+  solving: Solving,
+  directory: string,
+  signal: AbortSignal,
+): Promise<{ diffId: string; packed: Promise<void> }> {
+  const packing = new Packing(solving.store);
+  try {
+    const diffId = await diffIdOf(solving, directory, signal, packing);
+    return { diffId, packed: keep(packing, diffId, solving) };
+  } catch (thrown) {
+    packing[Symbol.dispose]();
+    throw thrown;
+  }
+}
+
+async function keep(packing: Packing, diffId: string, { lease, records }: Solving): Promise<void> {
+  using _ = packing;
   const blob = await packing.end();
   await lease.keep([blob.digest]);
   records.keepBlob(diffId, blob);
-  return diffId;
 }

@@ -64,6 +64,52 @@ export function copyEntry(verbs: FilesystemVerbs, found: Found, directory: Fd, n
   setMetadata(verbs, found, directory, name, over);
 }
 
+/** Files of one directory on their way into another: the kernel copies many in a call. */
+export class CopyBatch {
+  readonly #verbs: FilesystemVerbs;
+  readonly #over: Override;
+  #from: Fd = -1;
+  #to: Fd = -1;
+  #names: string[] = [];
+  #metadata: bigint[] = [];
+
+  constructor(verbs: FilesystemVerbs, over: Override) {
+    this.#verbs = verbs;
+    this.#over = over;
+  }
+
+  /** Copies it now or with the next ones, at the latest with `flush`: both directories stay open until then. */
+  add({ parent, name, stat }: Found, to: Fd): void {
+    if (parent !== this.#from || to !== this.#to || this.#names.length >= mostAtOnce) this.flush();
+    this.#from = parent;
+    this.#to = to;
+    const { uid = stat.uid, gid = stat.gid } = this.#over;
+    const mode = stat.mode & 0o7777;
+    this.#names.push(name);
+    this.#metadata.push(BigInt(uid), BigInt(gid), BigInt(this.#over.mode?.(mode, false) ?? mode), stat.mtimeNs);
+  }
+
+  flush(): void {
+    const names = this.#names;
+    if (names.length === 0) return;
+    this.#names = [];
+    const metadata = BigInt64Array.from(this.#metadata);
+    this.#metadata = [];
+    for (const at of this.#verbs.copyFiles(this.#from, this.#to, names, metadata)) {
+      copyAttributes(this.#verbs, this.#from, names[at]!, this.#to, names[at]!);
+    }
+  }
+}
+
+/** As many as are copied before Ctrl-C and the output of other steps are looked after. */
+const mostAtOnce = 256;
+
+function copyAttributes(verbs: FilesystemVerbs, parent: Fd, from: string, target: Fd, name: string): void {
+  for (const attribute of verbs.llistxattr(parent, from)) {
+    if (isCopied(attribute)) verbs.lsetxattr(target, name, attribute, verbs.lgetxattr(parent, from, attribute));
+  }
+}
+
 function copyFile(
   verbs: FilesystemVerbs,
   { parent, name: from, ...found }: Found,
@@ -98,9 +144,7 @@ export function setMetadata(
     const mode = Number(stat.mode) & 0o7777;
     setMode(verbs, target, name, over.mode?.(mode, kind === 'directory') ?? mode);
   }
-  for (const attribute of verbs.llistxattr(parent, from)) {
-    if (isCopied(attribute)) verbs.lsetxattr(target, name, attribute, verbs.lgetxattr(parent, from, attribute));
-  }
+  copyAttributes(verbs, parent, from, target, name);
   verbs.utimensat(target, name, stat.mtimeNs, stat.mtimeNs);
 }
 

@@ -72,7 +72,7 @@ export async function runStep(request: RunRequest): Promise<number> {
     removePlaces(host.kernel.filesystem, view?.root, layer.upper, places);
     return code;
   } finally {
-    await network?.leave();
+    network?.leave();
   }
 }
 

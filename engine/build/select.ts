@@ -1,15 +1,16 @@
 /** Which files a COPY means, and the digest that says whether they are still the same. */
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { closeSync, constants, readSync } from 'node:fs';
 import { hasWildcard } from '../../planner/dockerfile/graph/copy-paths.ts';
 import { matchGlob } from '../../planner/dockerfile/ignore/glob.ts';
 import { createIgnoreMatcher } from '../../planner/dockerfile/ignore/ignore.ts';
 import type { CopyPaths } from '../../schemas/build.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import { fileStat } from '../images/stat.ts';
 import { isCopied } from '../volumes/tree.ts';
 import { openFile, openPlain, resolvePath } from './resolve.ts';
-import { type Filter, type Found, kindOf, paced, walk } from './walk.ts';
+import { everything, type Filter, type Found, kindOf, paced, walk } from './walk.ts';
 
 const { O_DIRECTORY, O_RDONLY } = constants;
 
@@ -21,7 +22,7 @@ export interface Source {
   filter?: Filter | undefined;
   /** Owners are 0:0 whatever the files say: they are those of whoever's machine this is. */
   isContext: boolean;
-  /** Digest of a file's content, where it can be had without reading it. */
+  /** {@link fileDigest}, which may be had without reading the file. */
   digest?(found: Found, path: string): string;
   /** Told what is selected, and of each file and directory in it, by its path in the source, all that counts of it. */
   noteWanted?(wanted: CopyPaths, exclude: string[]): void;
@@ -64,8 +65,11 @@ function item(
   if (real !== '' && filter && !filter.includes(real) && !(isDirectory && filter.enters(real))) return undefined;
   const excluded = createIgnoreMatcher(exclude);
   const name = path.split('/').filter(Boolean).at(-1) ?? '';
-  if (!isDirectory) return excluded.ignores(name) ? undefined : { source, path: real, name, isDirectory, filter: all };
+  if (!isDirectory)
+    return excluded.ignores(name) ? undefined : { source, path: real, name, isDirectory, filter: everything };
   const included = wanted.include && createIgnoreMatcher(wanted.include);
+  const isWhole = !filter && !included && exclude.length === 0;
+  if (isWhole) return { source, path: real, name, isDirectory, filter: everything };
   const full = (inner: string) => (real && inner ? `${real}/${inner}` : real || inner);
   return {
     source,
@@ -84,8 +88,6 @@ function item(
 }
 
 const isPattern = (path: string) => /[*?[\\]/.test(path);
-
-const all: Filter = { includes: () => true, enters: () => true };
 
 /** Paths that a pattern of filepath.Match means, sorted. */
 function expand(verbs: FilesystemVerbs, { root, filter }: Source, pattern: string): string[] {
@@ -142,13 +144,16 @@ export function* visitItem(
     }
     const fd = openPlain(verbs, source.root, path);
     if (fd === undefined) throw notFound(path, source);
-    const stat = fstatSync(fd, { bigint: true });
+    const stat = fileStat(fd);
     closeSync(fd);
     visitor.visit({ path: '', parent: directory, name: path.slice(slash + 1), kind: kindOf(stat), stat });
   } finally {
     closeSync(directory);
   }
 }
+
+/** Characters that are fed to a hash at once. */
+const portion = 64 * 1024;
 
 /**
  * Feeds a hash with all that matters of an item: names, kinds, modes, owners of what is no context, attributes, contents.
@@ -157,31 +162,46 @@ export function* visitItem(
 export async function digestItem(verbs: FilesystemVerbs, item: Item, hash: Hash, signal: AbortSignal): Promise<void> {
   const { source } = item;
   // As JSON: no name, target or value, whatever bytes are in it, can be taken for another entry.
-  hash.update(JSON.stringify(['item', item.name, item.isDirectory]));
+  let notes = JSON.stringify(['item', item.name, item.isDirectory]);
+  const prefix = item.path && `${item.path}/`;
   /** Paths of files with several names. */
   const links = new Map<string, string>();
   const note = (found: Found) => {
     const { path, parent, name, kind, stat } = found;
-    const full = [item.path, path].filter(Boolean).join('/');
-    const attributes = verbs
-      .llistxattr(parent, name)
-      .filter(isCopied)
-      .sort()
-      .map((attribute) => [attribute, Buffer.from(verbs.lgetxattr(parent, name, attribute)).toString('base64')]);
+    const full = path ? prefix + path : item.path;
     const state = JSON.stringify([
       kind,
-      kind === 'symlink' ? '' : (Number(stat.mode) & 0o7777).toString(8),
+      kind === 'symlink' ? '' : (stat.mode & 0o7777).toString(8),
       source.isContext ? '' : `${stat.uid}:${stat.gid}`,
       kind === 'char' || kind === 'block' ? String(stat.rdev) : '',
       kind === 'symlink' ? verbs.readlinkat(parent, name) : '',
-      kind === 'file' ? (source.digest?.(found, full) ?? contentDigest(verbs, found)) : '',
-      attributes,
-      kind !== 'directory' && stat.nlink > 1n ? firstOf(links, found) : '',
+      kind === 'file' ? (source.digest?.(found, full) ?? fileDigest(verbs, found)) : attributesOf(verbs, found),
+      kind !== 'directory' && stat.nlink > 1 ? firstOf(links, found) : '',
     ]);
-    hash.update(JSON.stringify([path, state]));
     source.noteFound?.(full, state);
+    notes += JSON.stringify(path) + state;
+    if (notes.length < portion) return;
+    hash.update(notes);
+    notes = '';
   };
   await paced(visitItem(verbs, item, { visit: note, enter: note, leave: () => {} }), signal);
+  hash.update(notes);
+}
+
+type Attributes = [name: string, base64: string][];
+
+/** Extended attributes that are copied. */
+function attributesOf(verbs: FilesystemVerbs, { parent, name }: Pick<Found, 'parent' | 'name'>): Attributes {
+  const attributes = verbs.llistxattr(parent, name).filter(isCopied).sort();
+  const value = (attribute: string) => Buffer.from(verbs.lgetxattr(parent, name, attribute)).toString('base64');
+  return attributes.map((attribute) => [attribute, value(attribute)]);
+}
+
+/** What a file is beyond its stat: digest of its content, and its attributes. A change of either changes its ctime. */
+export function fileDigest(verbs: FilesystemVerbs, found: Pick<Found, 'parent' | 'name'>): string {
+  const attributes = attributesOf(verbs, found);
+  const content = contentDigest(verbs, found);
+  return attributes.length > 0 ? JSON.stringify([content, attributes]) : content;
 }
 
 /** Path of another name of the same file that came before, '' for the first: they stay one file when they are copied. */

@@ -1,4 +1,4 @@
-/** What the RUN steps of one build share: a network, made when the first of them needs it, gone with the build. */
+/** What the RUN steps of one build share: a folder and a network, each made when the first of them needs it, gone with the build. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -13,40 +13,73 @@ import { containerCgroups, removeCgroups, removeStackCgroups } from '../runtime/
 
 const prefix = 'build-';
 
+/**
+ * Namespaces and links that are kept for the end: the kernel waits as long for many of them as for one, and the next step
+ * waits for the kernel.
+ */
+const mostLeft = 16;
+
 /** A network namespace of a step and what its files say of it. */
 export interface StepNetwork {
   namespace: Fd;
   addresses: string[];
-  /** Takes it off the network; the namespace is closed. */
-  leave(): Promise<void>;
+  /** The step has ended; what it had goes with the network, or once there is too much of it. */
+  leave(): void;
 }
 
 export class BuildSession implements AsyncDisposable {
-  /** Stands for a stack in the kernel's own names: cgroups, bridge, rules. */
-  readonly name: string;
-  /** Volatile files of the build: secrets, sockets, /etc/hosts. Root's alone. */
-  readonly run: string;
-  /** For trees that have nothing. */
-  readonly emptyDirectory: string;
   readonly #host: Host;
   readonly #networks: () => Promise<Networks>;
-  readonly #lock: Fd;
+  readonly #fetched: string;
   readonly #members = new Map<string, Member>();
+  /** Takes away what steps had that ended, the oldest first. */
+  readonly #left: (() => void)[] = [];
+  #folder: { name: string; path: string; lock: Fd } | undefined;
   #network: Promise<NetworkRecord> | undefined;
 
-  constructor(host: Host, networks: () => Promise<Networks>) {
+  /** @param fetched where the folders lie of what builds fetch. */
+  constructor(host: Host, networks: () => Promise<Networks>, fetched: string) {
     this.#host = host;
     this.#networks = networks;
-    this.name = prefix + randomBytes(4).toString('hex');
-    this.run = join(host.layout.run, 'builds', this.name);
-    mkdirSync(dirname(this.run), { recursive: true, mode: 0o700 });
+    this.#fetched = fetched;
+  }
+
+  /** Stands for a stack in the kernel's own names: cgroups, bridge, rules. */
+  get name(): string {
+    return this.#open().name;
+  }
+
+  /** Volatile files of the build: secrets, sockets, /etc/hosts. Root's alone. */
+  get run(): string {
+    return this.#open().path;
+  }
+
+  /** For trees that have nothing. */
+  get emptyDirectory(): string {
+    const path = join(this.run, 'empty');
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    return path;
+  }
+
+  #open() {
+    if (this.#folder) return this.#folder;
+    const name = prefix + randomBytes(4).toString('hex');
+    const path = join(this.#host.layout.run, 'builds', name);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     // The folder itself is the lock: however early this process is killed, a sweep can tell that it is nobody's.
-    this.#lock = makeLocked(host.kernel.filesystem, this.run, () => {
-      mkdirSync(this.run, { mode: 0o700 });
-      return openSync(this.run, constants.O_DIRECTORY);
+    const lock = makeLocked(this.#host.kernel.filesystem, path, () => {
+      mkdirSync(path, { mode: 0o700 });
+      return openSync(path, constants.O_DIRECTORY);
     });
-    this.emptyDirectory = join(this.run, 'empty');
-    mkdirSync(this.emptyDirectory, { mode: 0o755 });
+    this.#folder = { name, path, lock };
+    return this.#folder;
+  }
+
+  /** Folder for what builds fetch. */
+  get fetched(): string {
+    const path = join(this.#fetched, this.name);
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return path;
   }
 
   /**
@@ -81,11 +114,16 @@ export class BuildSession implements AsyncDisposable {
     const record = isConnected ? await this.#network : undefined;
     const endpoints = record ? networks.allocate(request(this.name, id, record), []) : [];
     const namespace = await this.#host.kernel.network.createNamespace();
-    const leave = async () => {
+    const remove = () => {
       closeSync(namespace);
       networks.detach(endpoints);
       networks.release(id);
-      if (this.#members.delete(id)) await networks.sync(this.name, [record!], [...this.#members.values()]);
+    };
+    const leave = () => {
+      // Its name and its rules, which are nobody's now, go with the next step that joins, or with the network.
+      this.#members.delete(id);
+      this.#left.push(remove);
+      if (this.#left.length > mostLeft) this.#left.shift()!();
     };
     try {
       await networks.attach(namespace, { stack: this.name, id, endpoints });
@@ -94,7 +132,7 @@ export class BuildSession implements AsyncDisposable {
         await networks.sync(this.name, [record], [...this.#members.values()]);
       }
     } catch (error) {
-      await leave();
+      leave();
       throw error;
     }
     return { namespace, addresses: endpoints.flatMap(addressesOf), leave };
@@ -105,9 +143,13 @@ export class BuildSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#folder) return;
+    const { name, lock } = this.#folder;
     await this.#network?.catch(() => {});
-    await discard(this.#host, this.#networks, this.name);
-    closeSync(this.#lock);
+    for (const remove of this.#left.splice(0)) remove();
+    rmSync(join(this.#fetched, name), { recursive: true, force: true });
+    await discard(this.#host, this.#networks, name);
+    closeSync(lock);
   }
 }
 

@@ -46,8 +46,8 @@ export interface Solving {
   signal: AbortSignal;
 }
 
-/** A step that is ready to run: what it reads is open until it is disposed. */
-export interface Work extends Disposable {
+/** A step that is ready to run. */
+export interface Work {
   /** Reads what it is made of anew each time: files of the machine may have changed. */
   key(): Promise<string> | string;
   run(): Promise<Tree>;

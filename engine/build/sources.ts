@@ -7,7 +7,7 @@ import { StackError } from '../../schemas/errors.ts';
 import type { FilesystemVerbs } from '../../schemas/kernel.ts';
 import { type Read, stateHash } from './built-from.ts';
 import type { Records } from './records.ts';
-import { contentDigest, type Source } from './select.ts';
+import { fileDigest, type Source } from './select.ts';
 
 export interface Directory {
   path: string;
@@ -20,7 +20,7 @@ export interface Directory {
 export class Sources implements Disposable {
   readonly #verbs: FilesystemVerbs;
   readonly #records: Records;
-  readonly #folder: string;
+  readonly #folder: () => string;
   readonly #signal: AbortSignal;
   /** Of what was fetched, by vertex: hex by algorithm. */
   readonly checksums = new Map<string, Record<string, string>>();
@@ -29,8 +29,8 @@ export class Sources implements Disposable {
   readonly #reads = new Map<string, { wanted: Map<string, Read['wanted'][number]>; files: Map<string, string> }>();
   readonly #digests = new Map<string, ReturnType<Records['digests']>>();
 
-  /** @param folder for what is fetched; the caller removes it. */
-  constructor(verbs: FilesystemVerbs, records: Records, folder: string, signal: AbortSignal) {
+  /** @param folder makes the one for what is fetched; the caller removes it. */
+  constructor(verbs: FilesystemVerbs, records: Records, folder: () => string, signal: AbortSignal) {
     this.#verbs = verbs;
     this.#records = records;
     this.#folder = folder;
@@ -65,7 +65,7 @@ export class Sources implements Disposable {
   }
 
   #once(id: string, make: (directory: string) => Promise<string>): Promise<string> {
-    const made = this.#fetched.get(id) ?? make(join(this.#folder, id.replace(/^.*:/, '').slice(0, 16)));
+    const made = this.#fetched.get(id) ?? make(join(this.#folder(), id.replace(/^.*:/, '').slice(0, 16)));
     this.#fetched.set(id, made);
     return made;
   }
@@ -80,7 +80,7 @@ export class Sources implements Disposable {
       root,
       isContext: true,
       ...(ignore.length > 0 ? { filter: createContextFilter(undefined, ignore) } : {}),
-      digest: (found, name) => digests.of(name, found, () => contentDigest(this.#verbs, found)),
+      digest: (found, name) => digests.of(name, found, () => fileDigest(this.#verbs, found)),
       ...(isLocal ? this.#notes(path) : {}),
     };
   }
@@ -88,7 +88,7 @@ export class Sources implements Disposable {
   /** What steps read of the machine's directories. */
   reads(): Read[] {
     return [...this.#reads].map(([location, { wanted, files }]) => {
-      return { location, wanted: [...wanted.values()], files: Object.fromEntries(files) };
+      return { location, wanted: [...wanted.values()], files: [...files].flat() };
     });
   }
 

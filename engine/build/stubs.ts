@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import { openPlain, resolvePath } from './resolve.ts';
-import { statAt } from './walk.ts';
+import { kindOf, statAt } from './walk.ts';
 
 const { O_DIRECTORY } = constants;
 const O_PATH = 0o10000000;
@@ -46,9 +46,9 @@ export function removePlaces(verbs: FilesystemVerbs, base: Fd | undefined, upper
 function removeEmpty(verbs: FilesystemVerbs, parent: Fd, name: string): boolean {
   try {
     const stat = statAt(verbs, parent, name);
-    if (stat.isFile() && stat.size > 0n) return false;
-    if (!stat.isFile() && !stat.isDirectory()) return false;
-    verbs.unlinkat(parent, name, stat.isDirectory());
+    const kind = kindOf(stat);
+    if (kind !== 'directory' && (kind !== 'file' || stat.size > 0n)) return false;
+    verbs.unlinkat(parent, name, kind === 'directory');
     return true;
   } catch {
     return false; // Not there, or not empty.

@@ -1,5 +1,5 @@
 /** A file tree of a build: layers of the store under each other. Its chain id is its identity: equal content, equal chain. */
-import { closeSync, constants, openSync } from 'node:fs';
+import { close, closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
 import { chainIds } from '../images/layer.ts';
@@ -30,7 +30,7 @@ export const directoriesOf = (store: Store, { diffIds }: Tree): string[] =>
     .map((chain) => join(store.layer(chain), 'fs'))
     .reverse();
 
-/** The tree seen as one directory. Disposing closes it. */
+/** The tree seen as one directory. Disposing closes it, on a thread: the end of a mount waits for the kernel. */
 export interface View extends Disposable {
   root: Fd;
 }
@@ -41,7 +41,7 @@ export function openView(store: Store, verbs: FilesystemVerbs, tree: Tree): View
   if (layers.length === 0) return null;
   try {
     const root = verbs.overlayView(layers);
-    return { root, [Symbol.dispose]: () => closeSync(root) };
+    return { root, [Symbol.dispose]: () => close(root) };
   } finally {
     for (const layer of layers) closeSync(layer);
   }

@@ -1,7 +1,8 @@
 /** Walks a directory by descriptors, in order of name, without following a link: what a container put there cannot lead out. */
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync } from 'node:fs';
+import { closeSync, constants } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import { fileStat, listedStats, type Stat } from '../images/stat.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, S_IFMT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } = constants;
 const O_PATH = 0o10000000;
@@ -15,7 +16,7 @@ export interface Found {
   parent: Fd;
   name: string;
   kind: Kind;
-  stat: BigIntStats;
+  stat: Stat;
 }
 
 export interface Visitor {
@@ -33,7 +34,7 @@ export interface Filter {
   enters(directory: string): boolean;
 }
 
-const everything: Filter = { includes: () => true, enters: () => true };
+export const everything: Filter = { includes: () => true, enters: () => true };
 
 const kinds = new Map<number, Kind>([
   [S_IFREG, 'file'],
@@ -44,21 +45,21 @@ const kinds = new Map<number, Kind>([
   [S_IFIFO, 'fifo'],
 ]);
 
-export const kindOf = (stat: BigIntStats): Kind => kinds.get(Number(stat.mode) & S_IFMT) ?? 'socket';
+export const kindOf = ({ mode }: Pick<Stat, 'mode'>): Kind => kinds.get(Number(mode) & S_IFMT) ?? 'socket';
 
 /** Of `name` in a directory, of the directory itself for ''. @throws ENOENT */
-export function statAt(verbs: FilesystemVerbs, parent: Fd, name: string): BigIntStats {
-  // Node cannot name what is no valid UTF-8: the verbs can.
-  if (name === '' || /[\udc80-\udcff]/.test(name)) {
-    const fd = verbs.openat2(parent, name || '.', { flags: O_PATH | O_NOFOLLOW });
-    try {
-      return fstatSync(fd, { bigint: true });
-    } finally {
-      closeSync(fd);
-    }
+export function statAt(verbs: FilesystemVerbs, parent: Fd, name: string): Stat {
+  if (name !== '') return listedStats(verbs, parent, [name])[0]!;
+  const fd = verbs.openat2(parent, '.', { flags: O_PATH | O_NOFOLLOW });
+  try {
+    return fileStat(fd);
+  } finally {
+    closeSync(fd);
   }
-  return lstatSync(`/proc/self/fd/${parent}/${name}`, { bigint: true });
 }
+
+/** Entries that are looked at in one call: a directory may have very many, and Ctrl-C waits for so long. */
+const atOnce = 1024;
 
 /**
  * Visits what is below `root` (an open directory, which stays open) and the filter takes. A directory that the filter
@@ -73,6 +74,7 @@ export function* walk(
   /** Directories on the way that were left out and not visited yet. */
   const pending: Found[] = [];
   const announce = () => {
+    if (pending.length === 0) return;
     for (const found of pending.splice(0)) visitor.enter(found);
   };
   const inside = function* (found: Found, directory: Fd, isIncluded: boolean): Generator<undefined, void> {
@@ -80,28 +82,32 @@ export function* walk(
       announce();
       visitor.enter(found);
     } else pending.push(found);
-    for (const name of verbs.readdir(directory).sort()) {
-      yield;
-      yield* step(directory, name, found.path ? `${found.path}/${name}` : name);
+    const prefix = found.path && `${found.path}/`;
+    const all = verbs.readdir(directory);
+    const entered = filter === everything ? all : all.filter((name) => takes(prefix + name));
+    entered.sort();
+    for (let at = 0; at < entered.length; at += atOnce) {
+      const names = entered.slice(at, at + atOnce);
+      const stats = listedStats(verbs, directory, names);
+      for (const [index, name] of names.entries()) {
+        yield;
+        const stat = stats[index]!;
+        const inner = { path: prefix + name, parent: directory, name, kind: kindOf(stat), stat };
+        if (inner.kind === 'directory') yield* below(inner);
+        else if (filter.includes(inner.path)) {
+          announce();
+          visitor.visit(inner);
+        }
+      }
     }
     if (pending.at(-1) === found) pending.pop();
     else visitor.leave(found);
   };
-  const step = function* (parent: Fd, name: string, path: string): Generator<undefined, void> {
-    const isIncluded = filter.includes(path);
-    const mayEnter = filter.enters(path);
-    if (!isIncluded && !mayEnter) return;
-    const stat = statAt(verbs, parent, name);
-    const found: Found = { path, parent, name, kind: kindOf(stat), stat };
-    if (found.kind !== 'directory') {
-      if (!isIncluded) return;
-      announce();
-      visitor.visit(found);
-      return;
-    }
-    const directory = verbs.openat2(parent, name, { flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
+  const takes = (path: string) => filter.includes(path) || filter.enters(path);
+  const below = function* (found: Found): Generator<undefined, void> {
+    const directory = verbs.openat2(found.parent, found.name, { flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
     try {
-      yield* inside(found, directory, isIncluded);
+      yield* inside(found, directory, filter.includes(found.path));
     } finally {
       closeSync(directory);
     }

@@ -32,6 +32,7 @@ export class World {
   readonly texts = new Map<string, string>();
   readonly #room: Room;
   readonly #services = new Map<string, Promise<BuildGraph>>();
+  readonly #images = new Map<string, Promise<ResolvedImage>>();
 
   constructor(room: Room) {
     this.#room = room;
@@ -75,7 +76,15 @@ export class World {
     return { context, source: source ?? localDockerfile(request) };
   }
 
-  async #image({ pull, signal }: BuildRequest, reference: string, platform: Platform): Promise<ResolvedImage> {
+  /** Looked up once: a name means the same in all stages. */
+  #image(request: BuildRequest, reference: string, platform: Platform): Promise<ResolvedImage> {
+    const key = `${request.pull} ${showPlatform(platform)} ${reference}`;
+    const image = this.#images.get(key) ?? this.#lookUp(request, reference, platform);
+    this.#images.set(key, image);
+    return image;
+  }
+
+  async #lookUp({ pull, signal }: BuildRequest, reference: string, platform: Platform): Promise<ResolvedImage> {
     const { images, lease, host } = this.#room;
     const image = reference.startsWith('oci-layout://')
       ? await imageOfLayout(images.store, host.kernel.addon, reference, platform, signal)

@@ -49,7 +49,7 @@ export function restartOf(service: Pick<Service, 'restart' | 'deploy'>): Monitor
     const { condition = 'any', max_attempts: limit = 0 } = deploy;
     const delayMs = fromText(deploy.delay);
     return {
-      policy: condition === 'none' ? 'no' : condition === 'on-failure' ? 'on-failure' : 'always',
+      policy: condition === 'none' || condition === 'no' ? 'no' : condition === 'on-failure' ? 'on-failure' : 'always',
       limit,
       ...backOff,
       // One that is given is kept to.

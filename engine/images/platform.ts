@@ -16,8 +16,11 @@ const levels = [
 
 /** Platform of this machine. */
 export function hostPlatform(): Platform {
-  return { ...normalised({ os: 'linux', architecture: process.arch }), ...cpuVariant() };
+  cpu ??= cpuVariant();
+  return { ...normalised({ os: 'linux', architecture: process.arch }), ...cpu };
 }
+
+let cpu: { variant?: string } | undefined;
 
 /** The machine's level, where images may be made for one. */
 function cpuVariant(): { variant?: string } {

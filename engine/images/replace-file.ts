@@ -35,7 +35,13 @@ export function replaceFile(store: Store, path: string, content: string | Uint8A
   }
 }
 
-function replace(store: Store, path: string, content: string | Uint8Array, isSynced: boolean): void {
+/** Without the reserve, for what can be done without. What a kill leaves of it is swept. @throws as fs does */
+export function replace(
+  store: Pick<Store, 'root' | 'makeLocked'>,
+  path: string,
+  content: string | Uint8Array,
+  isSynced: boolean,
+): void {
   const temporary = join(store.root, 'ingest', randomBytes(12).toString('hex'));
   const fd = store.makeLocked(temporary, () => fs.openSync(temporary, 'wx', 0o644));
   try {

@@ -20,6 +20,7 @@ const limit = 4096;
 
 /** Starts the process that settles what lies in the file system of `root`. Resolves when it runs. */
 export async function settle(verbs: ProcessVerbs, root: string, marks: Mark[]): Promise<void> {
+  if (marks.length === 0) return;
   const names = marks.slice(0, limit).flatMap(({ directory, from, to }) => [directory, from, to]);
   try {
     closeSync(await verbs.spawnShim({ program: encodeProgram([['settle', root, names]]), fds: [] }));

@@ -32,10 +32,20 @@ export function entryHeader(entry: TarEntry): Buffer {
   const main = header(flags[entry.type], name, linkName, { ...entry, seconds });
   if (records.length === 0) return main;
   const pax = Buffer.concat(records);
+  return Buffer.concat([paxHeader(pax.length), pax, padding(pax.length), main]);
+}
+
+/** By size of the records, of which most entries have only their time. */
+const paxHeaders = new Map<number, Buffer>();
+
+function paxHeader(size: number): Buffer {
+  let bytes = paxHeaders.get(size);
+  if (bytes) return bytes;
   // Its name is never made a file's, and the same for all: it would hide nothing and change with everything.
-  const fields = { mode: 0o644, uid: 0, gid: 0, size: pax.length, seconds: 0n, major: 0, minor: 0 };
-  const front = header('x', Buffer.from('PaxHeaders/entry'), Buffer.alloc(0), fields);
-  return Buffer.concat([front, pax, padding(pax.length), main]);
+  const fields = { mode: 0o644, uid: 0, gid: 0, size, seconds: 0n, major: 0, minor: 0 };
+  bytes = header('x', Buffer.from('PaxHeaders/entry'), Buffer.alloc(0), fields);
+  if (size <= block) paxHeaders.set(size, bytes);
+  return bytes;
 }
 
 /** Zeros up to the next whole block. */
@@ -61,23 +71,20 @@ type Fields = Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'size' | 'major' | 'minor'
 
 function header(flag: string, name: Buffer, linkName: Buffer, fields: Fields): Buffer {
   const bytes = Buffer.alloc(block);
-  const octal = (value: bigint | number, at: number, length: number) => {
+  const octal = (value: bigint | number, length: number) => {
     const kept = isOctal(value, length) ? value : 0;
-    bytes.write(kept.toString(8).padStart(length - 1, '0'), at, 'latin1');
+    return `${kept.toString(8).padStart(length - 1, '0')}\0`;
   };
+  const { mode, uid, gid, size, seconds, major, minor } = fields;
+  // Every call into a buffer costs as much as all of these: one for each run of fields.
+  const numbers = [octal(mode, 8), octal(uid, 8), octal(gid, 8), octal(size, 12), octal(seconds, 12)];
   bytes.set(name.subarray(0, 100), 0);
-  octal(fields.mode, 100, 8);
-  octal(fields.uid, 108, 8);
-  octal(fields.gid, 116, 8);
-  octal(fields.size, 124, 12);
-  octal(fields.seconds, 136, 12);
-  bytes.write(flag, 156, 'latin1');
+  bytes.write(`${numbers.join('')}        ${flag}`, 100, 'latin1');
   bytes.set(linkName.subarray(0, 100), 157);
   bytes.write('ustar\x0000', 257, 'latin1');
-  octal(fields.major, 329, 8);
-  octal(fields.minor, 337, 8);
-  bytes.fill(0x20, 148, 156);
-  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  bytes.write(`${octal(major, 8)}${octal(minor, 8)}`, 329, 'latin1');
+  let sum = 0;
+  for (let at = 0; at < 345; at++) sum += bytes[at]!;
   bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return bytes;
 }
@@ -88,7 +95,7 @@ function fits(name: Buffer): boolean {
 }
 
 function isOctal(value: bigint | number, length: number): boolean {
-  return value >= 0 && BigInt(value) < 8n ** BigInt(length - 1);
+  return value >= 0 && value < 8 ** (length - 1);
 }
 
 function floorSeconds(ns: bigint): bigint {

@@ -1,5 +1,5 @@
 /** Who a container's process is: user strings resolved against the image's own /etc/passwd and /etc/group, as docker does. */
-import { closeSync, constants, openSync } from 'node:fs';
+import { close, closeSync, constants, openSync } from 'node:fs';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, KernelPort } from '../../schemas/kernel.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
@@ -116,6 +116,8 @@ export function imageAccounts(kernel: KernelPort, image: Pick<StoredImage, 'id' 
     cache.set(image.id, accounts);
     return accounts;
   } finally {
-    for (const fd of view === undefined ? layers : [...layers, view]) closeSync(fd);
+    for (const fd of layers) closeSync(fd);
+    // On a thread: the end of a mount waits for the kernel.
+    if (view !== undefined) close(view);
   }
 }

@@ -33,11 +33,11 @@ static void append_utf8(std::string& out, uint32_t point) {
   }
 }
 
-static std::string as_path(const Info& info, size_t at) {
-  std::string simple = as_string(info, at);
+static std::string to_path(const Napi::String& value) {
+  std::string simple = value.Utf8Value();
   // Node turns lone surrogates into U+FFFD: only a string that has one needs the long way.
   if (simple.find("\xef\xbf\xbd") == std::string::npos) return simple;
-  std::u16string units = info[at].ToString().Utf16Value();
+  std::u16string units = value.Utf16Value();
   std::string out;
   for (size_t i = 0; i < units.size(); i++) {
     uint32_t unit = units[i];
@@ -51,6 +51,15 @@ static std::string as_path(const Info& info, size_t at) {
     }
   }
   return out;
+}
+
+static std::string as_path(const Info& info, size_t at) { return to_path(info[at].ToString()); }
+
+static std::vector<std::string> as_paths(const Info& info, size_t at) {
+  auto array = info[at].As<Napi::Array>();
+  std::vector<std::string> paths(array.Length());
+  for (uint32_t i = 0; i < paths.size(); i++) paths[i] = to_path(array.Get(i).ToString());
+  return paths;
 }
 
 // Bytes of the UTF-8 sequence at `i`, 0 where it is not valid. Source: RFC 3629 section 4.
@@ -101,6 +110,49 @@ static Napi::Value openat2(const Info& info) {
   };
   return answer(info.Env(),
                 fs::openat2(as_int(info, 0), as_path(info, 1), number("flags"), number("mode"), number("resolve")));
+}
+
+static Napi::Value lstats(const Info& info) {
+  auto fields = fs::lstats(as_int(info, 0), as_paths(info, 1));
+  if (!fields.ok()) return answer(info.Env(), Result<Nothing>(fields.error()));
+  auto array = Napi::BigInt64Array::New(info.Env(), fields.value().size());
+  std::copy(fields.value().begin(), fields.value().end(), array.Data());
+  return array;
+}
+
+static Napi::Value positions(Napi::Env env, const std::vector<uint32_t>& found) {
+  auto array = Napi::Array::New(env, found.size());
+  for (uint32_t i = 0; i < found.size(); i++) array.Set(i, found[i]);
+  return array;
+}
+
+static Napi::Value read_files(const Info& info) {
+  Napi::Env env = info.Env();
+  auto sizes = info[2].As<Napi::Uint32Array>();
+  auto names = as_paths(info, 1);
+  if (sizes.ElementLength() != names.size()) return answer(env, Result<Nothing>(Error{"readFiles", EINVAL, ""}));
+  auto found = fs::read_files(as_int(info, 0), names, {sizes.Data(), sizes.Data() + names.size()});
+  if (!found.ok()) return answer(env, Result<Nothing>(found.error()));
+  auto object = Napi::Object::New(env);
+  object.Set("content", give(env, found.value().content));
+  object.Set("attributed", positions(env, found.value().with_attributes));
+  return object;
+}
+
+static Napi::Value copy_files(const Info& info) {
+  auto names = as_paths(info, 2);
+  auto metadata = info[3].As<Napi::BigInt64Array>();
+  if (metadata.ElementLength() != names.size() * 4) {
+    return answer(info.Env(), Result<Nothing>(Error{"copyFiles", EINVAL, ""}));
+  }
+  std::vector<fs::NewFile> files;
+  for (size_t i = 0; i < names.size(); i++) {
+    auto number = [&](size_t field) { return static_cast<uint32_t>(metadata[i * 4 + field]); };
+    files.push_back({std::move(names[i]), number(0), number(1), number(2), metadata[i * 4 + 3]});
+  }
+  auto done = fs::copy_files(as_int(info, 0), as_int(info, 1), files);
+  if (!done.ok()) return answer(info.Env(), Result<Nothing>(done.error()));
+  return positions(info.Env(), done.value());
 }
 
 static int lock_operation(const std::string& kind) {
@@ -214,6 +266,9 @@ void add_filesystem(Napi::Env env, Napi::Object group) {
     for (uint32_t i = 0; i < names.value().size(); i++) array.Set(i, give_path(info.Env(), names.value()[i]));
     return array;
   });
+  set("lstats", lstats);
+  set("readFiles", read_files);
+  set("copyFiles", copy_files);
   set("readlinkat", [](const Info& info) -> Napi::Value {
     auto target = fs::readlinkat(as_int(info, 0), as_path(info, 1));
     return target.ok() ? give_path(info.Env(), target.value()) : answer(info.Env(), std::move(target));

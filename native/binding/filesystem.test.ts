@@ -208,3 +208,60 @@ test.runIf(isRoot)('overlayMount takes as many layers as an image may have', () 
   expect(fs.readdirSync(join(dir, 'upper'))).toEqual(['made']);
   expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before);
 });
+
+test('many names are looked at in one call, none of them followed', () => {
+  fs.writeFileSync(join(dir, 'file'), 'four');
+  fs.symlinkSync('file', join(dir, 'link'));
+  fs.writeFileSync(Buffer.from(`${dir}/\xff`, 'latin1'), '');
+  const names = ['link', 'file', '\udcff'];
+  const found = verbs.lstats(root, names);
+  expect(found).toHaveLength(names.length * 11);
+  const { ino, size, mtimeNs, ctimeNs, mode, dev } = fs.lstatSync(join(dir, 'file'), { bigint: true });
+  expect([...found.subarray(11, 15)]).toEqual([ino, size, mtimeNs, ctimeNs]);
+  expect([found[16], found[19], found[21]]).toEqual([mode, dev, 1n]);
+  expect(Number(found[5]) & fs.constants.S_IFMT).toBe(fs.constants.S_IFLNK);
+  expect(() => verbs.lstats(root, ['file', 'gone'])).toThrow(
+    expect.objectContaining({ code: 'ENOENT', subject: 'gone' }),
+  );
+  expect(() => verbs.lstats(root, ['../file'])).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+});
+
+test.runIf(isRoot)('files are copied with what is asked for of them; links and pipes are not', () => {
+  for (const name of ['from', 'to']) fs.mkdirSync(join(dir, name));
+  const [from, to] = ['from', 'to'].map((name) => opened(fs.openSync(join(dir, name), fs.constants.O_DIRECTORY)));
+  const large = Buffer.alloc(200_000, 'large');
+  fs.writeFileSync(join(dir, 'from/small'), 'small');
+  fs.writeFileSync(join(dir, 'from/large'), large);
+  verbs.lsetxattr(from!, 'large', 'user.mark', Buffer.from('1'));
+  fs.symlinkSync('small', join(dir, 'from/link'));
+  execFileSync('mkfifo', [join(dir, 'from/pipe')]);
+  const of = (...metadata: bigint[]) => BigInt64Array.from(metadata);
+  const both = of(1n, 2n, 0o4755n, 5_000_000_001n, 3n, 4n, 0o600n, 0n);
+  expect(verbs.copyFiles(from!, to!, ['small', 'large'], both)).toEqual([1]);
+  expect(fs.readFileSync(join(dir, 'to/small'), 'utf8')).toBe('small');
+  expect(fs.readFileSync(join(dir, 'to/large')).equals(large)).toBe(true);
+  expect(verbs.llistxattr(to!, 'large')).toEqual([]);
+  const { uid, gid, mode, mtimeNs } = fs.statSync(join(dir, 'to/small'), { bigint: true });
+  expect([uid, gid, mode & 0o7777n, mtimeNs]).toEqual([1n, 2n, 0o4755n, 5_000_000_001n]);
+  const one = of(0n, 0n, 0o644n, 0n);
+  const copy = (name: string) => () => verbs.copyFiles(from!, to!, [name], one);
+  expect(copy('small')).toThrow(expect.objectContaining({ code: 'EEXIST', subject: 'small' }));
+  expect(copy('link')).toThrow(expect.objectContaining({ code: 'ELOOP' }));
+  expect(copy('pipe')).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+  expect(copy('../from/small')).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+  expect(() => verbs.copyFiles(from!, to!, ['small'], of(1n))).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+});
+
+test('small files are read in one call, with their length told beforehand', () => {
+  fs.writeFileSync(join(dir, 'a'), 'first');
+  fs.writeFileSync(join(dir, 'b'), '');
+  fs.writeFileSync(join(dir, 'c'), 'third');
+  fs.symlinkSync('a', join(dir, 'link'));
+  verbs.lsetxattr(root, 'c', 'user.mark', Buffer.from('1'));
+  const { content, attributed } = verbs.readFiles(root, ['a', 'b', 'c'], Uint32Array.of(5, 0, 3));
+  expect([Buffer.from(content).toString(), attributed]).toEqual(['firstthi', [2]]);
+  const read = (name: string, size: number) => () => verbs.readFiles(root, [name], Uint32Array.of(size));
+  expect(read('a', 6)).toThrow(expect.objectContaining({ code: 'ENODATA', subject: 'a' }));
+  expect(read('link', 5)).toThrow(expect.objectContaining({ code: 'ELOOP' }));
+  expect(read('../a', 5)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+});

@@ -24,7 +24,7 @@
 
 namespace stack::fs {
 
-static bool is_component(const std::string& name) {
+bool is_component(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
          name.find('\0') == std::string::npos;
 }
@@ -124,7 +124,7 @@ Result<Nothing> fchmod(int fd, uint32_t mode) {
   return Nothing{};
 }
 
-static timespec to_timespec(int64_t ns) {
+timespec to_timespec(int64_t ns) {
   int64_t rest = ns % 1'000'000'000;
   if (rest < 0) rest += 1'000'000'000;
   return {static_cast<time_t>((ns - rest) / 1'000'000'000), static_cast<long>(rest)};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,30 @@ Result<Nothing> lsetxattr(int dirfd, const std::string& name, const std::string&
                           const std::vector<uint8_t>& value);
 Result<std::vector<std::string>> llistxattr(int dirfd, const std::string& name);
 Result<std::vector<uint8_t>> lgetxattr(int dirfd, const std::string& name, const std::string& attribute);
+
+// One name below a directory, which no link and no `..` leads away from.
+bool is_component(const std::string& name);
+timespec to_timespec(int64_t ns);
+
+// lstat(2) of each name, `stat_fields` numbers each: inode, size, times of modification, change and access in ns, mode, uid,
+// gid, device, rdev, links.
+constexpr size_t stat_fields = 11;
+Result<std::vector<int64_t>> lstats(int dirfd, const std::vector<std::string>& names);
+struct NewFile {
+  std::string name;
+  uint32_t uid, gid, mode;
+  int64_t mtime_ns;
+};
+// Copies regular files, each under its name, which must be free in `to`. Answers which of them have extended attributes: those
+// are not copied. Stops at the first that cannot be copied.
+Result<std::vector<uint32_t>> copy_files(int from, int to, const std::vector<NewFile>& files);
+
+struct FileContents {
+  std::vector<uint8_t> content;
+  std::vector<uint32_t> with_attributes;
+};
+// So many bytes of each file, one after the other, and which of them have extended attributes. ENODATA: one is shorter.
+Result<FileContents> read_files(int dirfd, const std::vector<std::string>& names, const std::vector<uint32_t>& sizes);
 
 // flock(2). False where `operation` carries LOCK_NB and another holder is in the way.
 Result<bool> flock(int fd, int operation);

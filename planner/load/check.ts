@@ -1,6 +1,7 @@
 /** Phase 10: references, cycles and contradictions in the whole model. */
 import type { StackError } from '../../schemas/errors.ts';
 import { formatPosition } from '../diagnose.ts';
+import { checkAttributes, checkBuilds, checkSources, type Tell } from './check-attributes.ts';
 import { findCycle } from './cycle.ts';
 import type { Model } from './normalise.ts';
 import { type Path, type Places, positionOf } from './places.ts';
@@ -22,6 +23,10 @@ export function check(task: CheckTask): void {
   checkCycles(task);
   checkContainerNames(task);
   checkResourceNames(task);
+  const tell: Tell = (path, message, hint, other) => fail(task, 'config.value', path, message, hint, other);
+  for (const [name, service] of Object.entries(task.enabled)) checkAttributes(name, service, tell);
+  checkBuilds(task.enabled, task.model, tell);
+  checkSources(task.model, tell);
 }
 
 function fail(
@@ -59,6 +64,7 @@ function checkService(name: string, service: Service, task: CheckTask): void {
     if (mount.type === 'volume' && mount.source !== undefined)
       checkDefined(task, 'volumes', mount.source, at('volumes', index));
   }
+  for (const key of Object.keys((service.models ?? {}) as object)) checkDefined(task, 'models', key, at('models', key));
   for (const section of ['configs', 'secrets'] as const) {
     for (const [index, grant] of ((service[section] ?? []) as { source: string }[]).entries()) {
       checkDefined(task, section, grant.source, at(section, index));
@@ -118,7 +124,7 @@ function checkDependency(name: string, target: string, task: CheckTask): void {
   if (Object.hasOwn(task.enabled, target)) return;
   const path: Path = ['services', name, 'depends_on', target];
   const dependencies = task.enabled[name]!.depends_on as Record<string, { required?: boolean }>;
-  if (dependencies[target]!.required === false) {
+  if (dependencies[target]!.required === false && Object.hasOwn(task.disabled, target)) {
     delete dependencies[target];
     if (Object.keys(dependencies).length === 0) delete task.enabled[name]!.depends_on;
     return;
@@ -140,7 +146,7 @@ function checkDependency(name: string, target: string, task: CheckTask): void {
 
 function checkDefined(
   task: CheckTask,
-  section: 'networks' | 'volumes' | 'configs' | 'secrets',
+  section: 'networks' | 'volumes' | 'configs' | 'secrets' | 'models',
   key: string,
   path: Path,
 ): void {

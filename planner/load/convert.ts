@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { parseBytes } from './bytes.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import { type Converter, collect, convertEntries, hasVariable, Spot } from './spot.ts';
-import { splitWords } from './words.ts';
+import { splitCommand } from './words.ts';
 
 const trueWords = new Set(['true', 't', 'y', 'yes', 'on', '1']);
 const falseWords = new Set(['false', 'f', 'n', 'no', 'off', '0']);
@@ -83,8 +83,17 @@ export const command: Converter = (spot) => {
   if (Array.isArray(spot.value)) return texts(spot);
   // Only what the variables stand for tells how many words it is.
   if (spot.setting.keepsVariables && hasVariable(spot.value)) return spot.value;
-  const words = splitWords(String(spot.value));
-  return words ? listOf(spot, words) : spot.fail('a quote is not closed');
+  const text = String(spot.value);
+  const split = splitCommand(text);
+  if (!split) return spot.fail('a quote is not closed', 'Close it, or write the command as a list.');
+  if (split.endsAt !== undefined) {
+    const operator = /^(?:&&|\|\||.)/.exec(text.slice(split.endsAt))![0];
+    spot.warn(
+      `no shell runs this command: ${operator} and everything after it is left out`,
+      'Have a shell run it, as a list: ["sh", "-c", "…"].',
+    );
+  }
+  return listOf(spot, split.words);
 };
 
 /** Pairs as a mapping of strings; a name without a value gets `missing`. */
@@ -108,12 +117,14 @@ export function pairs(missing: string | null | undefined, separators = '='): Con
 }
 
 export const labels = pairs('');
+const windowsPath = /^(?:[A-Za-z]:[\\/]|\\\\)/;
+
 /** An absolute path; one that is absolute already stays as written. Relative to the file's directory, `~` for the home directory. */
 export function absolutePath(spot: Spot, path: string): string {
   const { home, directory, keepsPaths } = spot.setting;
   if (keepsPaths) return path;
   if ((path === '~' || path.startsWith('~/')) && home) return posix.join(home, path.slice(1));
-  return path.startsWith('/') ? path : posix.resolve(directory, path);
+  return path.startsWith('/') || windowsPath.test(path) ? path : posix.resolve(directory, path);
 }
 
 /** The same for a file that a later phase reads: it is found wherever the path came from. */
@@ -135,7 +146,8 @@ export function eachEntry(convert: Converter): Converter {
   };
 }
 
-export const stringOptions: Converter = eachEntry(text);
+/** Options of a driver; one without a value is empty. */
+export const stringOptions: Converter = eachEntry((spot) => formatScalar(spot.value));
 
 /** A mapping by a table, or nothing. */
 export function record(table: Record<string, Converter>): Converter {

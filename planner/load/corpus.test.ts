@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { canonical, load } from './load.ts';
+import { canonicalJson, load } from './load.ts';
 
 const corpus = join(import.meta.dirname, 'corpus');
 const folders = readdirSync(corpus, { withFileTypes: true }).filter((entry) => entry.isDirectory());
@@ -28,6 +28,6 @@ for (const { name } of folders) {
     });
     if (!result.ok) throw new Error(result.errors.map((error) => error.message).join('\n'));
     const expected = readFileSync(join(directory, 'expected.json'), 'utf8').replaceAll('${PROJECT_DIR}', directory);
-    expect(canonical(result.value.project)).toEqual(JSON.parse(expected));
+    expect(canonicalJson(result.value.project)).toEqual(JSON.parse(expected));
   });
 }

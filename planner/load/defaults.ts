@@ -2,52 +2,47 @@
 import type { Project } from '../../schemas/project.ts';
 import type { Skip } from './assemble.ts';
 import type { Model } from './normalise.ts';
+import { omitEmptyOfDefinition, omitEmptyOfService } from './omit.ts';
 import type { Places } from './places.ts';
 
 type Service = Record<string, unknown>;
 
-/** Attributes where nothing, zero or false is an answer of its own. */
-const meaningful = new Set(['command', 'entrypoint', 'init', 'attach', 'scale', 'deploy', 'healthcheck']);
-const sizes = new Set(['mem_limit', 'mem_reservation', 'memswap_limit', 'mem_swappiness', 'shm_size']);
-
-/** Values that ask for what happens anyway are left out, as compose does. Only now: before merging they override. */
-function omitEmpty(service: Service): void {
-  for (const [key, value] of Object.entries(service)) {
-    if (meaningful.has(key) || key.startsWith('x-')) continue;
-    const isEmpty = value === false || value === 0 || value === '' || (sizes.has(key) && value === '0');
-    const isHollow = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
-    if (isEmpty || isHollow) delete service[key];
-  }
-  const healthcheck = service.healthcheck as { test?: unknown[] } | undefined;
-  if (healthcheck?.test?.length === 0) delete healthcheck.test;
-}
-
-/** Changes `service` in place. `directory` is where a build without a context happens; `isBare` adds nothing. */
+/**
+ * Changes `service` in place. `directory` is where a build without a context happens. `isBare`: only what docker compose
+ * adds with `--no-normalize` too, to attributes that are there.
+ */
 export function completeService(service: Service, directory: string, places: Places, isBare = false): void {
-  omitEmpty(service);
+  const build = service.build as Service | undefined;
+  const hasDockerfile = build?.dockerfile !== undefined || build?.dockerfile_inline !== undefined;
+  omitEmptyOfService(service);
   service.command ??= null;
   service.entrypoint ??= null;
-  if (isBare) return;
-  if (service.build) {
-    const build = service.build as Record<string, unknown>;
-    if (build.context === undefined) build.context = directory;
-    if (build.dockerfile === undefined && build.dockerfile_inline === undefined) build.dockerfile = 'Dockerfile';
-  }
-  const hasNoNetworks = service.networks === undefined || Object.keys(service.networks as object).length === 0;
-  if (service.network_mode === undefined && service.provider === undefined && hasNoNetworks)
-    service.networks = { default: null };
+  if (build) build.context ??= directory;
   for (const port of (service.ports ?? []) as (Record<string, unknown> | string)[]) {
     if (typeof port === 'string') continue;
     port.mode ??= 'ingress';
     port.protocol ??= 'tcp';
   }
-  if (service.deploy) {
-    const deploy = service.deploy as Record<string, unknown>;
+  const deploy = service.deploy as Service | undefined;
+  if (deploy) {
     deploy.placement ??= {};
     deploy.resources ??= {};
-    if (service.scale !== undefined) deploy.replicas ??= service.scale;
   }
-  if (Array.isArray(service.extra_hosts)) service.extra_hosts = service.extra_hosts.toSorted();
+  for (const holder of [service, build]) {
+    if (Array.isArray(holder?.extra_hosts)) holder.extra_hosts = holder.extra_hosts.toSorted();
+  }
+  for (const device of reservedDevices(service)) {
+    if (device.count === undefined && device.device_ids === undefined) device.count = -1;
+  }
+  if (isBare) return;
+  if (build && !hasDockerfile) build.dockerfile = 'Dockerfile';
+  if (deploy && service.scale !== undefined) deploy.replicas ??= service.scale;
+  const hasNoNetworks = service.networks === undefined || Object.keys(service.networks as object).length === 0;
+  if (service.network_mode === undefined && service.provider === undefined && hasNoNetworks)
+    service.networks = { default: null };
+  for (const hook of (service.pre_start ?? []) as Service[]) {
+    if (service.image !== undefined) hook.image ??= service.image;
+  }
   for (const { name, restart, attribute } of impliedDependencies(service)) {
     const dependencies = (service.depends_on ?? {}) as Record<string, unknown>;
     if (dependencies[name] !== undefined) continue;
@@ -55,6 +50,12 @@ export function completeService(service: Service, directory: string, places: Pla
     places.set(dependencies, name, places.get(service, attribute));
     service.depends_on = dependencies;
   }
+}
+
+/** Devices asked for without a number are all there are. Source: compose-spec deploy.md "count". */
+function reservedDevices(service: Service): Service[] {
+  const deploy = service.deploy as { resources?: { reservations?: { devices?: Service[] } } } | undefined;
+  return [...(deploy?.resources?.reservations?.devices ?? []), ...((service.gpus ?? []) as Service[])];
 }
 
 interface ImpliedDependency {
@@ -100,10 +101,9 @@ export function completeProject(
     for (const key of Object.keys(model[section])) {
       if (!keepsUnused && !used[section].has(key)) continue;
       const definition = model[section][key]!;
-      if (!isBare) {
-        definition.name ??= definition.external ? key : `${name}_${key}`;
-        complete(definition);
-      }
+      omitEmptyOfDefinition(definition);
+      if (!isBare) definition.name ??= definition.external ? key : `${name}_${key}`;
+      complete(definition);
       result[key] = definition;
       places.set(result, key, places.get(model[section], key));
     }
@@ -112,7 +112,6 @@ export function completeProject(
   if (used.networks.has('default')) model.networks.default ??= {};
   const networks = pick('networks', (network) => {
     const { driver, config } = (network.ipam ?? {}) as Record<string, unknown>;
-    for (const key of ['internal', 'attachable']) if (network[key] === false) delete network[key];
     network.ipam = { ...(driver === undefined ? {} : { driver }), ...(config === undefined ? {} : { config }) };
   });
   const volumes = pick('volumes', () => {});

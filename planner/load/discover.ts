@@ -72,6 +72,11 @@ export function readEnvironment(
   return { values: { ...fromFiles, ...base }, places, errors };
 }
 
+/** Whether a variable that turns something on does. */
+export function isTrue(written: string | undefined): boolean {
+  return ['1', 't', 'true', 'y', 'yes', 'on'].includes((written ?? '').trim().toLowerCase());
+}
+
 /** `My.App_1` → `myapp_1`: what a directory's name becomes as a project name. */
 export function normaliseProjectName(name: string): string {
   return name

@@ -10,8 +10,9 @@ const unit: Record<string, number> = {
   m: 60_000,
   h: 3_600_000,
   d: 86_400_000,
+  w: 604_800_000,
 };
-const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d)/gy;
+const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)/gy;
 
 /** Milliseconds of `1h30m`, `1.5s`, `500ms`, `0`; undefined where it is no duration. */
 export function parseDuration(text: string): number | undefined {

@@ -33,9 +33,10 @@ export function grants(directory?: string): Converter {
     spot.value === null
       ? undefined
       : collect(spot, (item) => {
-          const value =
+          const value: Record<string, unknown> =
             typeof item.value === 'string' ? { source: item.value } : convertEntries(item, { mode: fileMode });
-          if (!('source' in value)) return [item.fail('the attribute source is missing')];
+          if (!value.source)
+            return [item.fail('the attribute source is missing', 'Add source: the name below configs or secrets.')];
           return [directory && !('target' in value) ? { ...value, target: `${directory}/${value.source}` } : value];
         });
 }

@@ -8,6 +8,12 @@ import { nearest } from './suggest.ts';
 
 type Service = Record<string, unknown>;
 
+/** Services that extend one another at most: far more than any real file has, and few enough for the stack. */
+const longestChain = 500;
+
+/** What each service of a layer became: one that many extend is resolved once. */
+const resolved = new WeakMap<Layer, Map<string, Service>>();
+
 /** The layer's model with every `extends` resolved. `earlier` is what the files before it made. */
 export function applyExtends(session: Session, layer: Layer, scope: Scope, earlier?: Model): Model {
   const names = Object.keys(layer.model.services);
@@ -34,6 +40,10 @@ function resolve(
   const service = layer.model.services[name];
   const wanted = service?.extends as { service?: string; file?: string } | undefined;
   if (!service || !wanted) return service;
+  const known = resolved.get(layer) ?? new Map<string, Service>();
+  resolved.set(layer, known);
+  const before = known.get(name);
+  if (before) return before;
   const { places, problems } = session;
   const place = places.get(service, 'extends');
   const own = without(service, ['extends'], places);
@@ -49,6 +59,8 @@ function resolve(
   if (wanted.service === undefined) return fail('the attribute service is missing');
   const here = `${shown(layer.file, session.workingDir)}: ${name}`;
   if (chain.includes(here)) return fail(`a cycle: ${[...chain.slice(chain.indexOf(here)), here].join(' → ')}`);
+
+  if (chain.length >= longestChain) return fail(`more than ${longestChain} services extend one another`);
 
   const base = findBase(
     session,
@@ -71,7 +83,9 @@ function resolve(
   for (const [section, owner, ...path] of layer.cleared) {
     if (section === 'services' && owner === name && path.length > 0) found = without(found, path, places);
   }
-  return mergeServices(found, own, places);
+  const merged = mergeServices(found, own, places);
+  known.set(name, merged);
+  return merged;
 }
 
 interface Base {

@@ -1,34 +1,6 @@
 import { expect, test } from 'vitest';
+import { bigStack } from './big-stack.fixture.ts';
 import { loaded, loadFiles, loadText, messages } from './fixture.ts';
-
-/** `count` services with about six dependencies each. */
-function bigStack(count: number): string {
-  const lines = ['services:'];
-  for (let index = 0; index < count; index++) {
-    lines.push(
-      `  s${index}:`,
-      '    image: busybox:${TAG:-1}',
-      '    command: sleep 1000',
-      '    environment:',
-      '      - A=1',
-      '      - B=${B:-two}',
-    );
-    lines.push(
-      '    ports:',
-      `      - "${1000 + index}:80"`,
-      '    volumes:',
-      `      - d${index % 7}:/data`,
-      `    networks: [n${index % 5}]`,
-    );
-    const targets = new Set(
-      Array.from({ length: 6 }, (_, k) => Math.floor((index * (k + 1)) / 7)).filter((one) => one < index),
-    );
-    if (targets.size > 0) lines.push('    depends_on:', ...[...targets].map((one) => `      - s${one}`));
-  }
-  lines.push('volumes:', ...[0, 1, 2, 3, 4, 5, 6].map((one) => `  d${one}:`));
-  lines.push('networks:', ...[0, 1, 2, 3, 4].map((one) => `  n${one}:`));
-  return `${lines.join('\n')}\n`;
-}
 
 /** Milliseconds of processor time, the best of three. */
 function cost(text: string): number {
@@ -42,11 +14,11 @@ function cost(text: string): number {
 }
 
 test('500 services with 3,000 edges load in well under half a second, and the cost is linear', () => {
-  const { project } = loadText(bigStack(500));
+  const { project } = loadText(bigStack(500).text);
   const edges = Object.values(project.services).flatMap((service) => Object.keys(service.depends_on ?? {}));
   expect(edges.length).toBeGreaterThan(2900);
-  const [small, middle] = [cost(bigStack(250)), cost(bigStack(1000))];
-  expect(cost(bigStack(500))).toBeLessThan(400);
+  const [small, middle] = [cost(bigStack(250).text), cost(bigStack(1000).text)];
+  expect(cost(bigStack(500).text)).toBeLessThan(400);
   expect(middle / small).toBeLessThan(10);
 });
 
@@ -71,6 +43,25 @@ test('a cycle is told with its path', () => {
   expect(result.ok || result.errors[0]?.hint).toBe(
     'Remove one of these dependencies: a → b at compose.yaml:2:30, b → c at compose.yaml:3:30, c → a at compose.yaml:4:17.',
   );
+});
+
+test('what is nested or chained without end is refused, and soon', () => {
+  const nested = `${'${A:-'.repeat(20_000)}${'}'.repeat(20_000)}`;
+  const chain = Array.from({ length: 3000 }, (_, index) => `  s${index}: {extends: s${index + 1}}\n`).join('');
+  for (const [text, message] of [
+    [`services: {a: {image: "${nested}"}}\n`, 'more than 100 deep'],
+    [`services:\n${chain}  s3000: {image: x}\n`, 'more than 500 services extend one another'],
+  ] as const) {
+    const start = performance.now();
+    expect(messages(loadFiles({ 'compose.yaml': text })).join('\n')).toContain(message);
+    expect(performance.now() - start).toBeLessThan(10_000);
+  }
+});
+
+test('a service that extends one that extends one is resolved once each', () => {
+  const chain = Array.from({ length: 400 }, (_, index) => `  s${400 - index}: {extends: s${399 - index}}\n`).join('');
+  const { services } = loadText(`services:\n${chain}  s0: {image: x, labels: [l=1]}\n`).project;
+  expect(services.s400).toEqual(services.s0);
 });
 
 test('loading does not depend on the order of keys', () => {

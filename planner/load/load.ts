@@ -20,7 +20,14 @@ import type { Project, Service } from '../../schemas/project.ts';
 import { assemble, readDocuments, type Session, type Skip, shown } from './assemble.ts';
 import { check } from './check.ts';
 import { completeProject, completeService } from './defaults.ts';
-import { checkProjectName, findStandardFiles, type Io, normaliseProjectName, readEnvironment } from './discover.ts';
+import {
+  checkProjectName,
+  findStandardFiles,
+  type Io,
+  isTrue,
+  normaliseProjectName,
+  readEnvironment,
+} from './discover.ts';
 import { resolveEnvironment } from './environment.ts';
 import { dropRepeated } from './merge.ts';
 import type { Model } from './normalise.ts';
@@ -31,7 +38,7 @@ import { expand, variableIn } from './template.ts';
 import { warn } from './warn.ts';
 
 export type { Skip } from './assemble.ts';
-export { canonical } from './canonical.ts';
+export { canonical, canonicalJson } from './canonical.ts';
 export type { Io } from './discover.ts';
 
 export interface LoadRequest {
@@ -137,10 +144,20 @@ function projectName(
   const given = request.projectName || environment.COMPOSE_PROJECT_NAME;
   if (given) return { name: given };
   const roots = files.flatMap((file) => readDocuments(session, file)).map((document) => document.root);
+  const basename = normaliseProjectName(posix.basename(directory));
   const root = roots.findLast((candidate) => typeof candidate.name === 'string' && candidate.name !== '');
-  if (root === undefined) return { name: normaliseProjectName(posix.basename(directory)) };
+  if (root === undefined) return { name: basename };
   const { value } = expand(root.name as string, (variable) => variableIn(environment, variable));
-  return { name: value, where: positionOf(session.places.get(root, 'name')) };
+  const where = positionOf(session.places.get(root, 'name'));
+  const name = normaliseProjectName(value);
+  if (name !== value && value !== '') {
+    session.problems.warn('config.surprise', {
+      message: `name: the project is called ${JSON.stringify(name || basename)}, not ${JSON.stringify(value)}`,
+      hint: 'A project name is made of lower-case letters, digits, hyphens and underscores.',
+      where,
+    });
+  }
+  return { name: name || basename, where };
 }
 
 function splitList(written: string | undefined, separator: string): string[] {
@@ -165,10 +182,11 @@ function discover(request: LoadRequest, show: (path: string) => string): Discove
   };
   const named = (request.files ?? []).map(absolute);
   const ownEnvFiles = request.envFiles ?? splitList(request.environment.COMPOSE_ENV_FILES, ',');
+  const isDisabled = isTrue(request.environment.COMPOSE_DISABLE_ENV_FILE);
   const env = (directory: string) =>
     ownEnvFiles.length > 0
       ? readEnvironment(request.environment, ownEnvFiles.map(absolute), true, io, show)
-      : readEnvironment(request.environment, [posix.join(directory, '.env')], false, io, show);
+      : readEnvironment(request.environment, isDisabled ? [] : [posix.join(directory, '.env')], false, io, show);
 
   let files: string[] | undefined = named.length > 0 ? named : undefined;
   let environment = env(files ? directoryOf(files) : absolute(request.projectDirectory ?? workingDir));
@@ -225,7 +243,7 @@ function complete(
     }
   }
   for (const service of Object.values({ ...selection.enabled, ...selection.disabled }))
-    completeService(service, directory, places, skip.normalisation);
+    completeService(service, skip.paths ? '.' : directory, places, skip.normalisation);
   if (!skip.consistency && !skip.interpolation) {
     check({ model, enabled: selection.enabled, disabled: selection.disabled, places, problems });
   }

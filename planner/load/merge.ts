@@ -116,7 +116,7 @@ const serviceRules: Rules = {
   healthcheck: { test: replace },
   logging,
   ports: append((item) => {
-    const { host_ip, published, target, protocol = 'tcp' } = item as Record<string, string>;
+    const { host_ip = '0.0.0.0', published, target, protocol = 'tcp' } = item as Record<string, string>;
     return [host_ip, published, target, protocol].join(' ');
   }),
   secrets: grants('/run/secrets'),

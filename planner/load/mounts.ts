@@ -19,8 +19,8 @@ export { mode as fileMode };
 const longForm = {
   target: (spot: Spot) => cleanPath(formatScalar(spot.value)),
   read_only: flag,
-  bind: record({ create_host_path: (spot: Spot) => flag(spot) || undefined, selinux: text, recursive: asIs }),
-  volume: record({ nocopy: (spot: Spot) => flag(spot) || undefined, labels }),
+  bind: record({ create_host_path: flag, selinux: text, recursive: asIs }),
+  volume: record({ nocopy: flag, labels }),
   tmpfs: record({ size: bytes, mode }),
 };
 
@@ -50,15 +50,16 @@ function cleanPath(path: string): string {
 
 function short(spot: Spot, written: string): object | undefined {
   const hint = 'Write [SOURCE:]TARGET[:OPTIONS], like ./data:/var/lib/data:ro.';
-  const parts = written.split(':');
+  const parts = splitMount(written);
   if (written === '' || parts.length > 3 || parts.some((part) => part === '')) {
     return spot.fail(`${JSON.stringify(written)} is no mount`, hint);
   }
   if (parts.length === 1) return { type: 'volume', target: cleanPath(written), volume: {} };
   const [source, target, options = ''] = parts as [string, string, string?];
-  if (!target.startsWith('/')) return spot.fail(`the target ${JSON.stringify(target)} is no absolute path`, hint);
-  const isBind = /^[./~]/.test(source);
-  const bind: Record<string, unknown> = { create_host_path: true };
+  if (!/^(?:\/|[A-Za-z]:\\)/.test(target))
+    return spot.fail(`the target ${JSON.stringify(target)} is no absolute path`, hint);
+  const isBind = /^(?:[./~]|\\\\|[A-Za-z]:)/.test(source);
+  const bind: Record<string, unknown> = isBind ? { create_host_path: true } : {};
   const volume: Record<string, unknown> = {};
   const mount: Record<string, unknown> = {
     type: isBind ? 'bind' : 'volume',
@@ -66,15 +67,35 @@ function short(spot: Spot, written: string): object | undefined {
     target: cleanPath(target),
     ...(isBind ? { bind } : { volume }),
   };
+  const ignored: string[] = [];
   for (const option of options === '' ? [] : options.split(',')) {
     if (option === 'ro') mount.read_only = true;
     else if (option === 'rw' || consistencies.has(option)) continue;
-    else if (option === 'nocopy') volume.nocopy = true;
-    else if (option === 'z' || option === 'Z') bind.selinux = option;
-    else if (propagations.has(option)) bind.propagation = option;
-    else return spot.fail(`unknown mount option ${JSON.stringify(option)}`, hint);
+    else if (option === 'nocopy') mount.volume = { nocopy: true };
+    else if (option === 'z' || option === 'Z') mount.bind = Object.assign(bind, { selinux: option });
+    else if (propagations.has(option)) mount.bind = Object.assign(bind, { propagation: option });
+    else ignored.push(option);
+  }
+  if (ignored.length > 0) {
+    spot.warn(
+      `mount options that do not exist are ignored: ${ignored.join(', ')}`,
+      'Options: ro, rw, nocopy, z, Z, and those of propagation, like rshared.',
+    );
   }
   return mount;
+}
+
+/** At the colons, but not behind the letter of a Windows drive: `C:\\data:/data`, `c:/data:/data`. */
+function splitMount(written: string): string[] {
+  const parts: string[] = [];
+  let rest = written;
+  for (;;) {
+    const drive = /^[A-Za-z]:(?=\\|\/[^:]*:\/)/.exec(rest)?.[0] ?? '';
+    const colon = rest.indexOf(':', drive.length);
+    if (colon === -1) return [...parts, rest];
+    parts.push(rest.slice(0, colon));
+    rest = rest.slice(colon + 1);
+  }
 }
 
 /** `/dev/source[:/dev/target[:rwm]]` */

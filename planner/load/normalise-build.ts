@@ -13,6 +13,7 @@ import {
   texts,
 } from './convert.ts';
 import { extraHosts, grants, ulimits } from './entries.ts';
+import { define } from './read.ts';
 import { type Converter, collect, convertEntries, type Spot } from './spot.ts';
 
 /** A context is a directory, or something a builder fetches: a URL, a git address, `service:`, `docker-image://`. */
@@ -30,14 +31,22 @@ const contexts: Converter = (spot) => {
   if (!byName) return undefined;
   const result: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(byName)) {
-    spot.put(result, name, resolveContext(spot, value));
+    define(result, name, resolveContext(spot, value));
+    spot.setting.places.set(result, name, spot.setting.places.get(byName, name));
   }
   return result;
 };
 
+/** `default`, or `ID=PATH` of a key or an agent's socket. */
 const ssh: Converter = (spot) => {
-  if (Array.isArray(spot.value)) return texts(spot);
-  return collect(spot, (item) => [item.value === null ? item.key : `${item.key}=${formatScalar(item.value)}`]);
+  const list = collect(spot, (item) => {
+    const isListed = Array.isArray(spot.value);
+    const found = isListed ? /^([^=]*)=(.*)$/s.exec(formatScalar(item.value)) : undefined;
+    const id = isListed ? (found?.[1] ?? formatScalar(item.value)) : item.key;
+    const written = isListed ? found?.[2] : formatScalar(item.value);
+    return [written ? `${id}=${absolutePath(item, written)}` : id];
+  });
+  return Array.isArray(spot.value) ? list : list.toSorted();
 };
 
 export const build: Converter = (spot) => {
@@ -69,6 +78,6 @@ export const develop: Converter = record({
     ignore: texts,
     include: texts,
     initial_sync: flag,
-    exec: record({ command, privileged: flag }),
+    exec: record({ command, environment: pairs(null), privileged: flag }),
   }),
 });

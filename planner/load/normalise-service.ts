@@ -5,6 +5,7 @@ import {
   bytesOrUnlimited,
   command,
   duration,
+  eachEntry,
   flag,
   formatScalar,
   integer,
@@ -62,7 +63,7 @@ const networks = named(
 );
 
 const healthcheck = record({
-  disable: (spot) => flag(spot) || undefined,
+  disable: flag,
   interval: duration,
   timeout: duration,
   start_period: duration,
@@ -78,6 +79,14 @@ const healthcheck = record({
     return test;
   },
 });
+
+/** `dns: ${DNS}` without a value is no server. */
+const servers: Converter = (spot) => {
+  if (spot.value === '') return [];
+  if (!Array.isArray(spot.value)) return uniqueTexts(spot);
+  const seen = new Set<unknown>(['']);
+  return collect(spot, (item) => [text(item)].filter((server) => !seen.has(server) && seen.add(server)));
+};
 
 const envFile: Converter = (spot) => {
   if (spot.value === null) return undefined;
@@ -131,7 +140,8 @@ const restart: Converter = (spot) => {
 
 const restartCondition: Converter = (spot) => {
   const written = String(spot.value);
-  if (['none', 'on-failure', 'any'].includes(written)) return written;
+  // The words of `restart` are none of the specification's; docker compose takes them all the same.
+  if (['none', 'on-failure', 'any', 'no', 'unless-stopped', 'always'].includes(written)) return written;
   return spot.fail(`${JSON.stringify(written)} is no condition`, 'Write none, on-failure or any.');
 };
 
@@ -168,7 +178,7 @@ const table: Record<string, Converter> = {
   develop,
   device_cgroup_rules: texts,
   devices,
-  dns: uniqueTexts,
+  dns: servers,
   dns_opt: uniqueTexts,
   dns_search: uniqueTexts,
   entrypoint: command,
@@ -190,7 +200,10 @@ const table: Record<string, Converter> = {
   mem_reservation: bytes,
   mem_swappiness: text,
   memswap_limit: bytesOrUnlimited,
-  models: named(() => null, asIs),
+  models: named(
+    () => null,
+    (spot) => spot.value,
+  ),
   networks,
   oom_kill_disable: flag,
   oom_score_adj: integer,
@@ -201,6 +214,7 @@ const table: Record<string, Converter> = {
   pre_stop: hooks,
   privileged: flag,
   profiles: uniqueTexts,
+  provider: record({ options: eachEntry(texts) }),
   pull_policy: pullPolicy,
   read_only: flag,
   restart,

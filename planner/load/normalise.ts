@@ -15,7 +15,7 @@ export interface Model {
 }
 
 /** `external: {name: x}` is the old way to write `external: true` with `name: x`. */
-const external: Converter = (spot) => (typeof spot.value === 'object' ? true : flag(spot) || undefined);
+const external: Converter = (spot) => (typeof spot.value === 'object' ? true : flag(spot));
 
 function definition(table: Record<string, Converter>): Converter {
   return (spot) => {
@@ -48,15 +48,16 @@ const services: Converter = (spot) => {
 const filePath: Converter = (spot) => absolutePath(spot, formatScalar(spot.value));
 const flags = { internal: flag, attachable: flag, enable_ipv4: flag, enable_ipv6: flag };
 
-/** A volume of the local driver may be a bind: its device is a path. */
-const volumeDefinition: Converter = definition({
-  driver_opts: (spot) => {
-    const options = stringOptions(spot) as Record<string, string> | undefined;
-    const isBind = options?.o?.split(',').some((option) => option === 'bind' || option === 'rbind');
-    if (isBind && options?.device?.startsWith('.')) options.device = absolutePath(spot, options.device);
-    return options;
-  },
-});
+const plainVolume = definition({});
+/** A volume of the local driver may be a bind: its device is a path. As in docker compose, the driver has to be named. */
+const volumeDefinition: Converter = (spot) => {
+  const volume = plainVolume(spot) as { driver?: unknown; driver_opts?: Record<string, string> };
+  const options = volume.driver_opts;
+  if (volume.driver === 'local' && options?.o === 'bind' && options.device !== undefined) {
+    options.device = absolutePath(spot, options.device);
+  }
+  return volume;
+};
 
 const sections: Record<string, Converter> = {
   services,

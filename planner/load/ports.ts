@@ -92,11 +92,22 @@ function short(spot: Spot): object[] {
   }));
 }
 
-/** An IPv4 or IPv6 address as far as its characters tell; the network room parses it. */
+/** An IPv4 or IPv6 address as text, the latter perhaps with a zone. Source: RFC 4291 section 2.2. */
 function isAddress(written: string): boolean {
-  const parts = written.split('.');
-  if (parts.length === 4) return parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
-  return written.includes(':') && /^[0-9a-fA-F:.]+(?:%[\w.-]+)?$/.test(written);
+  const isV4 = (text: string) => {
+    const parts = text.split('.');
+    return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
+  };
+  if (!written.includes(':')) return isV4(written);
+  const [address, zone] = written.split('%') as [string, string?];
+  if (zone === '') return false;
+  const halves = address.split('::');
+  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
+  const endsInV4 = isV4(groups.at(-1) ?? '');
+  const count = groups.length + (endsInV4 ? 1 : 0);
+  const hexadecimal = endsInV4 ? groups.slice(0, -1) : groups;
+  const isWhole = halves.length === 1 ? count === 8 : halves.length === 2 && count < 8;
+  return isWhole && hexadecimal.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group));
 }
 
 export const expose: Converter = (spot) =>

@@ -5,14 +5,16 @@ export class Problems {
   readonly errors: StackError[] = [];
   readonly warnings: StackError[] = [];
   #order = new Map<string, number>();
+  #told = new Set<string>();
 
   error(code: ErrorCode, fields: StackErrorFields): void {
     this.errors.push(new StackError(code, fields));
   }
 
-  /** The same warning of the same place is kept once. */
+  /** The same warning is kept once. */
   warn(code: ErrorCode, fields: StackErrorFields): void {
-    if (this.warnings.some((known) => known.message === fields.message)) return;
+    if (this.#told.has(fields.message)) return;
+    this.#told.add(fields.message);
     this.warnings.push(new StackError(code, fields));
   }
 

@@ -24,6 +24,7 @@ export interface Document {
 /** Aliases may repeat at most this many values: enough for any real file, far too few for an exponential one. */
 const aliasLimit = 200_000;
 const str = 'tag:yaml.org,2002:str';
+const nothing = 'tag:yaml.org,2002:null';
 
 /** The documents of `source`; what is wrong is reported. */
 export function read(source: Source, places: Places, problems: Problems): Document[] {
@@ -126,7 +127,7 @@ class Reader {
     let value: unknown = null;
     if (isScalar(node)) {
       const isPlain = node.type === 'PLAIN' && node.tag !== str;
-      value = isPlain ? resolvePlain(node.source ?? '') : node.value;
+      value = isPlain ? resolvePlain(node.source ?? '') : node.tag === nothing ? null : node.value;
     } else if (isMap(node)) value = this.#map(node as YAMLMap.Parsed, path);
     else if (isSeq(node)) {
       const list: unknown[] = [];

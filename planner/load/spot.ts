@@ -57,6 +57,17 @@ export class Spot {
     return undefined;
   }
 
+  /** Tells that the value loads and is probably not meant. */
+  warn(message: string, hint: string): void {
+    const name = formatPath(this.path);
+    this.setting.problems.warn('config.surprise', {
+      message: `${name}: ${message}`,
+      hint,
+      where: positionOf(this.place),
+      resource: name,
+    });
+  }
+
   /** Puts `value` into `holder` and remembers that it was written here. Nothing is put for undefined. */
   put(holder: object, key: Key, value: unknown): void {
     if (value === undefined) return;

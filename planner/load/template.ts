@@ -18,6 +18,9 @@ export interface Expansion {
   unset: { name: string; start: number; length: number }[];
 }
 
+/** Templates inside templates, at most. */
+export const deepest = 100;
+
 export const variableName = /[A-Za-z_][A-Za-z0-9_]*/y;
 export const operator = /:?[-?+]/y;
 
@@ -52,10 +55,20 @@ export function closingBrace(text: string, from: number): number {
  * Expands `template`. Never throws: an invalid part is reported and left as it stands. Only the branch that is taken is
  * expanded, so a `:?` in a default that is not used does not fail.
  */
-export function expand(template: string, lookup: (name: string) => string | undefined, offset = 0): Expansion {
+export function expand(
+  template: string,
+  lookup: (name: string) => string | undefined,
+  offset = 0,
+  depth = 0,
+): Expansion {
   const result: Expansion = { value: '', problems: [], unset: [] };
   if (!template.includes('$')) {
     result.value = template;
+    return result;
+  }
+  if (depth > deepest) {
+    const message = `variables inside the defaults of variables, more than ${deepest} deep`;
+    result.problems.push({ kind: 'invalid', message, start: offset, length: template.length });
     return result;
   }
   const invalid = (start: number, end: number) => {
@@ -70,7 +83,7 @@ export function expand(template: string, lookup: (name: string) => string | unde
     return end;
   };
   const inner = (text: string, start: number): string => {
-    const expansion = expand(text, lookup, offset + start);
+    const expansion = expand(text, lookup, offset + start, depth + 1);
     result.problems.push(...expansion.problems);
     result.unset.push(...expansion.unset);
     return expansion.value;

@@ -103,8 +103,8 @@ test('all problems of all phases and files come in one answer, in the order of t
 });
 
 test('a project name, a file without services and an empty file', () => {
-  expect(check('name: Bad Name\nservices: {a: {image: x}}\n')).toEqual([
-    expect.stringContaining('compose.yaml:1:7 config.project-name "Bad Name"'),
+  expect(messages(loadFiles({ 'compose.yaml': 'services: {a: {image: x}}' }, { projectName: 'Bad Name' }))).toEqual([
+    expect.stringContaining('config.project-name "Bad Name"'),
   ]);
   expect(check('')).toEqual(['compose.yaml:1:1 config.yaml compose.yaml is empty']);
   expect(check('services: []\n')).toEqual(['compose.yaml:1:11 config.type services: expected a mapping, found a list']);

@@ -63,7 +63,8 @@ function isAboutWhole(issue: $ZodIssue): boolean {
 
 function unknownAttribute(path: Path, key: string, root: object, places: Places, problems: Problems): void {
   const full = [...path, key];
-  const meant = nearest(key, knownAttributes(path));
+  // So many errors are no slips of the fingers, and looking for near misses takes time.
+  const meant = problems.errors.length > 200 ? undefined : nearest(key, knownAttributes(path));
   problems.error('config.unknown-attribute', {
     message: `${formatPath(full)} is no attribute of ${path.length === 0 ? 'a stack file' : formatPath(path)}`,
     hint: meant ? `Did you mean \`${meant}\`?` : 'Attributes of your own begin with x-.',

@@ -1,5 +1,5 @@
 /** Which variables a text asks for, without filling them in. Source: compose-spec 12-interpolation.md. */
-import { closingBrace, match, operator, variableName } from './template.ts';
+import { closingBrace, deepest, match, operator, variableName } from './template.ts';
 
 export interface Variable {
   name: string;
@@ -12,7 +12,8 @@ export interface Variable {
 }
 
 /** The variables of `template` in order, those inside the words of others after them. */
-export function variablesOf(template: string): Variable[] {
+export function variablesOf(template: string, depth = 0): Variable[] {
+  if (depth > deepest) return [];
   const found: Variable[] = [];
   let at = template.indexOf('$');
   while (at !== -1) {
@@ -21,7 +22,7 @@ export function variablesOf(template: string): Variable[] {
     else if (next === '{') {
       const close = closingBrace(template, at + 2);
       if (close === -1) break;
-      found.push(...braced(template.slice(at + 2, close)));
+      found.push(...braced(template.slice(at + 2, close), depth));
       at = close + 1;
     } else {
       const name = match(variableName, template, at + 1);
@@ -33,7 +34,7 @@ export function variablesOf(template: string): Variable[] {
   return found;
 }
 
-function braced(content: string): Variable[] {
+function braced(content: string, depth: number): Variable[] {
   const name = match(variableName, content, 0);
   if (name === undefined) return [];
   const op = match(operator, content, name.length)?.at(-1);
@@ -44,7 +45,7 @@ function braced(content: string): Variable[] {
     default: op === '-' ? word : '',
     alternate: op === '+' ? word : '',
   };
-  return [variable, ...variablesOf(word)];
+  return [variable, ...variablesOf(word, depth + 1)];
 }
 
 /** The variables of every string of `value` by name; of one that is asked for twice the first default is told. */

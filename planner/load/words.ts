@@ -1,7 +1,20 @@
-/** Splits a command string into words as a POSIX shell quotes them, with no expansion. Source: POSIX.1-2017 XCU 2.2. */
+/**
+ * Splits a command string into words as a POSIX shell quotes them, with no expansion. Source: POSIX.1-2017 XCU 2.2. There is
+ * no shell, so that nothing after `;`, `&`, `|`, `<` or `>` outside quotes is part of the command: docker compose drops it.
+ */
+
+export interface Command {
+  words: string[];
+  /** Offset of the operator that ends the command, or undefined. */
+  endsAt?: number;
+}
 
 /** The words of `text`, or undefined where a quote is not closed. */
 export function splitWords(text: string): string[] | undefined {
+  return splitCommand(text)?.words;
+}
+
+export function splitCommand(text: string): Command | undefined {
   const words: string[] = [];
   let word: string | undefined;
   let at = 0;
@@ -29,9 +42,13 @@ export function splitWords(text: string): string[] | undefined {
     } else if (char === ' ' || char === '\t' || char === '\n' || char === '\r') {
       if (word !== undefined) words.push(word);
       word = undefined;
+    } else if (';&|<>'.includes(char)) {
+      // The digits before `>` name a descriptor.
+      if (word !== undefined && !(char === '>' && /^[0-9]/.test(word))) words.push(word);
+      return { words, endsAt: at };
     } else word = (word ?? '') + char;
     at++;
   }
   if (word !== undefined) words.push(word);
-  return words;
+  return { words };
 }

@@ -7,7 +7,9 @@ import type { NodeKind, Topology } from './topology.ts';
 
 const shapes: Record<NodeKind, string> = {
   service: 'box',
+  hook: 'oval',
   image: 'component',
+  build: 'box3d',
   network: 'ellipse',
   volume: 'cylinder',
   config: 'note',

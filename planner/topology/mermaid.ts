@@ -5,7 +5,9 @@ import type { NodeKind, Topology, TopologyNode } from './topology.ts';
 /** Brackets that give each kind its shape. */
 const shapes: Record<NodeKind, [open: string, close: string]> = {
   service: ['[', ']'],
+  hook: ['(', ')'],
   image: ['[/', '/]'],
+  build: ['[[', ']]'],
   network: ['([', '])'],
   volume: ['[(', ')]'],
   config: ['>', ']'],
@@ -26,8 +28,10 @@ export function topologyMermaid({ nodes, edges }: Topology): string {
   return ['flowchart LR', ...lines].join('\n');
 }
 
-export function nodeLabel({ kind, name, builtFrom, isExternal }: TopologyNode): string {
-  if (kind === 'service') return name;
+export function nodeLabel({ kind, name, builtFrom, isExternal, containers }: TopologyNode): string {
+  if (kind === 'service') return containers === undefined ? name : `${name} ×${containers}`;
+  if (kind === 'hook') return name;
+  if (kind === 'build') return `build of ${builtFrom ?? name}`;
   const how = kind === 'image' ? (builtFrom === undefined ? 'pulled ' : 'built ') : isExternal ? 'external ' : '';
   return `${how}${kind} ${name}`;
 }

@@ -14,7 +14,9 @@ const letter = 7.3;
 
 const colours: Record<NodeKind, string> = {
   service: '#dbeafe',
+  hook: '#ffedd5',
   image: '#ede9fe',
+  build: '#e9d5ff',
   network: '#dcfce7',
   volume: '#fef3c7',
   config: '#f3f4f6',
@@ -75,10 +77,25 @@ function columnNumbers({ nodes, edges }: Topology): Map<string, number> {
   const column = new Map<string, number>(nodes.map(({ id }) => [id, 0]));
   const outgoing = new Map<string, string[]>(nodes.map(({ id }) => [id, []]));
   for (const { from, to } of edges) outgoing.get(from)!.push(to);
-  for (const { id } of nodes.filter(({ kind }) => kind === 'service').reverse()) {
+  for (const id of fromTheLeft(nodes, outgoing)) {
     for (const to of outgoing.get(id)!) column.set(to, Math.max(column.get(to)!, column.get(id)! + 1));
   }
   return column;
+}
+
+/** Every node before those it leads to; builds that use one another in a circle are left as they come. */
+function fromTheLeft(nodes: Topology['nodes'], outgoing: Map<string, string[]>): string[] {
+  const waiting = new Map(nodes.map(({ id }) => [id, 0]));
+  for (const ids of outgoing.values()) for (const id of ids) waiting.set(id, waiting.get(id)! + 1);
+  const order = nodes.flatMap(({ id }) => (waiting.get(id) === 0 ? [id] : []));
+  // What is added on the way is visited too.
+  for (const id of order) {
+    for (const to of outgoing.get(id)!) {
+      waiting.set(to, waiting.get(to)! - 1);
+      if (waiting.get(to) === 0) order.push(to);
+    }
+  }
+  return order;
 }
 
 function escaped(text: string): string {

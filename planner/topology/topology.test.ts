@@ -57,7 +57,7 @@ test('as Mermaid', () => {
   expect(lines[0]).toBe('flowchart LR');
   expect(lines).toContain('  n2["web"]');
   expect(lines).toContain('  n2 -->|"starts when healthy:"| n0');
-  expect(lines).toContain('  n6["pulled image postgres"]'.replace('["', '[/"').replace('"]', '"/]'));
+  expect(lines).toContain('  n7["pulled image postgres"]'.replace('["', '[/"').replace('"]', '"/]'));
   expect(lines).toHaveLength(1 + made.nodes.length + made.edges.length);
 });
 
@@ -92,4 +92,62 @@ test('what is shared is one node, and the order of keys makes no difference', ()
   expect(made.nodes.filter(({ id }) => id === 'image/postgres')).toHaveLength(1);
   const services = Object.fromEntries(Object.entries(project.services).reverse());
   expect(topology({ ...project, services })).toEqual(made);
+});
+
+test('builds, hooks and how many containers', () => {
+  const { project: more } = loadText(`services:
+  web:
+    build: {context: ./web, secrets: [key], additional_contexts: {base: "service:zbase"}}
+    scale: 3
+    pre_start: [{command: migrate, image: tool}]
+    post_start: [{command: warm up}]
+    networks: {default: }
+  zbase: {build: ./base}
+secrets: {key: {file: ./key}}
+`);
+  const drawn = topology(more);
+  expect(drawn.edges.map(({ from, type, to }) => `${from} ${type} ${to}`)).toEqual([
+    'service/web runs image/p-web',
+    'image/p-web built-by build/web',
+    'build/web reads secret/key',
+    'build/web uses image/p-zbase',
+    'service/web calls hook/web.pre_start.0',
+    'hook/web.pre_start.0 runs image/tool',
+    'service/web calls hook/web.post_start.0',
+    'service/web joins network/default',
+    'service/zbase runs image/p-zbase',
+    'image/p-zbase built-by build/zbase',
+    'service/zbase joins network/default',
+  ]);
+  expect(topologyText(drawn)).toBe(`p: 2 services
+
+web (3 containers)
+  runs image p-web (built from /p/web)
+    its build reads secret key
+    its build uses image p-zbase (built from /p/base)
+  calls hook pre_start: migrate
+  calls hook post_start: warm up
+  joins network default
+
+zbase
+  runs image p-zbase (built from /p/base)
+  joins network default`);
+  expect(topologyMermaid(drawn)).toContain('[["build of /p/web"]]');
+  expect(topologyDot(drawn)).toContain('"build/web" [shape=box3d label="build of /p/web"];');
+  expect(drawn.nodes.find(({ id }) => id === 'image/tool')).toEqual({ id: 'image/tool', kind: 'image', name: 'tool' });
+  const svg = topologySvg(drawn);
+  expect(svg).toContain('>web ×3<');
+  const left = (name: string) => Number(new RegExp(`<text x="([\\d.]+)" y="\\d+">${name}<`).exec(svg)?.[1]);
+  expect(left('built image p-web')).toBeLessThan(left('build of /p/web'));
+  expect(left('build of /p/web')).toBeLessThan(left('built image p-zbase'));
+  expect(left('built image p-zbase')).toBeLessThan(left('build of /p/base'));
+});
+
+test('builds that use one another are drawn all the same', () => {
+  const { project: circle } = loadText(`services:
+  a: {build: {context: ., additional_contexts: {b: "service:b"}}}
+  b: {build: {context: ., additional_contexts: {a: "service:a"}}}
+`);
+  expect(topologyText(topology(circle))).toContain('its build uses image p-b (built from /p)');
+  expect(topologySvg(topology(circle)).match(/<rect /g)).toHaveLength(7);
 });

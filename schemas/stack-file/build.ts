@@ -72,24 +72,12 @@ export const build = z.union(
   { error: 'a path or a mapping' },
 );
 
-export const hook = attributes({
-  command,
-  user: text,
-  privileged: flag,
-  working_dir: text,
-  environment: listOrMapping,
-});
+const hookAttributes = { command, user: text, privileged: flag, working_dir: text, environment: listOrMapping };
 
-/** An init container: compose-spec 05-services.md "pre_start". */
-export const initHook = attributes({
-  command,
-  image: text,
-  user: text,
-  privileged: flag,
-  working_dir: text,
-  environment: listOrMapping,
-  per_replica: flag,
-});
+export const hook = attributes(hookAttributes);
+
+/** A container of its own, before the service's. Source: compose-spec 05-services.md "pre_start". */
+export const preStartHook = attributes({ ...hookAttributes, image: text, per_replica: flag });
 
 export const develop = nullable(
   attributes({

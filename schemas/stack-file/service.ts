@@ -1,6 +1,6 @@
 /** The attributes of a service. Source: compose-spec 05-services.md. */
 import * as z from 'zod/mini';
-import { build, develop, extraHosts, grants, hook, initHook, ulimits } from './build.ts';
+import { build, develop, extraHosts, grants, hook, preStartHook, ulimits } from './build.ts';
 import { deploy, gpus } from './deploy.ts';
 import {
   attributes,
@@ -157,7 +157,7 @@ export const service = attributes({
   platform: text,
   ports: list(either('a number, a string or a mapping', z.number(), text, port)),
   post_start: list(hook),
-  pre_start: list(initHook),
+  pre_start: list(preStartHook),
   pre_stop: list(hook),
   privileged: flag,
   profiles: texts,
