@@ -246,7 +246,12 @@ test('`up --watch` shows the logs and watches, on an image without a shell too',
     context: '.',
     dockerfile_inline: 'FROM busybox:1 AS b\nFROM scratch\nCOPY --from=b /bin/busybox /busybox\nUSER 1000\n',
   };
-  const command = ['/busybox', 'sh', '-c', 'echo ready; while /busybox sleep 0.2; do /busybox cat /app/a 2>/dev/null; done'];
+  const command = [
+    '/busybox',
+    'sh',
+    '-c',
+    'echo ready; while /busybox sleep 0.2; do /busybox cat /app/a 2>/dev/null; done',
+  ];
   const stack = world.project('bare', { services: { web: { build, command, stop_signal: 'SIGKILL', ...rule({}) } } });
   stack.write('src/a', 'one\n');
   const up = stack.start(['up', '--watch']);
