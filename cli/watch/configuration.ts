@@ -1,8 +1,9 @@
 /** The files a stack is described by, watched: stack files, env files, ignore files, Dockerfiles, configs and secrets. */
-import { once } from 'node:events';
 import { lstatSync } from 'node:fs';
-import { type FSWatcher, watch } from 'chokidar';
+import { dirname } from 'node:path';
+import { SourceTree } from '../../engine/watch/source-tree.ts';
 import type { Loaded } from '../../planner/load/load.ts';
+import { real } from './rules.ts';
 
 /** Files as they were just before they were read, there or not. */
 export class ReadFiles {
@@ -61,39 +62,38 @@ export function configurationOf({ project }: Loaded, read: ReadFiles): Configura
 /** Milliseconds of quiet after which an edit counts as whole: editors write a file in several steps. */
 const quietMs = 30;
 
-/** Resolves when nothing is missed any more. @param onEdit the paths that were saved, made or removed together. */
-export async function watchConfiguration(
-  configuration: Configuration,
-  onEdit: (paths: string[]) => void,
-): Promise<AsyncDisposable> {
+/** @param onEdit the paths that were saved, made or removed together; also those that were since they were read. */
+export function watchConfiguration(configuration: Configuration, onEdit: (paths: string[]) => void): Disposable {
   const { read, dockerfiles, mounted } = configuration;
-  const paths = new Set([...read.states.keys(), ...dockerfiles.keys(), ...mounted.keys()]);
+  const named = [...read.states.keys(), ...dockerfiles.keys(), ...mounted.keys()];
+  // What a link leads to may be edited, and the link be made anew.
+  const watched = new Map(named.flatMap((path) => [[real(path), path] as const, [path, path] as const]));
   const edited = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
-  const watcher: FSWatcher = watch([...paths], {
-    ignoreInitial: true,
-    atomic: false,
-    depth: 0,
-    ignorePermissionErrors: true,
-  });
-  watcher.on('all', (_, path) => {
-    if (!paths.has(path)) return;
-    edited.add(path);
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      const all = [...edited];
-      edited.clear();
-      onEdit(all);
-    }, quietMs);
-  });
-  watcher.on('error', () => {});
-  if (paths.size > 0) await once(watcher, 'ready');
+  const tree = new SourceTree(
+    { takes: (path) => watched.has(path), enters: () => false },
+    {
+      onHint(path) {
+        if (!watched.has(path)) return;
+        edited.add(path);
+        clearTimeout(timer);
+        timer = setTimeout(tell, quietMs);
+      },
+      onProblem: () => {},
+    },
+  );
+  const tell = () => {
+    const changes = [...edited].flatMap((path) => tree.update(path)).filter(({ isTransient }) => !isTransient);
+    edited.clear();
+    if (changes.length > 0) onEdit([...new Set(changes.map(({ path }) => watched.get(path)!))]);
+  };
+  for (const path of watched.keys()) tree.add(dirname(path));
   const early = read.changed();
   if (early.length > 0) onEdit(early);
   return {
-    async [Symbol.asyncDispose]() {
+    [Symbol.dispose]() {
       clearTimeout(timer);
-      await watcher.close();
+      tree[Symbol.dispose]();
     },
   };
 }

@@ -37,7 +37,7 @@ export class WatchSession implements AsyncDisposable {
   private readonly engine: Engine;
   private stack: WatchStack;
   private watch: Watch | undefined;
-  private files: AsyncDisposable | undefined;
+  private files: Disposable | undefined;
   private working: Promise<unknown> = Promise.resolve();
   private readonly ending = new AbortController();
   /** The last failure told, by service. */
@@ -71,7 +71,7 @@ export class WatchSession implements AsyncDisposable {
       },
     });
     const configuration = configurationOf(loaded, read);
-    this.files = await watchConfiguration(configuration, (paths) => {
+    this.files = watchConfiguration(configuration, (paths) => {
       const ofDockerfile = paths.flatMap((path) => configuration.dockerfiles.get(path) ?? []);
       const ofMount = paths.flatMap((path) => configuration.mounted.get(path) ?? []);
       const isReloaded = paths.some((path) => configuration.read.states.has(path));
@@ -90,7 +90,7 @@ export class WatchSession implements AsyncDisposable {
   /** Nothing of it goes on. What is being built is given up. */
   async end(): Promise<void> {
     this.ending.abort(new StackError('plan.interrupted', { message: 'The watch ended.' }));
-    await this.files?.[Symbol.asyncDispose]();
+    this.files?.[Symbol.dispose]();
     await this.watch?.[Symbol.asyncDispose]();
     await this.working;
   }
@@ -113,7 +113,7 @@ export class WatchSession implements AsyncDisposable {
     const loaded = await loadSupported(this.context, emit, services, { onRead: read.add });
     const rules = await rulesOf(loaded, services, emit, read.add);
     await this.change(shown, loaded, ofDockerfile, ofMount);
-    await this.files?.[Symbol.asyncDispose]();
+    this.files?.[Symbol.dispose]();
     await this.watch?.[Symbol.asyncDispose]();
     this.stack = { ...this.stack, loaded, rules, read };
     await this.begin();

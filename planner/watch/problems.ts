@@ -15,16 +15,14 @@ export interface WrittenRule {
 /** The first thing that is wrong with a rule. */
 export function ruleProblem(stack: Stack, rule: WrittenRule, around: Surroundings): StackError | undefined {
   const { name, service, index, written } = rule;
-  const { path, action, target, exec } = written;
+  // That the first three are there the loader has seen to.
+  const { path = '', action = '', target = '', exec } = written;
   const refuse = (attribute: string, why: string, hint: string) => {
     const at = ['services', name, 'develop', 'watch', index, ...(attribute ? [attribute] : [])];
     const resource = at.join('.');
     const where = stack.position(at, attribute ? 'value' : 'key');
     return new StackError('config.value', { message: `${resource}: ${why}`, hint, where, resource });
   };
-  if (!path) return refuse('', 'the rule has no path', 'Add path: DIRECTORY.');
-  if (!action)
-    return refuse('', 'the rule has no action', 'Add action: sync, restart, sync+restart, sync+exec or rebuild.');
   const clean = cleanPath(path);
   if (!isInside(stack, rule, clean)) {
     return refuse(
@@ -40,16 +38,10 @@ export function ruleProblem(stack: Stack, rule: WrittenRule, around: Surrounding
       'Make it, or correct the path: it is relative to the project directory.',
     );
   }
-  if (action.startsWith('sync')) {
-    if (!target)
-      return refuse('', `action ${action} needs a target`, 'Add target: /PATH, where the container has the files.');
-    if (!target.startsWith('/')) {
-      return refuse(
-        'target',
-        `the target ${JSON.stringify(target)} is no absolute path`,
-        `Write it from the root of the container: /${target.replace(/^(\.\/)+/, '')}.`,
-      );
-    }
+  if (action.startsWith('sync') && !target.startsWith('/')) {
+    const rooted = `/${target.replace(/^(\.\/)+/, '')}`;
+    const why = `the target ${JSON.stringify(target)} is no absolute path`;
+    return refuse('target', why, `Write it from the root of the container: ${rooted}.`);
   }
   if (action === 'sync+exec' && !exec?.command?.length) {
     return refuse(exec ? 'exec' : '', 'action sync+exec needs a command', 'Add exec: {command: …}.');
