@@ -262,3 +262,49 @@ test('`up --watch` shows the logs and watches, on an image without a shell too',
   up.kill('SIGINT');
   expect((await up.exited).code).toBe(130);
 });
+
+test('a volume at the target is written into, a first comparison copies everything, owners stay', async () => {
+  const stack = world.project('mounted', {
+    services: {
+      web: { ...idle, volumes: ['data:/app'], ...rule({ initial_sync: true, include: ['**/*.txt'] }) },
+      sealed: { ...idle, read_only: true, ...rule({}) },
+    },
+    volumes: { data: {} },
+  });
+  stack.write('src/d/a.txt', 'one');
+  stack.write('src/d/b.md', 'one');
+  await using watch = await watching(stack);
+  await until('the first copy', async () => (await tree(stack)).includes('./d/a.txt'));
+  await stack.ok(['exec', '-T', 'web', 'sh', '-c', 'chown 7:8 /app/d/a.txt; chown 9:9 /app/d; touch /app/d/own']);
+  stack.write('src/d/a.txt', 'two');
+  stack.write('src/d/n.txt', 'new');
+  await watch.live.output(/could not be written: EROFS.*read_only/);
+  await until('both', async () => {
+    const found = await tree(stack);
+    return found.includes('./d/a.txt 644:7:8') && found.includes('./d/n.txt 644:9:9');
+  });
+  rmSync(join(stack.folder, 'src/d'), { recursive: true });
+  await until('only its own is left', async () => /^\.\/d\/ .*\n\.\/d\/own .*\n$/.test(await tree(stack)));
+});
+
+test('edits of .env, of a config and of a Dockerfile are applied', async () => {
+  const stack = world.project('configured', {
+    services: {
+      web: { ...idle, build: '.', image: 'configured:1', environment: { A: '${A-}' }, configs: ['c'], ...rule({}) },
+    },
+    configs: { c: { file: './c.conf' } },
+  });
+  stack.write('Dockerfile', 'FROM busybox:1\n');
+  stack.write('c.conf', 'one');
+  stack.write('src/a', 'one');
+  await using watch = await watching(stack);
+  const says = (script: string) => stack.stack(['exec', '-T', 'web', 'sh', '-c', script]).then(({ stdout }) => stdout);
+  stack.write('.env', 'A=new\n');
+  await watch.live.output(/\.env was edited:\n~ recreate/);
+  await until('the variable', async () => (await says('echo $A')) === 'new\n');
+  stack.write('c.conf.new', 'two');
+  renameSync(join(stack.folder, 'c.conf.new'), join(stack.folder, 'c.conf'));
+  await until('the config', async () => (await says('cat /c')) === 'two');
+  stack.write('Dockerfile', 'FROM busybox:1\nRUN echo built > /built\n');
+  await until('the image', async () => (await says('cat /built')) === 'built\n');
+});
