@@ -81,7 +81,13 @@ export const build = define<BuildFlags>({
     const rooms = createRooms(host);
     const [images, builds] = await Promise.all([rooms.images(), rooms.builds()]);
     const progress = buildRenderer(context, flags.quiet === true);
-    const warn = (error: StackError) => show.emit({ type: 'warning', error });
+    const warned = new Set<string>();
+    // Several services may have one Dockerfile.
+    const warn = (error: StackError) => {
+      const text = JSON.stringify([error.message, error.where]);
+      if (!warned.has(text)) show.emit({ type: 'warning', error });
+      warned.add(text);
+    };
     try {
       return await interruptible(async (signal) => {
         let exitCode = 0;
@@ -111,7 +117,10 @@ export const build = define<BuildFlags>({
           if (first instanceof StackError) first.also.push(...rest.filter((each) => each instanceof StackError));
           throw first;
         }
-        return flags.check ? exitCode : 0;
+        if (!flags.check) return 0;
+        if (warned.size === 0 && !flags.quiet && !flags.print)
+          context.stdout.write('Check complete, no warnings found.\n');
+        return exitCode;
       });
     } finally {
       await show.close();

@@ -73,6 +73,14 @@ export const commands: Record<string, Entry> = {
     summary: 'Pull, push, load, list, save and remove images',
     load: async () => (await import('./image.ts')).image,
   },
+  volume: {
+    summary: 'Make, list and remove volumes',
+    load: async () => (await import('./volume.ts')).volume,
+  },
+  network: {
+    summary: 'Make, list and remove networks that stacks share',
+    load: async () => (await import('./network.ts')).network,
+  },
   gc: {
     summary: 'Make room: remove unused images and build cache, the least recently used first',
     load: async () => (await import('./gc.ts')).gc,

@@ -81,8 +81,13 @@ function asUsage(error: unknown, name: string | undefined): unknown {
   const message = error.message.replace(/^error: /, '');
   const flag = error.code === 'commander.unknownOption' ? /'(--?[\w-]+)/.exec(message)?.[1] : undefined;
   if (flag && laterFlags.has(flag)) return new StackError('usage', { message: `Not supported yet: ${flag}.` });
+  // Commander puts its guess on a line below: "(Did you mean --detach?)", or "one of --pull, --push?".
+  const [said, guess] = message.split(/\n\(Did you mean (?:one of )?(.*)\?\)$/s);
+  const help = `\`stack ${name ? `${name} ` : ''}--help\``;
   return new StackError('usage', {
-    message: `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.?)]$/.test(message) ? '' : '.'}`,
-    hint: `Run \`stack ${name ? `${name} ` : ''}--help\` for the flags it has.`,
+    message: `${said!.charAt(0).toUpperCase()}${said!.slice(1)}${/[.?)]$/.test(said!) ? '' : '.'}`,
+    hint: guess
+      ? `Did you mean ${guess.replaceAll(/--?[\w-]+/g, '`$&`')}? ${help} lists the flags it has.`
+      : `Run ${help} for the flags it has.`,
   });
 }

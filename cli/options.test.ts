@@ -165,7 +165,7 @@ test.each([
   ['nonsense', /no command "nonsense"/],
   ['stpo', /Did you mean `stack stop`/],
   ['pull', /stack image pull/],
-  ['up --detahc', /Did you mean --detach/],
+  ['up --detahc', /Did you mean `--detach`/],
   ['up --nonsense', /--nonsense/],
   ['up --watch -d', /--watch and --detach cannot be given together/],
   ['up -d --abort-on-container-exit', /cannot be given together/],
@@ -240,6 +240,7 @@ test.each([
     (name) => ['image', name],
   ),
   ...['df', 'check'].map((name) => ['system', name]),
+  ...['create', 'inspect', 'ls', 'prune', 'rm'].map((name) => ['volume', name]),
 ])('the help of %s %s has an example, and its flags a description', async (group, name) => {
   const { stdout } = await output(group!, name!, '--help');
   expect(stdout).toMatch(new RegExp(`Examples?:\n  .*stack ${group} ${name}`));
@@ -254,6 +255,10 @@ test.each<[line: string, flags: Record<string, unknown>, args?: string[]]>([
   ['image history -q --no-trunc -H false a', { quiet: true, trunc: false, human: 'false' }, ['a']],
   ['image inspect -f {{.Id}} a', { format: '{{.Id}}' }, ['a']],
   ['image tag a b', {}, ['a', 'b']],
+  ['volume create -d local -o type=tmpfs -o device=x --label a=b v', { opt: ['type=tmpfs', 'device=x'] }, ['v']],
+  ['volume ls -q -f dangling=true --format json', { quiet: true, filter: ['dangling=true'], format: 'json' }],
+  ['volume prune -a -f --filter label=a', { all: true, force: true, filter: ['label=a'] }],
+  ['volume rm -f a b', { force: true }, ['a', 'b']],
   ['gc --keep 20GB', { keep: 20e9 }],
   ['gc --keep 1.5GiB', { keep: 1.5 * 2 ** 30 }],
   ['system df -v --format json', { verbose: true, format: 'json' }],
@@ -292,4 +297,14 @@ test('version', async () => {
   expect((await output('version', '--short')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(JSON.parse((await output('version', '--format', 'json')).stdout)).toHaveProperty('version');
   expect((await output('--version')).stdout).toMatch(/^Stack version/);
+});
+
+test('a misspelt flag is told in one sentence, with the one that may be meant as the next step', async () => {
+  expect(await output('up', '--detatch')).toEqual({
+    exitCode: 1,
+    stdout: '',
+    stderr: `error: Unknown option '--detatch'.
+  Did you mean \`--detach\`? \`stack up --help\` lists the flags it has.
+`,
+  });
 });

@@ -104,6 +104,7 @@ export function portsText(ports: PublishedPort[]): string {
     const range = ranges.at(-1);
     const follows =
       range &&
+      port.hostPort > 1 &&
       port.hostAddress === range.last.hostAddress &&
       port.protocol === range.last.protocol &&
       port.hostPort === range.last.hostPort + 1 &&
@@ -116,6 +117,8 @@ export function portsText(ports: PublishedPort[]): string {
     .map(({ first, last }) => {
       const address = first.hostAddress.includes(':') ? `[${first.hostAddress}]` : first.hostAddress;
       const host = span(first.hostPort, last.hostPort);
+      // It takes no port of the host: its network is routed.
+      if (first.hostPort === 0) return `${first.containerPort}/${first.protocol}`;
       return `${address}:${host}->${span(first.containerPort, last.containerPort)}/${first.protocol}`;
     })
     .join(', ');

@@ -216,9 +216,9 @@ describe('security', () => {
 
   test('what cannot be done is refused with a reason, what means nothing is told and passed over', async () => {
     const refused = world.project('refused', {
-      services: { one: { ...idle, userns_mode: 'keep-id', storage_opt: { size: '1g' } } },
+      services: { one: { ...idle, userns_mode: 'keep-id', storage_opt: { fuse: '1g' } } },
     });
-    expectError(await refused.stack(['up', '-d']), 1, /users?|ids/, /overlay/);
+    expectError(await refused.stack(['up', '-d']), 1, /users?|ids/, /another storage driver/);
     const told = world.project('told', {
       services: { one: { ...idle, cpu_percent: 50, deploy: { placement: { constraints: ['node.role==manager'] } } } },
     });

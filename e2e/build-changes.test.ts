@@ -133,3 +133,11 @@ test('the text of a plan, and of `up`, names the first few', async () => {
   await stack.ok(['builder', 'prune', '-af']);
   expect(kept()).toBe(before - 1);
 });
+
+test('a Dockerfile that a step copies too is named once', async () => {
+  const stack = world.project('self', { services: { web: { build: { context: '.' } } } });
+  stack.write('Dockerfile', 'FROM busybox:1\nCOPY . /all\n');
+  await stack.ok(['build']);
+  stack.write('Dockerfile', 'FROM busybox:1\nCOPY . /all\nLABEL x=1\n');
+  expect((await planned(stack)).changed).toEqual(['Dockerfile']);
+});

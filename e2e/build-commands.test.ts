@@ -40,3 +40,21 @@ test('a step may take no more memory than the flag says', async () => {
   expect(built, built.stderr).toMatchObject({ code: 0 });
   expect(built.stderr).toMatch(/^#\d+ 67108864$/m);
 });
+
+test('build --check tells of a Dockerfile of several services once, and says where there is nothing to tell', async () => {
+  const stack = world.project('checked', { services: { one: { build: '.' }, two: { build: '.' } } });
+  const check = async (text: string) => {
+    stack.write('Dockerfile', text);
+    return stack.stack(['build', '--check']);
+  };
+  expect(await check('FROM busybox:1\nCMD ["true"]\n')).toMatchObject({
+    code: 0,
+    stdout: 'Check complete, no warnings found.\n',
+  });
+  const warned = await check('FROM busybox:1\nMAINTAINER me\n');
+  expect(warned).toMatchObject({ code: 1, stdout: '' });
+  expect(warned.stderr.match(/MaintainerDeprecated/g)).toHaveLength(1);
+  const wrong = await check('FORM busybox:1\n');
+  expect(wrong.code).toBe(1);
+  expect(wrong.stderr.match(/Unknown instruction/g)).toHaveLength(1);
+});

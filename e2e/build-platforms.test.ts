@@ -85,7 +85,7 @@ test('a step that this machine cannot run is refused, and a service for another 
   expectError(refused, 1, /runs no programs for linux\/arm64/, /BUILDPLATFORM/, /:2/);
   const { services } = service('unfit:1', crossed, { platforms: ['linux/amd64'] });
   const unfit = world.project('unfit', { services: { web: { ...services.web, platform: 'linux/arm64' } } });
-  expectError(await unfit.stack(['build']), 1, /web is for linux\/arm64/);
+  expectError(await unfit.stack(['build']), 1, /build.platforms: linux\/arm64 is not built/);
 });
 
 test('a service of several platforms builds on another: each on its own', async () => {

@@ -12,10 +12,10 @@ const file = {
     web: { ...idle, ports: ['8080:80'], depends_on: ['db', 'job'], volumes: ['data:/data', './bound:/bound'] },
     db: { ...idle, networks: { default: { aliases: ['database'] }, back: null }, volumes: ['data:/data'] },
     job: { image: 'busybox:1', command: ['true'], networks: ['back'] },
-    worker: { ...idle, scale: 2, tmpfs: ['/tmp'] },
+    worker: { ...idle, scale: 2, tmpfs: ['/tmp'], volumes: ['memory:/memory'] },
   },
   networks: { back: {} },
-  volumes: { data: {} },
+  volumes: { data: {}, memory: { driver_opts: { type: 'tmpfs', device: 'tmpfs', o: 'size=1m' } } },
 };
 
 async function duration(action: () => Promise<unknown>): Promise<number> {

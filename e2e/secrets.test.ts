@@ -49,3 +49,21 @@ test('a secret that is not there is told before anything runs', async () => {
   missing.define(file({ external: true }));
   expectError(await missing.stack(['up', '-d']), 1, /no store of this machine holds secrets/);
 });
+
+test('what was written for a container lies in the run directory alone, and is written anew after the machine was off', async () => {
+  const stack = world.project('volatile', {
+    services: { one: { ...idle, user: '1000', secrets: ['s'] } },
+    secrets: { s: { environment: 'TOKEN' } },
+  });
+  const env = { ...world.host.env, TOKEN: 'hunter2-volatile' };
+  await stack.ok(['up', '-d'], { env });
+  const held = await world.host.sh(`grep -rl hunter2-volatile ${world.host.root}`);
+  expect(held.stdout).toBe('');
+  const mounts = await stack.ok(['exec', '-T', 'one', 'cat', '/proc/self/mounts'], { env });
+  expect(mounts).toMatch(/ \/run\/secrets\/s \S+ ro,/);
+  await stack.ok(['stop', '-t', '0'], { env });
+  await world.host.read(`rm -r ${world.host.run}/containers/*/secrets`);
+  expectError(await world.host.stack(['-p', 'volatile', 'start'], { cwd: '/' }), 1, /kept in memory/, /stack up/);
+  await stack.ok(['up', '-d'], { env });
+  expect(await stack.ok(['exec', '-T', 'one', 'cat', '/run/secrets/s'], { env })).toBe('hunter2-volatile');
+});

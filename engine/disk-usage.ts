@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import type { ContainerRecord } from '../schemas/container.ts';
 import { measure } from './images/measure.ts';
 import type { Layout } from './state/layout.ts';
+import { readVolume } from './volumes/records.ts';
 
 export interface ContainerUsage {
   record: ContainerRecord;
@@ -15,6 +16,7 @@ export interface VolumeUsage {
   name: string;
   /** How many containers mount it. */
   links: number;
+  /** Bytes of this disk: none where it is a file system of its own. */
   size: number;
 }
 
@@ -39,5 +41,15 @@ export function volumeUsage(layout: Layout, records: ContainerRecord[]): VolumeU
   return names
     .filter((name) => !name.startsWith('.'))
     .sort()
-    .map((name) => ({ name, links: links.get(name) ?? 0, size: measure(`${layout.volumeDir(name)}/_data`) }));
+    .map((name) => ({ name, links: links.get(name) ?? 0, size: sizeOf(layout, name) }));
+}
+
+function sizeOf(layout: Layout, name: string): number {
+  let isElsewhere = false;
+  try {
+    isElsewhere = readVolume(layout, name)?.config.driver_opts?.device !== undefined;
+  } catch {
+    // A damaged record: its content counts.
+  }
+  return isElsewhere ? 0 : measure(`${layout.volumeDir(name)}/_data`);
 }

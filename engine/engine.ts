@@ -1,8 +1,8 @@
 /** The engine as commands and the testing API see it: observe, plan, apply, and the rooms behind them. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { hookImages } from '../planner/images/hooks.ts';
+import { otherImages } from '../planner/images/others.ts';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
-import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
+import { type ContainerRecord, type NetworkRecord, noStack } from '../schemas/container.ts';
 import { asStackError } from '../schemas/errors.ts';
 import type { Emit } from '../schemas/events.ts';
 import type { Plan } from '../schemas/plan.ts';
@@ -11,6 +11,7 @@ import type { ObservedContainer, Snapshot } from '../schemas/snapshot.ts';
 import type { Containers } from './containers/containers.ts';
 import type { Host } from './host.ts';
 import type { Hold, Images } from './images/images.ts';
+import type { Networks } from './network/network.ts';
 import { loadRecords } from './network/records.ts';
 import { observe, observeContainers, setDamagedAside } from './observe.ts';
 import { createEffects, createRooms } from './rooms.ts';
@@ -68,6 +69,7 @@ export interface Engine {
   /** Loaded on first use: `ps` never loads the registry client. */
   containers(): Promise<Containers>;
   images(): Promise<Images>;
+  networks(): Promise<Networks>;
 }
 
 const never = new AbortController().signal;
@@ -210,6 +212,7 @@ export function createEngine(host: Host): Engine {
     },
     containers: rooms.containers,
     images: rooms.images,
+    networks: rooms.networks,
   };
 }
 
@@ -219,7 +222,7 @@ const hasProviders = ({ services }: Project): boolean =>
 /** Those that are missing are pulled later, or told to be missing. */
 async function keepImages(project: Project, hold: Hold): Promise<void> {
   for (const service of Object.values(project.services)) {
-    for (const image of [service.image, ...hookImages(service)]) {
+    for (const image of [service.image, ...otherImages(service)]) {
       if (!image) continue;
       try {
         await hold.use(image, service.platform);
@@ -232,7 +235,9 @@ async function keepImages(project: Project, hold: Hold): Promise<void> {
 
 function stackNames({ layout }: Host): string[] {
   const withContainers = entries(layout.stacks).filter((name) => entries(layout.stackDir(name)).length > 0);
-  return [...new Set([...withContainers, ...loadRecords(layout).map(({ stack }) => stack)])].sort();
+  return [...new Set([...withContainers, ...loadRecords(layout).map(({ stack }) => stack)])]
+    .filter((name) => name !== noStack)
+    .sort();
 }
 
 function entries(directory: string): string[] {

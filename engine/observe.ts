@@ -1,6 +1,6 @@
 /** What the machine has of a stack: records, what the shims report, and what only the kernel knows. */
 import { readlinkSync, renameSync, statSync } from 'node:fs';
-import { hookImages } from '../planner/images/hooks.ts';
+import { otherImages } from '../planner/images/others.ts';
 import type { NetworkRecord } from '../schemas/container.ts';
 import type { StackError } from '../schemas/errors.ts';
 import type { StoredImage } from '../schemas/oci-image.ts';
@@ -102,7 +102,7 @@ function isWhole({ layout }: Host, { record, status }: ObservedContainer): boole
 function observeImages(project: Project, findImage: NonNullable<Observation['findImage']>): ObservedImage[] {
   const images = new Map<string, ObservedImage>();
   for (const service of Object.values(project.services)) {
-    for (const name of [service.image, ...hookImages(service)]) {
+    for (const name of [service.image, ...otherImages(service)]) {
       if (!name || images.has(name)) continue;
       const found = findImage(name, service.platform);
       if (!found) continue;

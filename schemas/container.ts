@@ -11,17 +11,23 @@ export interface Endpoint {
   networkId?: string;
   /** Name of the interface inside the container: `eth0`. */
   interface: string;
-  /** Name of the host's end of the veth pair. */
+  /** Name of the host's end of the veth pair; empty where it stands on a `parent`. */
   hostInterface: string;
   bridge: string;
+  /** What it is made of on an interface of the host, in place of a veth pair (planner/network/parent-options). */
+  parent?: { driver: 'macvlan' | 'ipvlan'; parent: string; mode: number; flags: number; mtu?: number };
   /** Colon-separated hex. */
   mac: string;
   ipv4?: InterfaceAddress;
   ipv6?: InterfaceAddress;
+  /** More addresses of the interface, that nobody finds by a name. */
+  linkLocal?: InterfaceAddress[];
   /** Names other containers of the network find it by, besides its own name: service name, aliases, short id. */
   aliases: string[];
   /** Slot in the network's table of live endpoints (see engine/network/names). */
   slot: number;
+  /** Nothing passes between it and others of its kind on the bridge. */
+  isIsolated?: boolean;
   /** The default route goes through this endpoint. */
   isDefaultRoute: boolean;
 }
@@ -36,14 +42,51 @@ export interface PublishedPort {
   protocol: 'tcp' | 'udp';
   /** Host address the port is bound to: `0.0.0.0`, `127.0.0.1`, `::`. */
   hostAddress: string;
+  /** 0 where the network is routed: the port is open at the container's own address and takes none of the host's. */
   hostPort: number;
   containerPort: number;
 }
 
 /** A mount of the stack file with everything resolved. */
 export type ResolvedMount =
-  | { type: 'bind'; source: string; target: string; readOnly: boolean; propagation?: string }
-  | { type: 'volume'; name: string; source: string; target: string; readOnly: boolean; isAnonymous: boolean }
+  | {
+      type: 'bind';
+      source: string;
+      target: string;
+      readOnly: boolean;
+      propagation?: string;
+      /** What becomes of what is mounted below the source; absent: it comes along, as writable as the rest. */
+      recursive?: 'disabled' | 'writable' | 'readonly';
+      /** Its files get the label of this container's, or of all containers' (`z`). */
+      selinux?: 'z' | 'Z';
+      /** Owner on disk, and who that is in the container (`x-idmap`). */
+      owner?: { uid: number; gid: number; as: { uid: number; gid: number } };
+    }
+  | {
+      type: 'volume';
+      name: string;
+      /** Absolute directory on the host. */
+      source: string;
+      target: string;
+      readOnly: boolean;
+      isAnonymous: boolean;
+      /** A path below `source`, looked up anew at each start and never out of it. */
+      subpath?: string;
+      /** Of a volume that is a bind (`driver_opts`): `bind`, `ro`, `nosuid`. */
+      options?: string[];
+    }
+  | {
+      type: 'image';
+      /** Its name. */
+      source: string;
+      id: string;
+      /** Absolute directories, uppermost first. */
+      layers: string[];
+      /** Below the image's root, without links; '' for all of it. */
+      path: string;
+      target: string;
+      readOnly: true;
+    }
   | { type: 'tmpfs'; target: string; size?: number; mode?: number; options?: string[]; readOnly: boolean };
 
 /** Counts up when a record means something that an older version of Stack would misread. A field more is no such thing. */
@@ -117,6 +160,9 @@ export interface ExitStatus {
   isOomKilled: boolean;
 }
 
+/** Stands in the place of a stack where a network was made by `stack network create`. No stack can be called so. */
+export const noStack = '_networks';
+
 /** A network as the machine has it: made by us, found by its bridge's alias. */
 export interface NetworkRecord {
   /** 64 hex digits. */
@@ -126,13 +172,18 @@ export interface NetworkRecord {
   /** Name on the machine. */
   name: string;
   stack: string;
-  driver: 'bridge';
+  driver: 'bridge' | 'macvlan' | 'ipvlan';
+  /** Name of the link on the host; empty where there is none, and containers stand on the `parent`. */
   bridge: string;
+  /** Interface of the host that macvlan and ipvlan stand on. */
+  parent?: string;
   isInternal: boolean;
   ipv4?: { subnet: string; gateway: string };
   ipv6?: { subnet: string; gateway: string };
   mtu?: number;
   labels: Record<string, string>;
+  /** ISO 8601; absent where an older version of Stack wrote the record. */
+  createdAt?: string;
   /** The definition it was made from, for reconcile. */
   config: import('./project.ts').Network;
 }

@@ -96,8 +96,18 @@ export interface FilesystemVerbs {
    * an empty directory of the same file system. It is `volatile`: nothing reaches the disk with its end, that is the caller's.
    */
   overlayMount(lower: Fd[], upper: Fd, work: Fd): Fd;
+  /**
+   * A file system (fsopen(2) to fsmount(2)) on the directory `target`, on a worker thread: its server may take long.
+   * @param options `key` or `key=value`. @param attributes MOUNT_ATTR_*. The subject of an error is what the kernel says
+   * about it, where it says anything; ENODEV of `fsopen` is a file system that it has not.
+   */
+  mount(type: string, source: string, options: string[], attributes: number, target: Fd): Promise<void>;
   /** umount2(2) with MNT_DETACH: the topmost mount at `path` and all below it; a symlink is not followed. */
   unmount(path: string): void;
+  /** Project of the directory `fd` and of what will be made in it (ioctl_xfs_fsgetxattr(2), FS_XFLAG_PROJINHERIT). */
+  setProject(fd: Fd, project: number): void;
+  /** What the project may hold on the file system of `fd`; 0 for no limit. ESRCH, ENOSYS, … where that keeps no quotas (quotactl(2)). */
+  limitProject(fd: Fd, project: number, bytes: number): void;
   /** FS_TOPDIR_FL (ioctl_iflags(2)): ext4 spreads the directories made in this one over the disk. ENOTTY, EOPNOTSUPP elsewhere. */
   setTopDirectory(fd: Fd): void;
 }

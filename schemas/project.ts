@@ -211,7 +211,10 @@ export interface ServiceVolume {
   target: string;
   read_only?: boolean;
   bind?: { create_host_path?: boolean; propagation?: string; selinux?: string; recursive?: string };
-  volume?: { nocopy?: boolean; subpath?: string };
+  volume?: { nocopy?: boolean; subpath?: string; labels?: Record<string, string> };
+  image?: { subpath?: string };
+  /** Of a bind: its files belong to the source's owner, or to these, whoever of the container's user makes them. */
+  'x-idmap'?: boolean | { uid: number; gid: number };
   tmpfs?: { size?: string; mode?: number };
   consistency?: string;
 }

@@ -32,6 +32,13 @@ test('what happened, what next, and what else went wrong, with the exit code of 
   });
 });
 
+test('what went wrong in the same way twice is told once', () => {
+  const wrong = () => new StackError('usage', { message: 'Unknown instruction FORM.', hint: 'Did you mean FROM?' });
+  const error = wrong();
+  error.also.push(wrong());
+  expect(report(error).text).toBe('error: Unknown instruction FORM.\n  Did you mean FROM?\n');
+});
+
 test('as JSON one object on one line', () => {
   const { text } = report(first, 'json');
   expect(text.match(/\n/g)).toHaveLength(1);

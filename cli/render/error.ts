@@ -20,10 +20,10 @@ export function reportError(
   return error.exitCode;
 }
 
-/** The error and every further one, each as planner/diagnose words it. Errors of cleaning up come last and indented. */
+/** The error and every further one, each once and as planner/diagnose words it. Errors of cleaning up come last and indented. */
 export function errorText(error: StackError, { paint }: Style): string {
   const one = (each: StackError) => `${paint(color.red, 'error:')} ${visible(formatError(each, source))}\n`;
-  const lines = [one(error), ...error.also.map(one)];
+  const lines = [...new Set([one(error), ...error.also.map(one)])];
   if (error.code === 'internal') lines.push('  Set STACK_DEBUG=1 to see where it happened.\n');
   return lines.join('');
 }

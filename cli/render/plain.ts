@@ -11,16 +11,37 @@ import { capital, doing, done, seconds } from './words.ts';
 export function plainRenderer(write: (text: string) => void, style: Style): Renderer {
   /** The last detail printed of a pull: a line for each phase, not for each byte. */
   const details = new Map<string, string>();
+  const isRepeated = repetitions();
   return {
     emit(event) {
       if (event.type === 'progress') {
         if (event.detail === '' || details.get(event.id) === event.detail) return;
         details.set(event.id, event.detail);
       }
+      if (isRepeated(event)) return;
       const line = plainLine(event, style);
       if (line !== null) write(`${line}\n`);
     },
     async close() {},
+  };
+}
+
+/** Tells of an event whether its line would say of a resource what another line says: of several waits, of several steps skipped. */
+function repetitions(): (event: EngineEvent) => boolean {
+  const skipped = new Set<string>();
+  const awaiting = new Map<string, Set<string>>();
+  return (event) => {
+    if (event.type === 'skipped') {
+      const isKnown = skipped.has(event.resource);
+      skipped.add(event.resource);
+      return isKnown;
+    }
+    if (!('kind' in event) || event.kind !== 'dependency.await') return false;
+    const waits = awaiting.get(event.resource) ?? new Set();
+    awaiting.set(event.resource, waits);
+    if (event.type === 'started') return waits.add(event.id).size > 1;
+    waits.delete(event.id);
+    return event.type === 'done' && waits.size > 0;
   };
 }
 

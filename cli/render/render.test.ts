@@ -48,7 +48,10 @@ const events: EngineEvent[] = [
   { type: 'undone', ...network },
 ];
 
-async function show(progress: ProgressMode, { isTTY = false, ansi = 'auto' as AnsiMode, env = {} } = {}) {
+async function show(
+  progress: ProgressMode,
+  { isTTY = false, ansi = 'auto' as AnsiMode, env = {}, shown = events } = {},
+) {
   let text = '';
   const stderr = {
     isTTY,
@@ -61,7 +64,7 @@ async function show(progress: ProgressMode, { isTTY = false, ansi = 'auto' as An
   const globals = { ...readGlobals({}, {}, {}), file: [] };
   const context = { stderr: stderr as never, environment: env, globals: { ...globals, progress, ansi } };
   const { emit, close } = renderer(context);
-  for (const event of events) emit(event);
+  for (const event of shown) emit(event);
   await close();
   return text;
 }
@@ -83,6 +86,29 @@ const warnings = `warning: version is obsolete. Remove it.
 
 test('plain lines, one for each phase', async () => {
   expect(await show('plain')).toBe(warnings + plain);
+});
+
+test('what several operations wait for, and what is skipped several times, has one plain line', async () => {
+  const [first, second] = (['healthy', 'running'] as const).map((why) => {
+    return { id: `await db ${why}`, kind: 'dependency.await', resource: 'service db' } as const;
+  });
+  const because = 'an earlier step failed';
+  const shown: EngineEvent[] = [
+    { type: 'started', ...first! },
+    { type: 'started', ...second! },
+    { type: 'done', ...first!, ms: 5 },
+    { type: 'done', ...second!, ms: 7 },
+    { type: 'started', ...first! },
+    { type: 'skipped', ...create, because },
+    { type: 'skipped', ...start, because },
+    { type: 'skipped', ...first!, because },
+  ];
+  expect(await show('plain', { shown })).toBe(` Service db  Waiting
+ Service db  Ready  7ms
+ Service db  Waiting
+ Container demo-web-1  Skipped  an earlier step failed
+ Service db  Skipped  an earlier step failed
+`);
 });
 
 test('without a terminal auto is plain; on one, so is --ansi never', async () => {

@@ -27,6 +27,7 @@ export const check = define<{ quick?: boolean; repair?: boolean }>({
       const whose = concerns.length > 0 ? ` (${concerns.map(familiar).join(', ')})` : '';
       context.stdout.write(`${kind}: ${subject}: ${message}${whose}\n`);
     }
+    if (found.length === 0) context.stdout.write('Nothing is missing or damaged.\n');
     const names = new Set(left.flatMap(({ kind, concerns }) => (kind === 'unreferenced' ? [] : concerns)));
     for (const name of names) context.stdout.write(`\`stack image pull ${familiar(name)}\` fetches what it lacks.\n`);
     return left.some(({ kind }) => kind !== 'unreferenced') ? 1 : 0;

@@ -146,7 +146,8 @@ export async function changesSince(before: BuiltFrom, request: BuildRequest, loo
     const files = await filesOf(read, location, location === main ? request.dockerfile : 'Dockerfile', request, look);
     changed.push(...differences(mapOf(read.files), files, (path) => show(resolve(location, path))));
   }
-  return changed;
+  // The Dockerfile, as a rule, is also a file of the context.
+  return [...new Set(changed)];
 }
 
 /** What a look at the machine takes. */

@@ -66,3 +66,28 @@ test('what was found in a tree is known by all of the question', () => {
   records.keepFound('damaged', { ...answer, digest: 'b' });
   expect(records.found('damaged')).toBeUndefined();
 });
+
+test('what an image was built from is written where it is another than before, and damaged it is not there', () => {
+  const written: string[] = [];
+  const records = new Records(folder, (path, text) => {
+    written.push(path);
+    writeFileSync(path, text);
+  });
+  const inputs = { id: 'sha256:1', salt: 's', context: '', values: {}, reads: [] };
+  records.keepInputs('name', inputs);
+  records.keepInputs('name', { ...inputs });
+  expect(written).toHaveLength(1);
+  expect(records.inputsOf('name')).toEqual(inputs);
+  const read = { location: '/c', wanted: [], files: ['a', 'hash'] };
+  records.keepInputs('name', { ...inputs, reads: [read] });
+  expect(records.inputsOf('name')).toEqual({ ...inputs, reads: [read] });
+  for (const damaged of [
+    '',
+    '{}',
+    '{"id":"sha256:1","reads":[null]}',
+    '{"id":"sha256:1","reads":[{"files":{"a":"hash"}}]}',
+  ]) {
+    writeFileSync(written[0]!, damaged);
+    expect(records.inputsOf('name'), damaged).toBeUndefined();
+  }
+});

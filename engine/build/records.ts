@@ -97,8 +97,9 @@ export class Records {
 
   /** What the image of this name was built from last. */
   inputsOf(name: string): BuiltFrom | undefined {
-    const inputs = read<BuiltFrom>(this.#inputs(name));
-    return inputs?.reads.every(({ files }) => Array.isArray(files)) ? inputs : undefined;
+    const inputs = read<Partial<BuiltFrom>>(this.#inputs(name));
+    const isWhole = Array.isArray(inputs?.reads) && inputs.reads.every((one) => Array.isArray(one?.files));
+    return isWhole ? (inputs as BuiltFrom) : undefined;
   }
 
   /** Written where they are others than before. Not having them costs a reason in the next plan, and no build. */

@@ -13,6 +13,8 @@ export interface CreateRequest {
   isOneOff: boolean;
   config: Service;
   image: StoredImage;
+  /** Those that it mounts, by name. */
+  mountedImages?: Map<string, StoredImage>;
   /** The networks of the stack as they exist now, by key. */
   networks: Map<string, NetworkRecord>;
   replaces?: ContainerRecord;
@@ -46,6 +48,8 @@ export interface Session {
 }
 
 export interface StartOptions {
+  /** Where its secrets and configs are defined, for one whose own went with the machine's memory. */
+  project?: Pick<Project, 'secrets' | 'configs'>;
   /** Kills the hook at work; its reason is thrown, and the container runs on. */
   signal?: AbortSignal;
   /** A file that `stack watch` brought into another container of the service and that could not be brought into this one. */

@@ -13,6 +13,7 @@ import type { Service } from '../../schemas/project.ts';
 import { findDevice, serviceDevices } from '../devices/devices.ts';
 import type { Host } from '../host.ts';
 import type { Networks } from '../network/network.ts';
+import { publishingOf } from '../network/publications.ts';
 import { ownCapabilities } from '../runtime/capabilities.ts';
 import { hierarchies } from '../runtime/cgroup/cgroup.ts';
 import { withoutUnkeepable } from '../runtime/cgroup/optional.ts';
@@ -20,14 +21,18 @@ import { containerFiles, type HostFiles } from '../runtime/files.ts';
 import { stopSignalOf } from '../runtime/signals.ts';
 import { type NamespaceChoice, toRuntimeSpec } from '../runtime/spec.ts';
 import { writeSpec } from '../runtime/spec-json.ts';
+import { bytes } from '../runtime/spec-resources.ts';
 import { imageAccounts, resolveUser, type User } from '../runtime/users.ts';
+import { relabelBinds } from '../security/relabel.ts';
 import { releaseCategories, securityModules } from '../security/security.ts';
+import { limit } from '../state/quota.ts';
 import { saveContainer } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import { containerCgroupsPath } from './cgroup.ts';
 import type { CreateRequest } from './containers.ts';
 import { grantMounts } from './grants.ts';
 import { type Bundle, files } from './launch.ts';
+import { imageMemo, makeViews } from './layers.ts';
 import { healthOf } from './monitor.ts';
 import { candidates, namespacePath, namespacePeers, type SharedNamespace } from './peers.ts';
 import { seccompOf } from './seccomp.ts';
@@ -93,6 +98,7 @@ export async function prepare(
   let held: Fd[] = [];
   try {
     makeDirectories(directory, image.layers[0]);
+    limitLayer(host, config, { id, directory, resource });
     const accounts = imageAccounts(host.kernel, image);
     const user = resolveUser(
       accounts,
@@ -103,12 +109,13 @@ export async function prepare(
     if (!config.network_mode) {
       record.endpoints = networks.allocate({ ...request, id, stack: project.name }, siblings);
     }
-    const hasIpv6 = record.endpoints.some((endpoint) => endpoint.ipv6);
-    const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], hasIpv6 });
+    const publishing = publishingOf(record.endpoints, [...request.networks.values()]);
+    const reservation = networks.reserve({ container: record.name, ports: config.ports ?? [], publishing });
     held = reservation.fds;
     record.ports = reservation.ports;
-    record.mounts = await volumes.resolve({ ...request, inherited: inherited.mounts });
-    record.mounts.push(...grantMounts(request, directory));
+    record.mounts = await volumes.resolve({ ...request, user, inherited: inherited.mounts });
+    record.mounts.push(...grantMounts(request, host.layout.containerRun(id)));
+    makeViews(record.mounts, directory);
     const bundle = await write(host, request, record, user, peers);
     saveContainer(host.layout, record);
     return { record, bundle, held };
@@ -116,7 +123,8 @@ export async function prepare(
     for (const fd of held) closeSync(fd);
     networks.release(id);
     releaseCategories(host.layout.labels, record.stack, id);
-    rmSync(directory, { recursive: true, force: true });
+    for (const path of [directory, host.layout.containerRun(id)]) rmSync(path, { recursive: true, force: true });
+    await volumes.release(record.mounts);
     throw error;
   }
 }
@@ -132,6 +140,19 @@ function makeDirectories(directory: string, topLayer: string | undefined): void 
   const { mode, uid, gid } = statSync(topLayer);
   chmodSync(join(directory, 'upper'), mode & 0o7777);
   if (uid !== 0 || gid !== 0) chownSync(join(directory, 'upper'), uid, gid);
+}
+
+/** `storage_opt.size`: what the container may write into its own layer. */
+function limitLayer(
+  host: Host,
+  { storage_opt }: Service,
+  at: { id: string; directory: string; resource: string },
+): void {
+  if (storage_opt?.size === undefined) return;
+  const resource = `${at.resource}.storage_opt.size`;
+  // Files are renamed from the one to the other, which the kernel refuses between two projects.
+  const directories = ['upper', 'work'].map((name) => join(at.directory, name));
+  limit(host.kernel.filesystem, directories, { name: at.id, bytes: bytes(storage_opt.size, resource), resource });
 }
 
 /** config.json, the program and the container's own files. */
@@ -156,6 +177,7 @@ async function write(
     image: image.config,
     user,
     mounts: record.mounts,
+    viewsPath: join(directory, 'views'),
     rootPath: 'rootfs',
     files: paths.files,
     namespaces: namespacesOf(host, config, peers),
@@ -172,8 +194,9 @@ async function write(
     modules: securityModules(host, { stack: record.stack, id: record.id, onWarning: request.onWarning }),
   });
   const spec = keepable(whole, request);
+  relabelBinds(host.kernel.filesystem, record.mounts, spec.linux?.mountLabel);
   writeFileSync(join(directory, files.spec), writeSpec(spec));
-  writeFileSync(join(directory, files.image), JSON.stringify({ id: image.id, layers: image.layers }));
+  writeFileSync(join(directory, files.image), JSON.stringify(imageMemo(image, record.mounts)));
   const isSent = config.logging?.driver === 'journald' || config.logging?.driver === 'syslog';
   const forward = isSent
     ? await (await import('../logs/forward.ts')).forwardOf(record, spec.process?.env ?? [])

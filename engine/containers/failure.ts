@@ -3,6 +3,7 @@
 import type { ContainerRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { ShimFailure } from '../runtime/control.ts';
+import { subpathError } from '../volumes/subpath.ts';
 
 type Subject = Pick<ContainerRecord, 'name' | 'service'>;
 
@@ -33,6 +34,9 @@ export function stepError(container: Subject, { step, errno, subject }: ShimFail
       message: `${container.name}: cannot mount a directory on a file, or a file on a directory, at ${subject}.`,
       hint: 'Make the source of the volume the same kind as its target in the image.',
     });
+  }
+  if (step === 'subpath') {
+    return subpathError(errno, subject, { resource: `container ${container.name}`, volume: 'it is of' });
   }
   return new StackError('runtime.step', {
     ...fields,
@@ -79,6 +83,9 @@ function execError(container: Subject, errno: string, command: string, fields: o
 }
 
 function hintFor(step: string, errno: string): string {
+  if (step === 'map the owners of') {
+    return 'The file system of the source takes no idmapped mounts (mount_setattr(2)): leave `x-idmap` out, or move the source to one that does, as ext4, xfs, btrfs and tmpfs do.';
+  }
   if (errno === 'ENOSYS' || errno === 'EOPNOTSUPP' || (errno === 'ENODEV' && step.startsWith('mount'))) {
     return 'This kernel lacks a feature the container needs; Linux 5.12 or newer with overlayfs is required.';
   }

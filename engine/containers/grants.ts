@@ -1,7 +1,7 @@
 /** `secrets` and `configs` of a service as mounts. Source: compose-spec 05-services.md "secrets", 09-secrets.md. */
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ResolvedMount } from '../../schemas/container.ts';
+import type { ContainerRecord, ResolvedMount } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { FileObject, Grant, Project, Service } from '../../schemas/project.ts';
 
@@ -14,7 +14,7 @@ interface Request {
 /**
  * A file that is given as it is, is bound as it is, and follows its changes. Everything else is written down for this
  * container, with the owner and mode it asks for.
- * @param directory of the container. @throws config.value, volume.bind-source
+ * @param directory of the container below the run directory, which lies in memory. @throws config.value, volume.bind-source
  */
 export function grantMounts({ project, service, config }: Request, directory: string): ResolvedMount[] {
   const one = (kind: 'secrets' | 'configs') => (grant: Grant, index: number) => {
@@ -30,12 +30,40 @@ export function grantMounts({ project, service, config }: Request, directory: st
     }
     const path = join(directory, kind, String(index));
     mkdirSync(join(directory, kind), { recursive: true, mode: 0o700 });
-    writeFileSync(path, contentOf(source, where), { mode: 0o600 });
+    // One that is there is another start's: it may belong to someone else by now.
+    rmSync(path, { force: true });
+    writeFileSync(path, contentOf(source, where), { mode: 0o600, flag: 'wx' });
     chownSync(path, owner(grant.uid, `${where}.uid`), owner(grant.gid, `${where}.gid`));
     chmodSync(path, grant.mode ?? 0o444);
     return bind(path, target);
   };
   return [...(config.secrets ?? []).map(one('secrets')), ...(config.configs ?? []).map(one('configs'))];
+}
+
+/**
+ * What was written for a container goes with the machine's memory: before it starts again, it is written anew.
+ * @param project undefined, or without what it defines, where a command works without the stack file.
+ * @throws state.lost, and what {@link grantMounts} throws
+ */
+export function restoreGrants(
+  { name, service, config, mounts }: Pick<ContainerRecord, 'name' | 'service' | 'config' | 'mounts'>,
+  project: Request['project'] | undefined,
+  directory: string,
+): void {
+  const written = mounts.flatMap((mount) => (mount.type === 'bind' ? [mount.source] : []));
+  const isLost = (path: string) => path.startsWith(`${directory}/`) && !existsSync(path);
+  if (!written.some(isLost)) return;
+  const isDefined = (kind: 'secrets' | 'configs') =>
+    (config[kind] ?? []).every(({ source }) => project?.[kind]?.[source] !== undefined);
+  if (project && isDefined('secrets') && isDefined('configs')) {
+    grantMounts({ project, service, config }, directory);
+    return;
+  }
+  throw new StackError('state.lost', {
+    message: `The secrets and configs of ${name} were kept in memory and went with the machine's last run.`,
+    hint: 'Start it with `stack up`, which reads them from the stack file.',
+    resource: `container ${name}`,
+  });
 }
 
 const bind = (source: string, target: string): ResolvedMount => ({ type: 'bind', source, target, readOnly: true });

@@ -8,8 +8,9 @@ import { appArmorPlaces, reloadAppArmor } from '../security/security.ts';
 import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import { hasManifest } from '../watch/has-manifest.ts';
-import type { Containers, CreateRequest } from './containers.ts';
+import type { Containers, CreateRequest, StartOptions } from './containers.ts';
 import { prepare } from './create.ts';
+import { restoreGrants } from './grants.ts';
 import { runHook, runStopHooks } from './hooks.ts';
 import { type Bundle, launch, readBundle } from './launch.ts';
 import { type RestoreImage, restoreLayers } from './layers.ts';
@@ -69,6 +70,7 @@ export function createContainers(
     presentOf(record.stack).set(record.id, record);
     const published = publish(record.stack);
     published.catch(() => {}); // launch awaits it, unless it fails before
+    await volumes.attach(record.mounts);
     await launch(host, networks, { record, bundle, held, published, peers: listPeers(record) });
   }
 
@@ -84,8 +86,11 @@ export function createContainers(
     await networks.detach(record.endpoints);
     if (options.removeAnonymousVolumes) await volumes.removeAnonymous(record);
     await discard(host, record);
+    await volumes.release(record.mounts);
     networks.release(record.id);
-    if (presentOf(record.stack).size === 0) tidyStack(host, record.stack);
+    if (presentOf(record.stack).size > 0) return;
+    tidyStack(host, record.stack);
+    await volumes.releaseStack(record.stack);
   }
 
   /** Its ports and names no longer lead anywhere. */
@@ -94,12 +99,13 @@ export function createContainers(
   }
 
   /** Up to the process that waits for start, where it does not already. */
-  async function waiting(record: ContainerRecord): Promise<void> {
+  async function waiting(record: ContainerRecord, project: StartOptions['project']): Promise<void> {
     const { state } = statusOf(host, record);
     // It has just ended: its monitor is on its way out.
     if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
     if (!isAlive(record)) {
       await restoreLayers(host, record, restoreImage);
+      restoreGrants(record, project, host.layout.containerRun(record.id));
       const bundle = readBundle(host, record);
       const places = appArmorPlaces(host.layout.appArmorMark);
       reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);
@@ -110,13 +116,13 @@ export function createContainers(
   return {
     create,
     publish,
-    async start(record, { signal, onWarning } = {}) {
+    async start(record, { signal, project, onWarning } = {}) {
       if (hasManifest(host, record)) {
         const { takeTurn, replay } = await import('../watch/replay.ts');
         using _turn = await takeTurn(host, record.stack, record.service);
-        await waiting(record);
+        await waiting(record, project);
         await replay(host, record, onWarning);
-      } else await waiting(record);
+      } else await waiting(record, project);
       await start(host, record);
       for (const hook of record.config.post_start ?? []) await runHook(host, record, 'post_start', hook, signal);
     },

@@ -7,6 +7,7 @@ import { killCgroup, removeCgroups, removeStackCgroups } from '../runtime/cgroup
 import { Connection, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
 import { parseStatus, readStatus, shimGone } from '../runtime/status.ts';
 import { releaseCategories } from '../security/security.ts';
+import { unlimit } from '../state/quota.ts';
 import { chosenParent, containerCgroupsPath, parentOf } from './cgroup.ts';
 import { degraded, stepError } from './failure.ts';
 import { removeSharedMemory } from './shared-memory.ts';
@@ -109,6 +110,7 @@ export async function discard(host: Host, record: ContainerRecord): Promise<void
   await rm(host.layout.containerRun(record.id), { recursive: true, force: true });
   releaseCategories(host.layout.labels, record.stack, record.id);
   await rm(host.layout.containerDir(record.stack, record.id), { recursive: true, force: true });
+  if (record.config.storage_opt?.size) unlimit(host.kernel.filesystem, host.layout.stacks, record.id);
 }
 
 /** Every change of status, first the present one; the last one when the shim is done. */

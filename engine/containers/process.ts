@@ -13,6 +13,8 @@ import { files } from './launch.ts';
 export interface ImageMemo {
   id: string;
   layers: string[];
+  /** Images that are mounted. */
+  mounted?: { name: string; id: string; layers: string[] }[];
 }
 
 /** A probe runs as the container's process does, without a terminal and with its own words. */

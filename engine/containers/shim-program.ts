@@ -4,8 +4,10 @@ import type { ContainerRecord, Endpoint } from '../../schemas/container.ts';
 import type { RuntimeSpec } from '../../schemas/oci-runtime.ts';
 import type { Grants } from '../devices/devices.ts';
 import { cgroupParent, type Host } from '../host.ts';
+import { linksOf } from '../network/links.ts';
 import { type Hierarchies, hierarchies } from '../runtime/cgroup/cgroup.ts';
 import { v1Directory } from '../runtime/cgroup/hierarchies.ts';
+import { imageViews, subpaths } from '../runtime/mounts.ts';
 import { execLabels } from '../runtime/oci/labels.ts';
 import { cgroupMounts } from '../runtime/program/cgroup-mounts.ts';
 import { encodeShim, type ForwardSettings } from '../runtime/program/program.ts';
@@ -41,6 +43,8 @@ export function shimProgram(
   const network = config.network_mode === 'host' ? undefined : 0;
   const isInternal = (endpoint: Endpoint) => request.networks.get(endpoint.network)?.isInternal ?? false;
   const labels = execLabels(spec.process!);
+  const networkNames = record.endpoints.map(({ networkName }) => networkName);
+  const links = linksOf(host.layout, request.service, config, networkNames);
   return encodeShim(
     {
       runDir: host.layout.containerRun(record.id),
@@ -55,7 +59,7 @@ export function shimProgram(
       network,
       dns:
         record.endpoints.length > 0
-          ? { upstreams, forwards: !record.endpoints.every((endpoint) => isInternal(endpoint)) }
+          ? { upstreams, forwards: !record.endpoints.every((endpoint) => isInternal(endpoint)), links }
           : undefined,
       endpoints: record.endpoints.map(({ networkName, slot }) => ({
         table: host.layout.networkNames(networkName),
@@ -82,6 +86,8 @@ export function shimProgram(
         work: join(directory, 'work'),
         target: join(directory, 'rootfs'),
       },
+      beneath: subpaths(record.mounts),
+      views: imageViews(record.mounts, join(directory, 'views')),
       membership,
       cgroups: cgroupMounts(all, path),
       network,

@@ -18,7 +18,7 @@ export interface Effects {
     create(request: CreateRequest): Promise<ContainerRecord>;
     start(
       record: ContainerRecord,
-      options?: { signal?: AbortSignal; onWarning?: (warning: StackError) => void },
+      options?: { signal?: AbortSignal; project?: Project; onWarning?: (warning: StackError) => void },
     ): Promise<void>;
     stop(
       record: ContainerRecord,

@@ -164,7 +164,7 @@ test('an unhealthy dependency is told as a chain, with what it wrote and what is
     'web ← api ← demo-db-1 unhealthy: probe exit 2 "no route"\n  demo-db-1 | last words of db',
   );
   expect(error?.hint).toBe(
-    '`stack logs db` shows what it wrote. Taken back: removed container demo-api-1, container demo-web-1. Left running: demo-db-1; `stack down` removes them.',
+    '`stack logs db` shows what it wrote. Taken back: removed container demo-api-1, container demo-web-1. Left running: demo-db-1; `stack down` removes it.',
   );
   expect(states(memory)).toEqual(['demo-db-1 running']);
   expect(events.filter(({ type }) => type === 'skipped').map((event) => 'id' in event && event.id)).toEqual([

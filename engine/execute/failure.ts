@@ -127,5 +127,5 @@ function leftRunning({ journal, world, plan, effects }: Performing): string {
     .map(({ name }) => name)
     .sort();
   if (names.length === 0) return '';
-  return `Left running: ${listed(names)}; \`stack down\` removes them.`;
+  return `Left running: ${listed(names)}; \`stack down\` removes ${names.length > 1 ? 'them' : 'it'}.`;
 }

@@ -80,7 +80,7 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
       const record = world.container(operation.name);
       await runInitHooks(run, record, create);
       const onWarning = (error: StackError) => run.emit({ type: 'warning', error });
-      await effects.containers.start(record, { signal: run.signal, onWarning });
+      await effects.containers.start(record, { signal: run.signal, project: run.project, onWarning });
       journal.started.add(record.id);
       return;
     }
@@ -146,6 +146,10 @@ async function create(run: Performing, operation: Creation): Promise<ContainerRe
     const record = world.networks.get(project.networks[key]?.name ?? '');
     if (record) networks.set(key, record);
   }
+  const mountedImages = new Map<string, StoredImage>();
+  for (const { type, source = '' } of config.volumes ?? []) {
+    if (type === 'image') mountedImages.set(source, await imageOf(run, source, config.platform));
+  }
   // What is stopped leaves its addresses to its successor.
   const siblings = () => [...world.containers.values()].filter(({ id }) => operation.isBeside || id !== replaces?.id);
   const record: ContainerRecord = await effects.containers.create({
@@ -156,6 +160,7 @@ async function create(run: Performing, operation: Creation): Promise<ContainerRe
     isOneOff: operation.isOneOff ?? false,
     config,
     image: await imageOf(run, config.image ?? '', config.platform),
+    mountedImages,
     networks,
     siblings,
     onWarning: (error) => run.emit({ type: 'warning', error }),

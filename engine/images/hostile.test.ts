@@ -5,19 +5,20 @@ import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadKernel } from '../../native/index.ts';
-import { file, harmless, plain, refused } from './fixtures/hostile-layers.ts';
+import { file, harmless, plain, refused } from './fixtures/hostile-layers.fixture.ts';
 import { dockerArchive, layoutFiles, type MadeImage, makeImage } from './fixtures/image.ts';
 import { tar } from './fixtures/tar.ts';
 import { makeWorld, type World } from './fixtures/world.ts';
 import { createImages, type Images } from './images.ts';
 
+const kernel = loadKernel();
 const isRoot = process.getuid?.() === 0;
 let world: World;
 let images: Images;
 let outside: string;
 
 beforeAll(() => {
-  world = makeWorld(loadKernel());
+  world = makeWorld(kernel);
   images = createImages(world.host);
   outside = join(world.dir, 'outside');
   fs.mkdirSync(outside, { recursive: true });
@@ -50,7 +51,7 @@ test.runIf(isRoot).each(refused)('%s is refused as %s', async (_, code, layer) =
 });
 
 test.runIf(isRoot).each(harmless)('%s does no harm', async (_, layer, check) => {
-  check(await load(makeImage([layer(outside)])), outside);
+  check(await load(makeImage([layer(outside)])), { outside, filesystem: kernel.filesystem });
   await expectIntact();
 });
 

@@ -22,13 +22,23 @@ export function imageUsers(layout: Pick<Layout, 'stacks' | 'stackDir' | 'contain
     for (const id of entries(layout.stackDir(stack))) {
       const directory = layout.containerDir(stack, id);
       const record = read<ContainerRecord>(`${directory}/container.json`);
-      const made = read<{ id: string; layers: string[] }>(`${directory}/image.json`);
+      const made = read<Made & { mounted?: Made[] }>(`${directory}/image.json`);
       const name = typeof record?.name === 'string' ? record.name : id.slice(0, 12);
       for (const digest of [record?.image?.manifestDigest, record?.image?.id, made?.id]) if (digest) use(digest, name);
-      for (const layer of made?.layers ?? []) use(`sha256:${basename(dirname(layer))}`, name);
+      const mounted = made?.mounted ?? [];
+      for (const { id } of mounted) use(id, name);
+      for (const { layers } of made ? [made, ...mounted] : []) {
+        for (const layer of layers) use(`sha256:${basename(dirname(layer))}`, name);
+      }
     }
   }
   return users;
+}
+
+/** What a container was made from, or mounts. */
+interface Made {
+  id: string;
+  layers: string[];
 }
 
 function read<T>(path: string): T | undefined {

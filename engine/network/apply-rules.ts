@@ -48,7 +48,7 @@ async function forget(kernel: NetworkVerbs, moved: string[]): Promise<void> {
 /** After the rules: the chain `guard` must be there before the host's loopback can be reached through a bridge. */
 async function routeLocalnets(kernel: NetworkVerbs, { networks, containers }: RuleInput): Promise<void> {
   if (!containers.some(({ ports }) => ports.length > 0)) return;
-  const open = networks.filter((record) => record.ipv4 && !record.isInternal);
+  const open = networks.filter((record) => record.bridge && record.ipv4 && !record.isInternal);
   await Promise.all(open.map((record) => routeLocalnet(kernel, record)));
 }
 

@@ -3,21 +3,23 @@
  * the namespace, in one batch outside and one inside.
  */
 
+import { parseAddress } from '../../planner/network/address.ts';
 import type { Endpoint } from '../../schemas/container.ts';
 import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Fd, NetworkVerbs } from '../../schemas/kernel.ts';
-import { parseAddress } from './address.ts';
+import { findBridges } from './bridges.ts';
 import { endpointAlias, linkGroup } from './identity.ts';
 import { addAddress } from './netlink/address.ts';
 import {
+  addOnParent,
   addVeth,
   getLink,
   type Link,
   RTM_NEWLINK,
   readLink,
   removeLinks,
-  setHairpin,
   setLink,
+  setPort,
   withoutLinkLocal,
 } from './netlink/link.ts';
 import type { Request } from './netlink/message.ts';
@@ -36,6 +38,8 @@ export interface Attachment {
   endpoints: Endpoint[];
   /** The bridges as the kernel has them, by name. */
   bridges: Map<string, Link>;
+  /** The namespace is that of a container that runs: its other interfaces and routes are there. */
+  isRunning?: boolean | undefined;
   /** The kernel passes bridged packets through its IP hooks (net.bridge.bridge-nf-call-iptables). */
   isBridgeFiltered: boolean;
 }
@@ -47,15 +51,52 @@ export interface Attachment {
  */
 export async function attach(kernel: NetworkVerbs, attachment: Attachment): Promise<void> {
   const isAlone = attachment.endpoints.length === 0;
-  const redirected = isAlone ? undefined : redirectResolver(kernel, attachment.namespace);
-  const [peers] = await Promise.all([join(kernel, attachment), redirected]);
-  await send(kernel, protocol.route, attachment.namespace, insideRequests(attachment.endpoints, peers));
+  const redirected = isAlone || attachment.isRunning ? undefined : redirectResolver(kernel, attachment.namespace);
+  const [peers, standing] = await Promise.all([join(kernel, attachment), stand(kernel, attachment), redirected]);
+  for (const [name, index] of standing) peers.set(name, index);
+  await send(
+    kernel,
+    protocol.route,
+    attachment.namespace,
+    insideRequests(attachment.endpoints, peers, attachment.isRunning),
+  );
+}
+
+/** As {@link join}, for the interfaces that stand on one of the host's. */
+async function stand(kernel: NetworkVerbs, { namespace, endpoints }: Attachment): Promise<Map<string, number>> {
+  const standing = endpoints.filter((endpoint) => endpoint.parent);
+  if (standing.length === 0) return new Map();
+  const parents = await findBridges(
+    kernel,
+    standing.map((endpoint) => endpoint.parent!.parent),
+  );
+  const requests = standing.map(({ parent, interface: name, mac, networkName }) => {
+    const link = parents.get(parent!.parent);
+    if (!link) throw gone(networkName, `interface ${parent!.parent}`);
+    return addOnParent({ ...parent!, name, mac, parent: link.index, namespace });
+  });
+  await send(kernel, protocol.route, null, requests);
+  const inside = standing.map((endpoint) => getLink(endpoint.interface));
+  const links = (await send(kernel, protocol.route, namespace, inside)).map(readLink);
+  return new Map(links.map(({ name, index }) => [name, index]));
+}
+
+/** Where {@link join} and {@link stand} note an interface. */
+const noted = ({ hostInterface, interface: name }: Endpoint): string => hostInterface || name;
+
+function gone(network: string, what: string): StackError {
+  return new StackError('network.not-found', {
+    message: `The ${what} of network ${network} is gone.`,
+    hint: 'Run `stack up` again: it makes the network anew.',
+    resource: `network ${network}`,
+  });
 }
 
 /** Index inside the namespace of each endpoint's interface, by the name of the host's end. */
 async function join(kernel: NetworkVerbs, attachment: Attachment): Promise<Map<string, number>> {
-  const requests = hostRequests(attachment);
-  const names = attachment.endpoints.map((endpoint) => endpoint.hostInterface);
+  const onBridges = attachment.endpoints.filter((endpoint) => !endpoint.parent);
+  const requests = hostRequests({ ...attachment, endpoints: onBridges });
+  const names = onBridges.map((endpoint) => endpoint.hostInterface);
   try {
     return peersOf(await send(kernel, protocol.route, null, requests));
   } catch (thrown) {
@@ -74,13 +115,7 @@ function peersOf(answers: { index: number; type: number; body: Buffer }[]): Map<
 export function hostRequests({ namespace, stack, id, endpoints, bridges, isBridgeFiltered }: Attachment): Request[] {
   return endpoints.flatMap((endpoint) => {
     const bridge = bridges.get(endpoint.bridge);
-    if (!bridge) {
-      throw new StackError('network.not-found', {
-        message: `The bridge ${endpoint.bridge} of network ${endpoint.networkName} is gone.`,
-        hint: 'Run `stack up` again: it makes the network anew.',
-        resource: `network ${endpoint.networkName}`,
-      });
-    }
+    if (!bridge) throw gone(endpoint.networkName, `bridge ${endpoint.bridge}`);
     const name = endpoint.hostInterface;
     return [
       addVeth({
@@ -92,19 +127,25 @@ export function hostRequests({ namespace, stack, id, endpoints, bridges, isBridg
       }),
       setLink(name, { alias: endpointAlias(stack, id) }),
       withoutLinkLocal(name),
-      ...(isBridgeFiltered ? [setHairpin(name)] : []),
+      ...(isBridgeFiltered || endpoint.isIsolated
+        ? [setPort(name, { hairpin: isBridgeFiltered, isolated: endpoint.isIsolated })]
+        : []),
       setLink(name, { isUp: true }),
       getLink(name),
     ];
   });
 }
 
-export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>): Request[] {
+/** ipvlan in its modes l3 and l3s routes by itself: no gateway is asked for (Documentation/networking/ipvlan.rst). */
+const isRouting = ({ parent }: Endpoint): boolean => parent?.driver === 'ipvlan' && parent.mode !== 0;
+
+export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>, isRunning = false): Request[] {
   const requests = [setLink('lo', { isUp: true })];
   for (const endpoint of endpoints) {
-    const index = peers.get(endpoint.hostInterface)!;
+    const index = peers.get(noted(endpoint))!;
     if (!endpoint.ipv6) requests.push(withoutLinkLocal(endpoint.interface));
-    for (const { address, prefix } of [endpoint.ipv4, endpoint.ipv6].filter((one) => one !== undefined)) {
+    const own = [endpoint.ipv4, endpoint.ipv6, ...(endpoint.linkLocal ?? [])].filter((one) => one !== undefined);
+    for (const { address, prefix } of own) {
       requests.push(addAddress(index, parseAddress(address)!, prefix, endpoint.interface));
     }
     requests.push(setLink(endpoint.interface, { isUp: true }));
@@ -112,9 +153,9 @@ export function insideRequests(endpoints: Endpoint[], peers: Map<string, number>
   for (const family of ['ipv4', 'ipv6'] as const) {
     const candidates = endpoints.filter((endpoint) => endpoint[family]?.gateway);
     const chosen = candidates.find((endpoint) => endpoint.isDefaultRoute) ?? candidates[0];
-    if (!chosen) continue;
+    if (!chosen || (isRunning && !chosen.isDefaultRoute)) continue;
     const gateway = parseAddress(chosen[family]!.gateway!)!;
-    requests.push(addDefaultRoute(peers.get(chosen.hostInterface)!, gateway));
+    requests.push(addDefaultRoute(peers.get(noted(chosen))!, gateway, { isDirect: isRouting(chosen) }));
   }
   return requests;
 }

@@ -1,8 +1,10 @@
 /** How the kernel's part of a network differs from its record: what somebody changed behind our back. */
+
+import { formatAddress, parseAddress } from '../../planner/network/address.ts';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import type { NetworkVerbs } from '../../schemas/kernel.ts';
-import { formatAddress, parseAddress } from './address.ts';
 import { findBridges } from './bridges.ts';
+import { hasHostAddress } from './definition.ts';
 import { getAddresses, readAddress } from './netlink/address.ts';
 import type { Link } from './netlink/link.ts';
 import { protocol, send } from './netlink/netlink.ts';
@@ -27,13 +29,15 @@ export async function observeBridges(
   if (records.length === 0) return () => ({ exists: false });
   const links = await findBridges(
     kernel,
-    records.map(({ bridge }) => bridge),
+    records.map(({ bridge, parent }) => parent ?? bridge),
   );
   const addresses = links.size > 0 ? await addressesByLink(kernel) : new Map<number, string[]>();
   const tables = inUse.size > 0 ? await tableNames(kernel) : new Set<string>();
   return (record) => {
-    const link = links.get(record.bridge);
+    const link = links.get(record.parent ?? record.bridge);
     if (!link) return { exists: false };
+    // The interface that it stands on is the host's own.
+    if (record.parent) return { exists: true };
     const drift = driftOf(record, link, addresses.get(link.index) ?? []);
     if (inUse.has(record.name) && !tables.has(stackTable(record.stack).name)) drift.push('its firewall rules are gone');
     return drift.length > 0 ? { exists: true, drift } : { exists: true };
@@ -57,12 +61,14 @@ async function addressesByLink(kernel: NetworkVerbs): Promise<Map<number, string
 }
 
 /** `addresses`: those of the bridge, with their prefixes. Others beside ours do no harm, and are told only where ours lacks. */
-function driftOf({ bridge, ipv4, ipv6, mtu }: NetworkRecord, link: Link, addresses: string[]): string[] {
+function driftOf(record: NetworkRecord, link: Link, addresses: string[]): string[] {
+  const { bridge, mtu } = record;
   const drift: string[] = [];
   if (!link.isUp) drift.push(`its bridge ${bridge} is down`);
   if (mtu !== undefined && link.mtu !== mtu) drift.push(`its bridge ${bridge} has the MTU ${link.mtu} and not ${mtu}`);
-  const wanted = [ipv4, ipv6].flatMap((family) => {
-    if (!family) return [];
+  const wanted = (['ipv4', 'ipv6'] as const).flatMap((key) => {
+    const family = record[key];
+    if (!family || !hasHostAddress(record, key)) return [];
     return [`${formatAddress(parseAddress(family.gateway)!)}/${family.subnet.replace(/^.*\//, '')}`];
   });
   for (const address of wanted) {

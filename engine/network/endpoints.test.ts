@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { parseAddress } from '../../planner/network/address.ts';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import type { Service } from '../../schemas/project.ts';
-import { parseAddress } from './address.ts';
 import { type EndpointRequest, makeEndpoints, useOf } from './endpoints.ts';
 import { addressKey } from './leases.ts';
 
@@ -138,4 +138,24 @@ test('a MAC address as asked for', () => {
   for (const wrong of ['02:42:ac:11:65', '03:42:ac:11:65:43', 'zz:42:ac:11:65:43']) {
     expect(() => mac(wrong)).toThrow(expect.objectContaining({ code: 'network.address' }));
   }
+});
+
+test('interfaces that are not named get the first name that is free', () => {
+  const records = ['a', 'b', 'c', 'd'].map((key) => record(key));
+  const named = { a: null, b: { interface_name: 'eth0' }, c: null, d: { interface_name: 'lan' } };
+  expect(make(named, records).map((one) => one.interface)).toEqual(['eth1', 'eth0', 'eth2', 'lan']);
+});
+
+test('link-local addresses come with the subnet they are on', () => {
+  const [endpoint] = make({ n: { link_local_ips: ['169.254.8.8', 'fe80::8'] } }, [record('n')]);
+  expect(endpoint!.linkLocal).toEqual([
+    { address: '169.254.8.8', prefix: 16 },
+    { address: 'fe80::8', prefix: 64 },
+  ]);
+});
+
+test('nothing passes between containers of a network without enable_icc', () => {
+  const driver_opts = { 'com.docker.network.bridge.enable_icc': 'false' };
+  const apart = record('n', { config: { name: 'demo_n', ipam: {}, driver_opts } });
+  expect(make({ n: null }, [apart])[0]!.isIsolated).toBe(true);
 });

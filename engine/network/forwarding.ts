@@ -13,6 +13,7 @@ import {
   addTable,
   getTables,
   hook,
+  interfaceKey,
   readTable,
   type Table,
   transaction,
@@ -36,35 +37,67 @@ function isOn(sysctl: string): boolean {
   }
 }
 
-function closedTable(table: Table): Request[] {
-  const ours = (key: number) => [meta(key, register(0)), compare(register(0), BRIDGE_PREFIX), verdict('accept')];
+/** `named`: bridges of ours whose names do not tell. */
+function closedTable(table: Table, named: string[]): Request[] {
+  const names = [BRIDGE_PREFIX, ...named.map(interfaceKey)];
+  const ours = (key: number) =>
+    names.map((name) =>
+      addRule(table, 'forward', meta(key, register(0)), compare(register(0), name), verdict('accept')),
+    );
   return [
     ...withoutTable(table),
     addTable(table),
     addChain(table, { name: 'forward', type: 'filter', hook: hook.forward, priority: 0, policy: 'drop' }),
-    addRule(table, 'forward', ...ours(metaKey.iifname)),
-    addRule(table, 'forward', ...ours(metaKey.oifname)),
+    ...ours(metaKey.iifname),
+    ...ours(metaKey.oifname),
   ];
 }
 
-/** Turns forwarding on, closed for others first. Costs a read of /proc where it is on already. */
-export async function openForwarding(kernel: NetworkVerbs, families: { ipv4: boolean; ipv6: boolean }): Promise<void> {
+/**
+ * Turns forwarding on, closed for others first. Costs a read of /proc where it is on already and no bridge of ours is
+ * `named` by its stack file.
+ */
+export async function openForwarding(
+  kernel: NetworkVerbs,
+  families: { ipv4: boolean; ipv6: boolean },
+  named: string[] = [],
+): Promise<void> {
   const needed = [families.ipv4, families.ipv6];
+  const closed = named.length > 0 ? await closedTables(kernel) : new Set<Table>();
   for (const [index, { table, sysctl }] of switches.entries()) {
-    if (!needed[index] || isOn(sysctl)) continue;
-    await send(kernel, protocol.netfilter, null, transaction(closedTable(table)));
+    // A table that is there already has to learn the new name, even of a network that is not forwarded: bridged packets pass it.
+    if (!closed.has(table) && (!needed[index] || isOn(sysctl))) continue;
+    await send(kernel, protocol.netfilter, null, transaction(closedTable(table, named)));
     await kernel.writeSysctl(null, sysctl, '1');
   }
 }
 
-/** Puts back what {@link openForwarding} changed, for the families no network needs any more. */
-export async function closeForwarding(kernel: NetworkVerbs, needed: { ipv4: boolean; ipv6: boolean }): Promise<void> {
-  const tables = (await send(kernel, protocol.netfilter, null, [getTables()])).map(readTable);
+/**
+ * Puts back what {@link openForwarding} changed, for the families no network needs any more. `named`: bridges that are left of
+ * those whose names do not tell, where one of them went.
+ */
+export async function closeForwarding(
+  kernel: NetworkVerbs,
+  needed: { ipv4: boolean; ipv6: boolean },
+  named?: string[],
+): Promise<void> {
+  const closed = await closedTables(kernel);
   const stillNeeded = [needed.ipv4, needed.ipv6];
   for (const [index, { table, sysctl }] of switches.entries()) {
-    const isOurs = tables.some(({ family, name }) => family === table.family && name === table.name);
-    if (stillNeeded[index] || !isOurs) continue;
+    if (!closed.has(table)) continue;
+    if (stillNeeded[index]) {
+      if (named) await send(kernel, protocol.netfilter, null, transaction(closedTable(table, named)));
+      continue;
+    }
     await kernel.writeSysctl(null, sysctl, '0');
     await send(kernel, protocol.netfilter, null, transaction(withoutTable(table)));
   }
+}
+
+/** Those of our tables that are there. */
+async function closedTables(kernel: NetworkVerbs): Promise<Set<Table>> {
+  const tables = (await send(kernel, protocol.netfilter, null, [getTables()])).map(readTable);
+  const isThere = (wanted: Table) =>
+    tables.some(({ family, name }) => family === wanted.family && name === wanted.name);
+  return new Set(switches.map(({ table }) => table).filter(isThere));
 }

@@ -1,8 +1,8 @@
 /** Who has a port: asked only once binding it has failed. */
 import { readFileSync, readlinkSync } from 'node:fs';
+import { type Address, addressOf, parseAddress } from '../../planner/network/address.ts';
 import type { PublishedPort } from '../../schemas/container.ts';
 import type { Layout } from '../state/layout.ts';
-import { type Address, addressOf, parseAddress } from './address.ts';
 import { containerRecords, list } from './members.ts';
 
 /**

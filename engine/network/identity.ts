@@ -1,11 +1,14 @@
 /** Names by which the kernel's objects tell whose they are, with every state file gone. */
 import { createHash } from 'node:crypto';
-import { addressBytes, parseAddress } from './address.ts';
+import { addressBytes, parseAddress } from '../../planner/network/address.ts';
 
 const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 /** Links have at most 15 characters, networks any number: the alias has the full name. */
 export const bridgeName = (network: string): string => `st-${hash(network).toString('hex', 0, 5)}`;
+
+/** Names that nobody chose. No stack file may choose one of them. */
+export const isOwnName = (bridge: string): boolean => bridge.startsWith('st-');
 
 /** `index` counts the container's endpoints. */
 export const hostInterfaceName = (id: string, index: number): string => `st${id.slice(0, 10)}${index.toString(36)}`;

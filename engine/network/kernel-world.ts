@@ -233,12 +233,16 @@ function reserve(): unknown {
   const first = networks.reserve({
     container: 'demo-a-1',
     ports: [port('9000-9002'), port('9000-9002')],
-    hasIpv6: false,
+    publishing: { hasIpv6: false, routed: [] },
   });
-  const free = networks.reserve({ container: 'demo-a-1', ports: [{ target: 80, protocol: 'udp' }], hasIpv6: true });
+  const free = networks.reserve({
+    container: 'demo-a-1',
+    ports: [{ target: 80, protocol: 'udp' }],
+    publishing: { hasIpv6: true, routed: [] },
+  });
   const taken = (published: string) => {
     try {
-      networks.reserve({ container: 'demo-b-1', ports: [port(published)], hasIpv6: false });
+      networks.reserve({ container: 'demo-b-1', ports: [port(published)], publishing: { hasIpv6: false, routed: [] } });
       return 'bound';
     } catch (error) {
       return (error as Error).message.replace(/\d+\)/, 'pid)');

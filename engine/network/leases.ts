@@ -1,7 +1,5 @@
 /** Which address a container gets on a network. */
-import type { ContainerRecord, InterfaceAddress, NetworkRecord } from '../../schemas/container.ts';
-import { StackError } from '../../schemas/errors.ts';
-import type { Project, Service } from '../../schemas/project.ts';
+
 import {
   type Address,
   broadcast,
@@ -12,7 +10,10 @@ import {
   parseAddress,
   parseSubnet,
   type Subnet,
-} from './address.ts';
+} from '../../planner/network/address.ts';
+import type { ContainerRecord, InterfaceAddress, NetworkRecord } from '../../schemas/container.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Project, Service } from '../../schemas/project.ts';
 
 /** What is in use on one network. */
 export interface Use {

@@ -5,8 +5,8 @@
  */
 import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { addressBytes, parseAddress } from '../../planner/network/address.ts';
 import type { ContainerRecord } from '../../schemas/container.ts';
-import { addressBytes, parseAddress } from './address.ts';
 
 const MAGIC = 'STKNAMES';
 const VERSION = 1;

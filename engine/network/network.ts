@@ -4,34 +4,49 @@
  * A container's way through here: `allocate` (addresses, before its record is written) → `attach` (its namespace joins
  * the bridges) → `sync` (rules for everything the stack publishes) → `release` once its record is gone.
  */
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerRecord, Endpoint, NetworkRecord, PublishedPort } from '../../schemas/container.ts';
-import { StackError } from '../../schemas/errors.ts';
+import {
+  type ContainerRecord,
+  type Endpoint,
+  type NetworkRecord,
+  noStack,
+  type PublishedPort,
+} from '../../schemas/container.ts';
 import type { Fd } from '../../schemas/kernel.ts';
 import type { Network } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
 import { createRuleWriter } from './apply-rules.ts';
 import { attach } from './attach.ts';
-import { findBridges, makeBridge } from './bridges.ts';
+import { claimBridge, findBridges, isBridgeFiltered, makeBridge } from './bridges.ts';
 import { coalesce } from './coalesce.ts';
+import { bridgeTaken, foreign, inUse, notThere } from './conflicts.ts';
 import { checkDriver, defineNetwork } from './definition.ts';
-import { type EndpointRequest, makeEndpoints, useOf } from './endpoints.ts';
+import { type EndpointRequest, hostInterfaces, makeEndpoints, useOf } from './endpoints.ts';
 import { closeForwarding, openForwarding } from './forwarding.ts';
 import { findHolder } from './holders.ts';
-import { bridgeName } from './identity.ts';
+import { bridgeAlias, isOwnName } from './identity.ts';
 import { foreignContainers, noteMember } from './members.ts';
 import { clearLive, writeNames } from './names.ts';
 import type { Link } from './netlink/link.ts';
+import { tryParent } from './parent.ts';
 import { holdPorts, type PortRequest, type Reservation, reservePorts } from './ports.ts';
 import { createReaper } from './reaper.ts';
 import { loadRecord, loadRecords, removeRecord, saveRecord } from './records.ts';
 import type { RuleInput } from './rules.ts';
 import { chooseSubnets, defaultPools } from './subnets.ts';
-import { takenSubnets } from './taken.ts';
+import { subnetsOf, takenSubnets } from './taken.ts';
 
 /** What rules and names are made of. */
 export type Member = Pick<ContainerRecord, 'id' | 'name' | 'endpoints' | 'ports'>;
+
+/** `isRunning`: its namespace has other interfaces already. */
+export interface Joining {
+  stack: string;
+  id: string;
+  endpoints: Endpoint[];
+  isRunning?: boolean;
+}
 
 export interface Networks {
   /**
@@ -58,7 +73,7 @@ export interface Networks {
   allocate(request: EndpointRequest, siblings: ContainerRecord[]): Endpoint[];
   release(id: string): void;
   /** Joins `namespace` to the bridges of `endpoints`. With none, only its loopback comes up. */
-  attach(namespace: Fd, container: { stack: string; id: string; endpoints: Endpoint[] }): Promise<void>;
+  attach(namespace: Fd, container: Joining): Promise<void>;
   /**
    * Makes the rules of a stack and the names on its networks what `containers` need: all of the stack that are created
    * or running. One transaction; concurrent calls for a stack share one. Call it whenever that list has changed, and
@@ -101,11 +116,20 @@ export function createNetworks(host: Host): Networks {
     }
   }
 
-  async function makeRecord(stack: string, key: string, config: Network): Promise<NetworkRecord> {
-    const bridge = bridgeName(config.name);
-    const records = loadRecords(layout).filter((record) => record.name !== config.name);
+  async function makeRecord(
+    stack: string,
+    key: string,
+    config: Network,
+    records: NetworkRecord[],
+  ): Promise<NetworkRecord> {
+    const { bridge, parent } = defineNetwork(stack, key, config, {});
+    const rival = records.find((record) => !parent && record.bridge === bridge);
+    if (rival) throw bridgeTaken(config, rival);
     // A bridge without a record has an address of its own: it would keep it beside the one chosen now.
-    const taken = await takenSubnets(verbs, records, bridge);
+    const isStale = !parent && (isOwnName(bridge) || (await claimBridge(verbs, { bridge, stack, name: config.name })));
+    const all = await takenSubnets(verbs, records, isStale ? bridge : undefined);
+    // On a parent the addresses are those of its own network: the host has a route there.
+    const taken = parent && config.ipam.config?.length ? subnetsOf(records) : all;
     const subnets = chooseSubnets(config, host.settings.network?.pools ?? defaultPools, taken);
     const record = defineNetwork(stack, key, config, subnets);
     saveRecord(layout, record);
@@ -117,15 +141,21 @@ export function createNetworks(host: Host): Networks {
     let made: NetworkRecord | undefined;
     try {
       const { record, bridge } = await exclusively(async () => {
+        const others = loadRecords(layout).filter(({ name }) => name !== config.name);
         let record = loadRecord(layout, config.name);
-        if (!record) record = made = await makeRecord(stack, key, config);
-        if (record.stack !== stack) throw foreign(record);
+        if (!record) record = made = await makeRecord(stack, key, config, others);
+        if (record.stack !== stack && record.stack !== noStack) throw foreign(record);
+        if (record.parent) return { record, bridge: tryParent(verbs, record) };
+        if (!made && !isOwnName(record.bridge)) await claimBridge(verbs, record);
         const bridge = makeBridge(verbs, record);
         bridge.catch(() => {}); // awaited below, unless forwarding fails first
-        await openForwarding(verbs, needsForwarding([record]));
+        await openForwarding(verbs, needsForwarding([record]), namedBridges([record, ...others]));
         return { record, bridge };
       });
-      bridges.set(record.bridge, await bridge);
+      const link = await bridge;
+      if (!record.parent) bridges.set(record.bridge, link);
+      // Nobody else writes the rules of what is no stack's.
+      if (record.stack === noStack) await sync(noStack, listRecords(noStack), []);
       return record;
     } catch (error) {
       // What of it is there goes again. Where that fails too, the next command finds it by its record.
@@ -136,13 +166,7 @@ export function createNetworks(host: Host): Networks {
 
   function update(stack: string, config: Network): NetworkRecord {
     const record = loadRecord(layout, config.name);
-    if (!record) {
-      throw new StackError('network.not-found', {
-        message: `The network ${config.name} is not there any more.`,
-        hint: 'Run the command again: it makes it anew.',
-        resource: `network ${config.name}`,
-      });
-    }
+    if (!record) throw notThere(config);
     if (record.stack !== stack) throw foreign(record);
     const updated = { ...record, labels: config.labels ?? {}, config };
     saveRecord(layout, updated);
@@ -177,7 +201,7 @@ export function createNetworks(host: Host): Networks {
   }
 
   function needsForwarding(records: NetworkRecord[]): { ipv4: boolean; ipv6: boolean } {
-    const open = records.filter((record) => !record.isInternal);
+    const open = records.filter((record) => record.bridge && !record.isInternal);
     return { ipv4: open.some((record) => record.ipv4), ipv6: open.some((record) => record.ipv6) };
   }
 
@@ -190,12 +214,13 @@ export function createNetworks(host: Host): Networks {
     const bare = new Set(records.map((record) => record.stack));
     for (const record of loadRecords(layout)) if (!leaving.has(record.name)) bare.delete(record.stack);
     try {
-      const bridgesGone = reaper.flush(records.map((record) => record.bridge));
+      const bridgesGone = ownBridges(records).then((names) => reaper.flush(names));
       bridgesGone.catch(() => {}); // awaited below, unless the lock fails first
       const rulesGone = [...bare].map((stack) => sync(stack, [], []));
       const left = () => loadRecords(layout).filter((record) => !leaving.has(record.name));
       const recordsGone = exclusively(async () => {
-        await Promise.all([bridgesGone, closeForwarding(verbs, needsForwarding(left()))]);
+        const named = namedBridges(records).length > 0 ? namedBridges(left()) : undefined;
+        await Promise.all([bridgesGone, closeForwarding(verbs, needsForwarding(left()), named)]);
         // Last, and under the same lock: who finds no record but its own is the one who closes.
         for (const record of records) removeRecord(layout, record.name);
       });
@@ -206,6 +231,27 @@ export function createNetworks(host: Host): Networks {
     }
     const kept = asked.find((record) => !records.includes(record));
     if (kept) throw inUse(kept, users.get(kept)!);
+  }
+
+  /** Those whose name the stack file chose. */
+  const namedBridges = (records: NetworkRecord[]) =>
+    records.map(({ bridge }) => bridge).filter((bridge) => bridge !== '' && !isOwnName(bridge));
+
+  /** Names of the bridges to remove: a name that the stack file chose may be another's link by now. */
+  async function ownBridges(all: NetworkRecord[]): Promise<string[]> {
+    const records = all.filter(({ bridge }) => bridge !== '');
+    const chosen = records.filter(({ bridge }) => !isOwnName(bridge));
+    if (chosen.length === 0) return records.map(({ bridge }) => bridge);
+    const links = await findBridges(
+      verbs,
+      chosen.map(({ bridge }) => bridge),
+    );
+    const isOurs = ({ bridge, stack, name }: NetworkRecord) => {
+      const alias = links.get(bridge)?.alias;
+      // A stray has the name of its link alone.
+      return alias === bridgeAlias(stack, name) || (name === bridge && alias?.startsWith(bridgeAlias(stack, '')));
+    };
+    return records.filter((record) => isOwnName(record.bridge) || isOurs(record)).map(({ bridge }) => bridge);
   }
 
   function allocate(request: EndpointRequest, siblings: ContainerRecord[]): Endpoint[] {
@@ -223,16 +269,13 @@ export function createNetworks(host: Host): Networks {
     return endpoints;
   }
 
-  async function attachContainer(
-    namespace: Fd,
-    { stack, id, endpoints }: { stack: string; id: string; endpoints: Endpoint[] },
-  ): Promise<void> {
-    await reaper.spare(endpoints.map((endpoint) => endpoint.hostInterface));
-    const unknown = endpoints.map((endpoint) => endpoint.bridge).filter((bridge) => !bridges.has(bridge));
+  async function attachContainer(namespace: Fd, { stack, id, endpoints, isRunning }: Joining): Promise<void> {
+    await reaper.spare(hostInterfaces(endpoints));
+    const unknown = endpoints.map((endpoint) => endpoint.bridge).filter((bridge) => bridge && !bridges.has(bridge));
     if (unknown.length > 0) {
       for (const [name, link] of await findBridges(verbs, unknown)) bridges.set(name, link);
     }
-    await attach(verbs, { namespace, stack, id, endpoints, bridges, isBridgeFiltered: isBridgeFiltered() });
+    await attach(verbs, { namespace, stack, id, endpoints, bridges, isRunning, isBridgeFiltered: isBridgeFiltered() });
   }
 
   const listRecords = (stack?: string) =>
@@ -250,35 +293,7 @@ export function createNetworks(host: Host): Networks {
     sync,
     reserve: (request) => reservePorts(verbs, request, (port) => findHolder(layout, port)),
     hold: (container, ports) => holdPorts(verbs, container, ports, (port) => findHolder(layout, port)),
-    detach: (endpoints) => reaper.add(endpoints.map((endpoint) => endpoint.hostInterface)),
+    detach: (endpoints) => reaper.add(hostInterfaces(endpoints)),
     settle: () => reaper.flush(),
   };
-}
-
-/** Whether bridged packets pass the IP hooks (br_netfilter): off where the module is not there. */
-function isBridgeFiltered(): boolean {
-  return ['iptables', 'ip6tables'].some((which) => {
-    try {
-      return readFileSync(`/proc/sys/net/bridge/bridge-nf-call-${which}`, 'utf8').trim() === '1';
-    } catch {
-      return false;
-    }
-  });
-}
-
-function foreign(record: NetworkRecord): StackError {
-  return new StackError('network.overlap', {
-    message: `A network named ${record.name} exists already: it belongs to the stack ${record.stack}.`,
-    hint: 'Mark the network `external: true` to share it, or give it another name.',
-    resource: `network ${record.name}`,
-  });
-}
-
-function inUse(record: NetworkRecord, users: ContainerRecord[]): StackError {
-  const names = users.map(({ name, stack }) => `${name} (stack ${stack})`).join(', ');
-  return new StackError('network.in-use', {
-    message: `Network ${record.name} is still used by ${names}.`,
-    hint: 'Take those containers down first.',
-    resource: `network ${record.name}`,
-  });
 }

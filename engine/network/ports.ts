@@ -1,22 +1,22 @@
 /** Published ports: chosen, and held by bound sockets, so that two takers of one port are told apart at once. */
 import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { parseAddress } from '../../planner/network/address.ts';
 import type { PublishedPort } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Fd, KernelError, NetworkVerbs } from '../../schemas/kernel.ts';
 import type { Port } from '../../schemas/project.ts';
-import { parseAddress } from './address.ts';
+import type { Publishing } from './publications.ts';
 
 export interface PortRequest {
   /** Name of the container, for errors. */
   container: string;
   ports: Port[];
-  /** It has an IPv6 address: ports without a host address are published on `::` too. */
-  hasIpv6: boolean;
+  publishing: Publishing;
 }
 
 export interface Reservation {
   ports: PublishedPort[];
-  /** One for each port, in order. They hold the ports as long as anyone has them open. */
+  /** One for each port of the host, in order. They hold the ports as long as anyone has them open. */
   fds: Fd[];
 }
 
@@ -42,7 +42,7 @@ export function reservePorts(kernel: NetworkVerbs, request: PortRequest, findHol
 export function holdPorts(kernel: NetworkVerbs, container: string, ports: PublishedPort[], find: FindHolder): Fd[] {
   const fds: Fd[] = [];
   try {
-    for (const port of ports) fds.push(bind(kernel, container, port, find));
+    for (const port of ports) if (port.hostPort > 0) fds.push(bind(kernel, container, port, find));
     return fds;
   } catch (thrown) {
     for (const fd of fds) closeSync(fd);
@@ -52,7 +52,7 @@ export function holdPorts(kernel: NetworkVerbs, container: string, ports: Publis
 
 function reserveOne(
   kernel: NetworkVerbs,
-  { container, hasIpv6 }: PortRequest,
+  { container, publishing }: PortRequest,
   port: Port,
   reservation: Reservation,
   find: FindHolder,
@@ -66,11 +66,17 @@ function reserveOne(
       resource: `container ${container}`,
     });
   }
-  const isOnBoth = hasIpv6 && existsSync('/proc/net/if_inet6');
-  const addresses = port.host_ip ? [port.host_ip] : isOnBoth ? ['0.0.0.0', '::'] : ['0.0.0.0'];
+  const isRouted = (address: string) => publishing.routed.includes(address.includes(':') ? 'ipv6' : 'ipv4');
+  const all = addressesOf(port, publishing);
+  const containerPort = port.target;
+  for (const hostAddress of all.filter(isRouted)) {
+    reservation.ports.push({ protocol, hostAddress, hostPort: 0, containerPort });
+  }
+  const addresses = all.filter((address) => !isRouted(address));
+  if (addresses.length === 0) return;
   let refusal: unknown;
   for (const hostPort of candidates(port, container)) {
-    const ports = addresses.map((hostAddress) => ({ protocol, hostAddress, hostPort, containerPort: port.target }));
+    const ports = addresses.map((hostAddress) => ({ protocol, hostAddress, hostPort, containerPort }));
     try {
       const fds = holdPorts(kernel, container, ports, find);
       reservation.ports.push(...ports);
@@ -82,6 +88,13 @@ function reserveOne(
     }
   }
   throw refusal;
+}
+
+/** The host's addresses that a port is published on. */
+function addressesOf({ host_ip: asked }: Port, { hasIpv6, hostBinding }: Publishing): string[] {
+  if (asked) return [asked];
+  if (hostBinding) return [hostBinding];
+  return hasIpv6 && existsSync('/proc/net/if_inet6') ? ['0.0.0.0', '::'] : ['0.0.0.0'];
 }
 
 function protocolOf({ protocol, target }: Port, container: string): 'tcp' | 'udp' {

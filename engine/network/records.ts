@@ -1,14 +1,27 @@
 /** NetworkRecords on disk, one file each: what was meant, beside what the kernel has. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Layout } from '../state/layout.ts';
 import { forgetMembers } from './members.ts';
 
+/** Records as they were last read, by file: with a thousand networks each that is made looks at all of them. */
+const known = new Map<string, { stamp: string; record: NetworkRecord }>();
+
+/** Tells a file from the one that is renamed over it. */
+function stampOf(file: string): string | undefined {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return found && `${found.ino} ${found.mtimeNs} ${found.size}`;
+}
+
 /** @throws StackError state.damaged where the file is there and not readable as a record */
 export function loadRecord(layout: Layout, name: string): NetworkRecord | undefined {
   const file = layout.networkRecord(name);
+  const stamp = stampOf(file);
+  const cached = known.get(file);
+  if (stamp !== undefined && cached?.stamp === stamp) return cached.record;
+  known.delete(file);
   let content: string;
   try {
     content = readFileSync(file, 'utf8');
@@ -18,7 +31,10 @@ export function loadRecord(layout: Layout, name: string): NetworkRecord | undefi
   }
   try {
     const record = JSON.parse(content) as NetworkRecord;
-    if (record.name === name && record.bridge) return record;
+    if (record.name === name && (record.bridge || record.parent)) {
+      if (stamp !== undefined) known.set(file, { stamp, record });
+      return record;
+    }
   } catch {
     // Falls through to the one error for everything that is not a record.
   }

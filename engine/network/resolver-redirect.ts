@@ -3,8 +3,9 @@
  * port 53 itself. Ports are rewritten packet by packet, both ways: unlike NAT that needs no connection tracking, which
  * would cost every other packet of the container.
  */
+
+import { addressBytes, parseAddress } from '../../planner/network/address.ts';
 import type { Fd, NetworkVerbs } from '../../schemas/kernel.ts';
-import { addressBytes, parseAddress } from './address.ts';
 import type { Request } from './netlink/message.ts';
 import { protocol, send } from './netlink/netlink.ts';
 import {

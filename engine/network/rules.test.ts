@@ -91,3 +91,34 @@ test('a stack without networks of its own keeps rules only for what it publishes
   expect(rules([tcp(80)])).toBeGreaterThan(20);
   expect(ruleRequests({ stack: 'demo', networks: [], containers: [] }).length).toBe(2);
 });
+
+const withOption = (key: string, option: string, value: string): NetworkRecord => ({
+  ...record(key),
+  config: { name: `demo_${key}`, ipam: {}, driver_opts: { [`com.docker.network.bridge.${option}`]: value } },
+});
+const count = (networks: NetworkRecord[], ports: PublishedPort[] = []) =>
+  ruleRequests({ stack: 'demo', networks, containers: [{ id: '1', endpoints: [endpoint('a')], ports }] });
+const fills = (name: string, networks: NetworkRecord[], ports: PublishedPort[] = []) =>
+  count(networks, ports).filter(({ about }) => about.startsWith(`fill the set ${name} `)).length;
+
+test('a network that is not masqueraded, or routed, leaves under its own addresses', () => {
+  expect(fills('subnets4', [record('a')])).toBe(1);
+  expect(fills('subnets4', [withOption('a', 'enable_ip_masquerade', 'false')])).toBe(0);
+  expect(fills('subnets4', [withOption('a', 'gateway_mode_ipv4', 'routed')])).toBe(0);
+});
+
+test('what passes within a network passes not where containers are kept apart', () => {
+  expect(fills('same', [record('a')])).toBe(1);
+  expect(fills('same', [withOption('a', 'enable_icc', 'false')])).toBe(0);
+});
+
+test('gateway modes open what they say', () => {
+  const rules = (networks: NetworkRecord[], ports: PublishedPort[] = []) =>
+    count(networks, ports).filter(({ type }) => type === NEW_RULE).length;
+  const plain = rules([record('a')]);
+  const unprotected = [withOption('a', 'gateway_mode_ipv4', 'nat-unprotected')];
+  expect([fills('unprotected4', unprotected), rules(unprotected)]).toEqual([1, plain + 1]);
+  const routed = [withOption('a', 'gateway_mode_ipv4', 'routed')];
+  expect([fills('pinged4', routed), fills('routed4', routed), rules(routed)]).toEqual([1, 0, plain + 1]);
+  expect([fills('routed4', routed, [tcp(0)]), fills('any4', routed, [tcp(0)])]).toEqual([1, 0]);
+});

@@ -11,8 +11,12 @@
  *
  * Accepting here only ends this table's say: the host's own firewall decides after it, and its drop is final.
  */
+
+import { addressBytes, broadcast, network, offset, parseAddress, parseSubnet } from '../../planner/network/address.ts';
+import { bridgeOptions } from '../../planner/network/bridge-options.ts';
 import type { ContainerRecord, NetworkRecord } from '../../schemas/container.ts';
-import { addressBytes, broadcast, network, offset, parseAddress, parseSubnet } from './address.ts';
+import { isMasqueraded } from './definition.ts';
+import { type Family, families, isFamily } from './families.ts';
 import type { Request } from './netlink/message.ts';
 import {
   base,
@@ -46,6 +50,7 @@ import {
   type,
   withoutTable,
 } from './nft/messages.ts';
+import { opened, openSets } from './open-rules.ts';
 import { publications } from './publications.ts';
 
 export interface RuleInput {
@@ -58,12 +63,6 @@ export interface RuleInput {
 
 export const stackTable = (stack: string): Table => ({ family: nfproto.inet, name: `stack-${stack}` });
 
-const families = [
-  { name: '4', proto: nfproto.ip, address: type.ipv4, source: 12, destination: 16, key: 'ipv4' },
-  { name: '6', proto: nfproto.ip6, address: type.ipv6, source: 8, destination: 24, key: 'ipv6' },
-] as const;
-type Family = (typeof families)[number];
-
 const RTN_LOCAL = 2;
 const STATE_ESTABLISHED_OR_RELATED = 2 | 4;
 const STATUS_DESTINATION_NAT = 32;
@@ -75,7 +74,9 @@ const host32 = (number: number): Buffer => {
 };
 
 /** The requests that replace the stack's table; they leave none to a stack that neither has networks nor publishes. */
-export function ruleRequests(input: RuleInput): Request[] {
+export function ruleRequests({ networks: all, ...rest }: RuleInput): Request[] {
+  // What stands on an interface of the host passes no bridge of ours.
+  const input = { ...rest, networks: all.filter(({ bridge }) => bridge !== '') };
   const table = stackTable(input.stack);
   const isNeeded =
     input.networks.some((record) => record.stack === input.stack) || input.containers.some(({ ports }) => ports.length);
@@ -84,14 +85,10 @@ export function ruleRequests(input: RuleInput): Request[] {
     ...withoutTable(table),
     addTable(table),
     ...sets(table, input),
-    ...chains(table, input.hasLoopback6 ?? false),
+    ...chains(table, input.hasLoopback6 ?? false, opened(table, input)),
   ];
 }
 
-const isFamily = ({ proto }: Family): Buffer[] => [
-  meta(metaKey.nfproto, register(0)),
-  compare(register(0), byte(proto)),
-];
 const isBridge = (key: number): Buffer[] => [meta(key, register(0)), lookup('bridges', register(0))];
 const isInternal = (key: number): Buffer[] => [meta(key, register(0)), lookup('internal', register(0))];
 const hasBits = (key: number, bits: number): Buffer[] => [
@@ -102,7 +99,8 @@ const hasBits = (key: number, bits: number): Buffer[] => [
 const isAnswer = hasBits(ctKey.state, STATE_ESTABLISHED_OR_RELATED);
 const isPublished = hasBits(ctKey.status, STATUS_DESTINATION_NAT);
 
-function chains(table: Table, hasLoopback6: boolean): Request[] {
+/** `opened`: rules that let in more than answers and what is published. */
+function chains(table: Table, hasLoopback6: boolean, opened: Request[]): Request[] {
   const rule = (chain: string, ...parts: Buffer[][]) => addRule(table, chain, ...parts.flat());
   const drop = [verdict('drop')];
   const accept = [verdict('accept')];
@@ -129,6 +127,7 @@ function chains(table: Table, hasLoopback6: boolean): Request[] {
     rule('forward', isInternal(metaKey.oifname), drop),
     rule('forward', isBridge(metaKey.oifname), isAnswer, accept),
     rule('forward', isBridge(metaKey.oifname), isPublished, accept),
+    ...opened,
     rule('forward', isBridge(metaKey.oifname), drop),
   ];
 }
@@ -216,7 +215,9 @@ function sets(table: Table, input: RuleInput): Request[] {
   set({ name: 'internal', key: [type.interface] }, keys(networks.filter((n) => n.isInternal).map((n) => n.bridge)));
   set(
     { name: 'same', key: [type.interface, type.interface] },
-    all.map((name) => ({ key: Buffer.concat([interfaceKey(name), interfaceKey(name)]) })),
+    networks
+      .filter(({ config }) => bridgeOptions(config).isConnected)
+      .map(({ bridge }) => ({ key: Buffer.concat([interfaceKey(bridge), interfaceKey(bridge)]) })),
   );
   for (const family of families) {
     const { name, address, key } = family;
@@ -226,13 +227,14 @@ function sets(table: Table, input: RuleInput): Request[] {
     const data = [address, type.port];
     set({ name: `bound${name}`, key: [address, type.protocol, type.port], data }, bound);
     set({ name: `any${name}`, key: [type.protocol, type.port], data }, any);
+    for (const { declared, elements } of openSets(input, family)) set(declared, elements);
   }
   return requests;
 }
 
 function subnetElements(networks: NetworkRecord[], key: 'ipv4' | 'ipv6'): Element[] {
   return networks
-    .filter((record) => !record.isInternal && record[key])
+    .filter((record) => !record.isInternal && record[key] && isMasqueraded(record, key))
     .flatMap((record) => {
       const subnet = parseSubnet(record[key]!.subnet)!;
       return [{ key: addressBytes(network(subnet)) }, { key: addressBytes(offset(broadcast(subnet), 1)), isEnd: true }];
@@ -242,7 +244,7 @@ function subnetElements(networks: NetworkRecord[], key: 'ipv4' | 'ipv6'): Elemen
 function ownElements({ containers }: RuleInput, key: 'ipv4' | 'ipv6'): Element[] {
   return containers.flatMap(({ endpoints }) =>
     endpoints.flatMap((endpoint) => {
-      const address = endpoint[key] && parseAddress(endpoint[key].address);
+      const address = endpoint.bridge && endpoint[key] ? parseAddress(endpoint[key].address) : undefined;
       return address ? [{ key: Buffer.concat([addressBytes(address), interfaceKey(endpoint.bridge)]) }] : [];
     }),
   );

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { overlaps, parseSubnet } from '../../planner/network/address.ts';
 import type { Network } from '../../schemas/project.ts';
-import { parseSubnet } from './address.ts';
 import { chooseSubnets, defaultPools, type Taken } from './subnets.ts';
 
 const config = (fields: Partial<Network> = {}): Network => ({ name: 'demo_default', ipam: {}, ...fields });
@@ -51,4 +51,19 @@ test.each([
   expect(() => choose(fields, '10.0.0.0/8')).toThrow(
     expect.objectContaining({ code, message: expect.stringContaining(message) }),
   );
+});
+
+test('a thousand networks fit, none overlaps another, and the time for one does not grow with their square', () => {
+  const all: Taken[] = taken('172.16.0.0/14', '192.168.1.0/24', '10.128.3.0/24', '10.200.0.0/16');
+  const times: number[] = [];
+  for (let count = 0; count < 1000; count++) {
+    const started = performance.now();
+    const { ipv4 } = chooseSubnets(config({ name: `n${count}` }), defaultPools, all);
+    times.push(performance.now() - started);
+    all.push({ subnet: parseSubnet(ipv4!.subnet)!, by: `n${count}` });
+  }
+  const sorted = all.map(({ subnet }) => subnet).sort((a, b) => (a.address.value < b.address.value ? -1 : 1));
+  for (const [index, subnet] of sorted.slice(1).entries()) expect(overlaps(sorted[index]!, subnet)).toBe(false);
+  const last = times.slice(-100).sort((a, b) => a - b)[50]!;
+  expect(last).toBeLessThan(20);
 });

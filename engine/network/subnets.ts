@@ -1,20 +1,20 @@
 /** Which subnet a network gets: the one its definition asks for, or the first free one of the pools. */
 import { createHash } from 'node:crypto';
-import { StackError } from '../../schemas/errors.ts';
-import type { IpamPool, Network } from '../../schemas/project.ts';
 import {
   type Address,
-  contains,
+  broadcast,
   formatAddress,
   formatSubnet,
   network,
   offset,
   overlaps,
-  parseAddress,
   parseSubnet,
   type Subnet,
   size,
-} from './address.ts';
+} from '../../planner/network/address.ts';
+import { type AskedSubnet, readPools } from '../../planner/network/pools.ts';
+import { StackError } from '../../schemas/errors.ts';
+import type { Network } from '../../schemas/project.ts';
 
 export interface Pool {
   base: string;
@@ -22,10 +22,14 @@ export interface Pool {
   size: number;
 }
 
-/** The pools docker starts from, without 172.17.0.0/16, which is docker's own first bridge. */
+/**
+ * The pools docker starts from, without 172.17.0.0/16, which is docker's own first bridge. They are 30 networks: small ones of
+ * the upper half of 10.0.0.0/8 follow, 32,768.
+ */
 export const defaultPools: Pool[] = [
   ...Array.from({ length: 14 }, (_, i) => ({ base: `172.${18 + i}.0.0/16`, size: 16 })),
   { base: '192.168.0.0/16', size: 20 },
+  { base: '10.128.0.0/9', size: 24 },
 ];
 
 /** A subnet in use, and by what: `network demo_default`, `the host's route …`. */
@@ -46,42 +50,26 @@ export interface Chosen {
  */
 export function chooseSubnets(config: Network, pools: Pool[], taken: Taken[]): { ipv4?: Chosen; ipv6?: Chosen } {
   const resource = `network ${config.name}`;
-  const asked = askedPools(config, resource);
+  const { asked, problems } = readPools(config);
+  const [problem] = problems;
+  if (problem)
+    throw new StackError(problem.code, { ...problem, message: `${resource}: ${problem.message}.`, resource });
   const choice: { ipv4?: Chosen; ipv6?: Chosen } = {};
   if (config.enable_ipv4 !== false) {
-    const subnet = asked[4]?.subnet ?? firstFree(pools, taken, resource);
-    choice.ipv4 = finish(subnet, asked[4]?.pool, taken, resource);
+    choice.ipv4 = finish(asked.ipv4 ?? standard(firstFree(pools, taken, resource)), taken, resource);
   }
-  if (config.enable_ipv6 || asked[6]) {
-    const subnet = asked[6]?.subnet ?? uniqueLocal(config.name, taken);
-    choice.ipv6 = finish(subnet, asked[6]?.pool, taken, resource);
+  if (config.enable_ipv6 || asked.ipv6) {
+    choice.ipv6 = finish(asked.ipv6 ?? standard(uniqueLocal(config.name, taken)), taken, resource);
   }
   if (!choice.ipv4 && !choice.ipv6) throw invalid('it has neither IPv4 nor IPv6', 'Enable one of them.', resource);
   return choice;
 }
 
-type Asked = Partial<Record<4 | 6, { subnet: Subnet; pool: IpamPool }>>;
+type Candidate = Pick<AskedSubnet, 'subnet' | 'gateway'>;
 
-function askedPools(config: Network, resource: string): Asked {
-  const asked: Asked = {};
-  for (const pool of config.ipam.config ?? []) {
-    if (!pool.subnet) continue;
-    const parsed = parseSubnet(pool.subnet);
-    if (!parsed) throw invalid(`${pool.subnet} is not a subnet`, 'Write it as 172.28.0.0/16 or fd00:1::/64.', resource);
-    const { family } = parsed.address;
-    if (asked[family]) {
-      throw new StackError('config.not-supported', {
-        message: `${resource}: several IPv${family} subnets for one network are not supported yet.`,
-        hint: 'Keep one subnet for each family.',
-        resource,
-      });
-    }
-    asked[family] = { subnet: { address: network(parsed), prefix: parsed.prefix }, pool };
-  }
-  return asked;
-}
+const standard = (subnet: Subnet): Candidate => ({ subnet, gateway: offset(network(subnet), 1) });
 
-function finish(subnet: Subnet, pool: IpamPool | undefined, taken: Taken[], resource: string): Chosen {
+function finish({ subnet, gateway }: Candidate, taken: Taken[], resource: string): Chosen {
   const text = formatSubnet(subnet);
   const rival = taken.find((one) => overlaps(one.subnet, subnet));
   if (rival) {
@@ -91,47 +79,45 @@ function finish(subnet: Subnet, pool: IpamPool | undefined, taken: Taken[], reso
       resource,
     });
   }
-  // The smallest subnet has a gateway and one more address.
-  if (size(subnet) < 4n) throw invalid(`${text} has no room for a gateway and a container`, undefined, resource);
-  const gateway = pool?.gateway ? parseAddress(pool.gateway) : offset(network(subnet), 1);
-  if (!gateway || !contains(subnet, gateway)) {
-    throw invalid(`the gateway ${pool?.gateway} is not in the subnet ${text}`, undefined, resource);
-  }
-  const range = pool?.ip_range ? parseSubnet(pool.ip_range) : undefined;
-  if (pool?.ip_range && !(range && range.prefix >= subnet.prefix && contains(subnet, range.address))) {
-    throw invalid(`the ip_range ${pool.ip_range} is not inside the subnet ${text}`, undefined, resource);
-  }
-  for (const [name, address] of Object.entries(pool?.aux_addresses ?? {})) {
-    const parsed = parseAddress(address);
-    if (!parsed || !contains(subnet, parsed)) {
-      throw invalid(`aux_addresses.${name} ${address} is not in the subnet ${text}`, undefined, resource);
-    }
-  }
   return { subnet: text, gateway: formatAddress(gateway) };
 }
 
 function firstFree(pools: Pool[], taken: Taken[], resource: string): Subnet {
+  const sorted = taken
+    .filter(({ subnet }) => subnet.address.family === 4)
+    .map(({ subnet }) => ({ first: network(subnet).value, last: broadcast(subnet).value }))
+    .sort((one, other) => (one.first < other.first ? -1 : Number(one.first > other.first)));
   for (const pool of pools) {
     const base = parseSubnet(pool.base);
-    if (!base || pool.size < base.prefix) {
+    if (base?.address.family !== 4 || pool.size < base.prefix || pool.size > 30) {
       throw invalid(`the pool ${pool.base} with size ${pool.size} of the settings is not valid`, undefined, resource);
     }
-    const end = network(base).value + size(base);
-    let address: Address = network(base);
-    while (address.value < end) {
-      const subnet = { address, prefix: pool.size };
-      const rival = taken.find((one) => overlaps(one.subnet, subnet));
-      if (!rival) return subnet;
-      // Past whichever of the two is larger: a wide route costs one step.
-      const wider = rival.subnet.prefix < subnet.prefix ? rival.subnet : subnet;
-      address = offset(network(wider), size(wider));
-    }
+    const found = firstBetween(network(base), broadcast(base).value, pool.size, sorted);
+    if (found) return found;
   }
   throw new StackError('network.address-exhausted', {
     message: `${resource}: every subnet of the pools is taken (${taken.length} in use on this machine).`,
     hint: 'Remove networks that are no longer needed, or add pools under `network.pools` of the settings.',
     resource,
   });
+}
+
+/** One way through `taken`, which is sorted by `first`: what lies behind the candidate moves it past its end. */
+function firstBetween(
+  start: Address,
+  end: bigint,
+  prefix: number,
+  taken: { first: bigint; last: bigint }[],
+): Subnet | undefined {
+  const span = size({ address: start, prefix });
+  let value = start.value;
+  for (const { first, last } of taken) {
+    if (last < value) continue;
+    if (first >= value + span) break;
+    // Subnets lie at multiples of their size.
+    value = ((last + span) / span) * span;
+  }
+  return value + span - 1n <= end ? { address: { ...start, value }, prefix } : undefined;
 }
 
 /** An RFC 4193 /64 that follows from the network's name, so that it stays the same when the network is made anew. */

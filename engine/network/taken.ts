@@ -1,27 +1,32 @@
 /** Subnets that a new network must keep clear of. */
 import { readFileSync } from 'node:fs';
+import { network, parseAddress, parseSubnet } from '../../planner/network/address.ts';
 import type { NetworkRecord } from '../../schemas/container.ts';
 import type { NetworkVerbs } from '../../schemas/kernel.ts';
-import { network, parseAddress, parseSubnet } from './address.ts';
 import { getAddresses, RTM_NEWADDR, readAddress } from './netlink/address.ts';
 import { getLinks, RTM_NEWLINK, readLink, removeLink } from './netlink/link.ts';
 import { protocol, send } from './netlink/netlink.ts';
 import { getRoutes, RTM_NEWROUTE, readRoute } from './netlink/route.ts';
 import type { Taken } from './subnets.ts';
 
+export function subnetsOf(records: NetworkRecord[]): Taken[] {
+  return records.flatMap(({ name, ipv4, ipv6 }) =>
+    [ipv4, ipv6].flatMap((one) => (one ? [{ subnet: parseSubnet(one.subnet)!, by: `network ${name}` }] : [])),
+  );
+}
+
 /**
  * Subnets of `records`, of the host's routes and addresses, and the resolvers of /etc/resolv.conf (a VPN's resolver is
- * often reached by the default route alone). Link `stale` is removed first.
+ * often reached by the default route alone). Link `stale`, where there is one, is removed first.
  */
-export async function takenSubnets(kernel: NetworkVerbs, records: NetworkRecord[], stale: string): Promise<Taken[]> {
-  const taken: Taken[] = [];
-  for (const { name, ipv4, ipv6 } of records) {
-    for (const family of [ipv4, ipv6]) {
-      if (family) taken.push({ subnet: parseSubnet(family.subnet)!, by: `network ${name}` });
-    }
-  }
+export async function takenSubnets(
+  kernel: NetworkVerbs,
+  records: NetworkRecord[],
+  stale: string | undefined,
+): Promise<Taken[]> {
+  const taken = subnetsOf(records);
   const answers = await send(kernel, protocol.route, null, [
-    removeLink(stale),
+    ...(stale === undefined ? [] : [removeLink(stale)]),
     getLinks(),
     getAddresses(),
     getRoutes(),

@@ -14,6 +14,7 @@ export const frame = {
   resize: 6,
   subscribe: 7,
   signal: 8,
+  networks: 9,
   ok: 100,
   error: 101,
   status: 102,

@@ -48,6 +48,8 @@ export function containerFiles(record: ContainerRecord, host: HostFiles): Contai
 /** The host as the container reaches it; empty where it cannot. */
 function hostGateway({ config, endpoints }: ContainerRecord): string[] {
   if (config.network_mode === 'host') return ['127.0.0.1'];
-  const chosen = endpoints.find((endpoint) => endpoint.isDefaultRoute) ?? endpoints[0];
+  // The gateway of what stands on an interface of the host is some other router.
+  const bridged = endpoints.filter(({ bridge }) => bridge !== '');
+  const chosen = bridged.find((endpoint) => endpoint.isDefaultRoute) ?? bridged[0];
   return [chosen?.ipv4?.gateway ?? chosen?.ipv6?.gateway].filter((address) => address !== undefined);
 }

@@ -1,6 +1,7 @@
 /** The mounts of a container: the kernel file systems every container has, its files below /etc, then the stack's own. */
 import type { ResolvedMount } from '../../schemas/container.ts';
-import type { Mount } from '../../schemas/oci-runtime.ts';
+import type { IdMapping, Mount } from '../../schemas/oci-runtime.ts';
+import type { Overlay } from './program/process.ts';
 
 /** Bytes of /dev/shm where `shm_size` says nothing. */
 export const defaultShmSize = 64 * 1024 * 1024;
@@ -13,6 +14,8 @@ export interface MountRequest {
   /** Those of devices. */
   devices?: Mount[];
   ipc?: IpcMounts;
+  /** Absolute directory of {@link imageViews}. */
+  views?: string;
   /** Bytes of /dev/shm. */
   shmSize: number;
   isReadOnlyRoot: boolean;
@@ -53,7 +56,10 @@ const kernelMounts = (shmSize: number): Mount[] => [
 
 /** Mounts in the order they are made: a parent before what lies below it. */
 export function containerMounts(request: MountRequest): Mount[] {
-  const own = [...(request.devices ?? []), ...request.mounts.map((mount) => toMount(mount))];
+  const own = [
+    ...(request.devices ?? []),
+    ...request.mounts.map((mount) => toMount(mount, viewOf(request.mounts, mount, request.views))),
+  ];
   const taken = new Set(own.map((mount) => mount.destination));
   const ownsDev = taken.has('/dev');
   const kernel = kernelMounts(request.shmSize)
@@ -98,19 +104,82 @@ export function rootPropagation(mounts: ResolvedMount[]): 'shared' | 'slave' | u
   return undefined;
 }
 
-function toMount(mount: ResolvedMount): Mount {
-  // Recursive: what is mounted below the source must not stay writable.
-  const access = mount.readOnly ? ['rro'] : [];
+type ImageMount = Extract<ResolvedMount, { type: 'image' }>;
+
+/** Images that are mounted, each seen as one directory that only the container's mount namespace has. */
+export const imageViews = (mounts: ResolvedMount[], views: string): Overlay[] =>
+  mounts
+    .filter((mount) => mount.type === 'image')
+    // Without an upper directory an overlay has at least two below: the last is empty.
+    .map((mount) => ({
+      layers: [...mount.layers, `${views}/empty`],
+      upper: '',
+      work: '',
+      target: viewOf(mounts, mount, views),
+    }));
+
+const viewOf = (mounts: ResolvedMount[], mount: ResolvedMount, views = '') =>
+  `${views}/${mounts.filter((one) => one.type === 'image').indexOf(mount as ImageMount)}`;
+
+/** @param view of an image. */
+function toMount(mount: ResolvedMount, view: string): Mount {
+  if (mount.type === 'image') {
+    const source = mount.path === '' ? view : `${view}/${mount.path}`;
+    return { destination: mount.target, type: 'bind', source, options: ['bind', 'rprivate', 'ro'] };
+  }
   if (mount.type === 'tmpfs') {
     return { destination: mount.target, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(mount) };
   }
-  const propagation = (mount.type === 'bind' && mount.propagation) || 'rprivate';
+  const isBind = mount.type === 'bind';
+  const asked = isBind ? [] : (mount.options ?? []);
+  const recursive = isBind ? mount.recursive : undefined;
+  const depth = asked.includes('bind') ? [] : [recursive === 'disabled' ? 'bind' : 'rbind'];
+  // Recursive: what is mounted below the source must not stay writable, unless it is asked for.
+  const access = mount.readOnly ? [recursive === 'writable' ? 'ro' : 'rro'] : [];
+  const owner = isBind ? mount.owner : undefined;
   return {
     destination: mount.target,
     type: 'bind',
-    source: mount.source,
-    options: ['rbind', ...access, propagation],
+    source: isBind || mount.subpath === undefined ? mount.source : `${mount.source}/${mount.subpath}`,
+    options: [...depth, ...access, (isBind && mount.propagation) || 'rprivate', ...asked],
+    ...(owner ? ownerMappings(owner) : {}),
   };
+}
+
+/** Binds of what lies beneath a volume's directory, by their destination. */
+export const subpaths = (mounts: ResolvedMount[]): Record<string, { root: string; path: string }> =>
+  Object.fromEntries(
+    mounts.flatMap((mount) =>
+      mount.type === 'volume' && mount.subpath !== undefined
+        ? [[mount.target, { root: mount.source, path: mount.subpath }]]
+        : [],
+    ),
+  );
+
+type Owner = NonNullable<Extract<ResolvedMount, { type: 'bind' }>['owner']>;
+
+const ownerMappings = ({ uid, gid, as }: Owner) => ({
+  uidMappings: ownerMap(uid, as.uid),
+  gidMappings: ownerMap(gid, as.gid),
+});
+
+/** Every id; 4294967295 is none (user_namespaces(7)). */
+const idCount = 0xffff_ffff;
+
+/**
+ * One id of the disk is another one in the container, and every other the same. The one that was there already stands for
+ * none of the disk: what it makes would be the other's, which may be root.
+ */
+export function ownerMap(onDisk: number, inContainer: number): IdMapping[] {
+  if (onDisk === inContainer) return [{ containerID: 0, hostID: 0, size: idCount }];
+  const [low, high] = onDisk < inContainer ? [onDisk, inContainer] : [inContainer, onDisk];
+  const same = (first: number, end: number) => ({ containerID: first, hostID: first, size: end - first });
+  return [
+    { containerID: onDisk, hostID: inContainer, size: 1 },
+    same(0, low),
+    same(low + 1, high),
+    same(high + 1, idCount),
+  ].filter(({ size }) => size > 0);
 }
 
 /** Docker's defaults, each given up where the opposite is asked for. */

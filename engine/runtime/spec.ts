@@ -27,6 +27,8 @@ export interface SpecRequest {
   image: ImageConfig;
   user: User;
   mounts: ResolvedMount[];
+  /** Absolute directory of the views of images that are mounted. */
+  viewsPath?: string;
   /** `root.path`: the root file system, relative to the bundle or absolute. */
   rootPath: string;
   /** Host paths of the files written for this container, or for the one whose network it shares. */
@@ -131,6 +133,7 @@ export function toRuntimeSpec(request: SpecRequest): RuntimeSpec {
     ...(request.namespaces?.uts === 'host' ? {} : names(hostname, config.domainname)),
     mounts: containerMounts({
       mounts: request.mounts,
+      ...(request.viewsPath ? { views: request.viewsPath } : {}),
       devices: devices.mounts,
       shmSize: config.shm_size === undefined ? defaultShmSize : bytes(config.shm_size, `${resource}.shm_size`),
       isReadOnlyRoot: config.read_only === true,

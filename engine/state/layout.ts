@@ -19,7 +19,7 @@
  *     apparmor-default            the loaded profile's hash (engine/security/apparmor)
  *     locks/<stack>               flock(2), held while a command changes the stack
  *     networks/<name>.names       table of names the resolvers map (engine/network/names)
- *     containers/<id>/            control (the shim's socket), status
+ *     containers/<id>/            control (the shim's socket), status, secrets/ and configs/ made for it
  *     builds/build-<8 hex>/       a build at work, which holds it locked: secrets, sockets, /etc/hosts of its steps
  */
 import { resolve } from 'node:path';

@@ -1,14 +1,16 @@
 /** Copy-up: an empty volume gets what the image has at its target, once. */
-import { closeSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { VolumeRecord } from '../../schemas/container.ts';
 import type { Fd, FilesystemVerbs } from '../../schemas/kernel.ts';
+import { contentOf, localOf, locked } from './attach.ts';
 import { ioError } from './records.ts';
 import { copyTree, lookUp } from './tree.ts';
 
 /**
  * Content, ownership, modes, links and attributes, in place: another container may have the volume mounted. A copy
- * that was cut short is told by a mark beside the content, and begun anew.
+ * that was cut short is told by a mark beside the content, and begun anew where the directory is the volume's alone: what
+ * is in a file system or a directory of the machine's may be its owner's by then.
  * @param view root of the image, null for an image without layers.
  * @throws host.disk-full
  */
@@ -18,32 +20,43 @@ export async function fillVolume(
   view: Fd | null,
   target: string,
 ): Promise<void> {
+  const local = localOf(volume);
+  const isOurs = local.kind === 'directory';
+  const content = contentOf(volume);
   const mark = join(dirname(volume.path), 'filling');
-  if (view === null || !needsFilling(volume.path, mark)) return;
+  const needsFilling = () => readdirSync(content).length === 0 || (isOurs && existsSync(mark));
+  if (view === null || !needsFilling()) return;
   const source = lookUp(verbs, view, target);
   if (!source) return;
-  const lock = openSync(join(dirname(volume.path), 'volume.json'), 'r');
   try {
     if (!source.isDirectory) return;
-    await verbs.flock(lock, 'exclusive', true);
-    if (!needsFilling(volume.path, mark)) return;
-    writeFileSync(mark, '');
-    for (const name of readdirSync(volume.path)) rmSync(join(volume.path, name), { recursive: true, force: true });
-    const to = openSync(volume.path, 'r');
-    try {
-      await copyTree(verbs, source.fd, to);
-    } finally {
-      closeSync(to);
-    }
-    rmSync(mark);
+    await locked(verbs, volume, async () => {
+      if (!needsFilling()) return;
+      writeFileSync(mark, '');
+      empty(content);
+      await copyInto(verbs, source.fd, content).catch((thrown) => {
+        if (!isOurs) empty(content);
+        throw thrown;
+      });
+      rmSync(mark);
+    });
   } catch (thrown) {
-    throw ioError(thrown, `volume ${volume.name}`);
+    const where = local.kind === 'directory' ? undefined : local.device;
+    throw ioError(thrown, `volume ${volume.name}`, where);
   } finally {
-    closeSync(lock);
     closeSync(source.fd);
   }
 }
 
-function needsFilling(path: string, mark: string): boolean {
-  return readdirSync(path).length === 0 || statSync(mark, { throwIfNoEntry: false }) !== undefined;
+async function copyInto(verbs: FilesystemVerbs, source: Fd, content: string): Promise<void> {
+  const to = openSync(content, 'r');
+  try {
+    await copyTree(verbs, source, to);
+  } finally {
+    closeSync(to);
+  }
+}
+
+function empty(directory: string): void {
+  for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true, force: true });
 }

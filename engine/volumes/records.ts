@@ -140,15 +140,17 @@ function names(directory: string): string[] {
   }
 }
 
-/** A failed write, with a full disk told apart. */
-export function ioError(thrown: unknown, resource: string): StackError {
+/** A failed write, with a full disk told apart. @param device what the volume lies on, where that is not the state's own. */
+export function ioError(thrown: unknown, resource: string, device?: string): StackError {
   const errno = (thrown as NodeJS.ErrnoException).code;
   const isFull = errno === 'ENOSPC' || errno === 'EDQUOT';
+  const hint = device
+    ? `Free some space on ${device}, or make it larger (a tmpfs by \`size=\` in \`driver_opts.o\`), and run the command again.`
+    : 'Free some space where volumes lie (STACK_ROOT, by default /var/lib/stack) and run the command again.';
   return asStackError(thrown, isFull ? 'host.disk-full' : 'internal', {
+    ...(isFull && device ? { message: `${resource}: ${device} is full` } : {}),
     resource,
     errno,
-    hint: isFull
-      ? 'Free some space where volumes lie (STACK_ROOT, by default /var/lib/stack) and run the command again.'
-      : undefined,
+    hint: isFull ? hint : undefined,
   });
 }

@@ -1,5 +1,5 @@
 /** The `volumes` and `tmpfs` of a service, and the VOLUMEs of its image, as mounts with real sources. */
-import { chmodSync, closeSync, fstatSync, mkdirSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { ContainerRecord, ResolvedMount, VolumeRecord } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
@@ -7,7 +7,11 @@ import type { Fd } from '../../schemas/kernel.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Project, Service, ServiceVolume } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
+import { attachVolume, contentOf, localOf } from './attach.ts';
+import { bindMount } from './bind.ts';
 import { fillVolume } from './fill.ts';
+import { imageMount } from './image.ts';
+import { checkSubpath } from './subpath.ts';
 import { parseTmpfs } from './tmpfs.ts';
 import { imageView, lookUp } from './tree.ts';
 import type { Volumes } from './volumes.ts';
@@ -17,6 +21,10 @@ export interface MountsRequest {
   service: string;
   config: Pick<Service, 'volumes' | 'tmpfs'>;
   image: StoredImage;
+  /** Those that are mounted, by name. */
+  mountedImages?: Map<string, StoredImage>;
+  /** Whom the container runs as: who the owner of a bind with `x-idmap` is in there. */
+  user?: { uid: number; gid: number };
   /** Mounts of other containers (`volumes_from`); the service's own are over them. */
   inherited?: ResolvedMount[];
   /** The container this one takes the place of: its anonymous volumes are handed on. */
@@ -36,8 +44,12 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
     return view;
   };
   const toFill: { record: VolumeRecord; target: string }[] = [];
+  const toCheck: { record: VolumeRecord; subpath: string; target: string }[] = [];
   const mounts: ResolvedMount[] = [];
+  /** Targets of mounts that are files. */
+  const files = new Set<string>();
   const made: VolumeRecord[] = [];
+  const attached: ResolvedMount[] = [];
   try {
     for (const mount of request.config.volumes ?? []) mounts.push(await resolveOne(mount));
     for (const text of request.config.tmpfs ?? []) {
@@ -50,12 +62,16 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
     const taken = new Set(mounts.map((mount) => mount.target));
     for (const path of Object.keys(request.image.config.config?.Volumes ?? {})) {
       const target = targetPath(path, `services.${request.service}.image`);
-      if (!taken.has(target)) mounts.push(anonymous(target, false, false));
+      if (!taken.has(target)) mounts.push(anonymous(target));
+    }
+    for (const { record, subpath, target } of toCheck) {
+      if (!checkSubpath(verbs, record, subpath, resource).isDirectory) files.add(target);
     }
     compareWithImage(mounts);
     for (const { record, target } of toFill) await fillVolume(verbs, record, image(), target);
   } catch (thrown) {
     for (const record of made) await volumes.remove(record);
+    await volumes.release(attached);
     throw thrown;
   } finally {
     if (view !== undefined && view !== null) closeSync(view);
@@ -76,16 +92,33 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
         ...(mode === undefined ? {} : { mode }),
       };
     }
-    if (mount.type === 'bind') {
-      const source = bindSource(mount, resource);
-      const propagation = mount.bind?.propagation;
-      return { type: 'bind', source, target, readOnly, ...(propagation ? { propagation } : {}) };
+    if (mount.type === 'image') {
+      const mounted = request.mountedImages?.get(mount.source ?? '');
+      const found = imageMount(verbs, mount, target, mounted, resource);
+      if (!found.isDirectory) files.add(target);
+      return found.mount;
     }
+    if (mount.type === 'bind') return bindMount(verbs, mount, target, request.user, resource);
     const isNoCopy = mount.volume?.nocopy ?? false;
-    if (!mount.source) return anonymous(target, readOnly, isNoCopy);
+    if (!mount.source) return anonymous(target, readOnly, isNoCopy, mount.volume?.labels);
     const record = await named(mount.source);
-    if (!isNoCopy) toFill.push({ record, target });
-    return { type: 'volume', name: record.name, source: record.path, target, readOnly, isAnonymous: false };
+    attached.push({ type: 'volume', name: record.name, source: '', target, readOnly, isAnonymous: false });
+    await attachVolume(verbs, record);
+    const source = contentOf(record);
+    const subpath = mount.volume?.subpath;
+    // What lies below a volume is there for others too: it is not made, nor filled.
+    if (subpath) toCheck.push({ record, subpath, target });
+    else if (!isNoCopy) toFill.push({ record, target });
+    return {
+      type: 'volume',
+      name: record.name,
+      source,
+      target,
+      readOnly,
+      isAnonymous: false,
+      ...(subpath ? { subpath } : {}),
+      ...deviceOptions(record),
+    };
   }
 
   async function named(key: string) {
@@ -98,13 +131,18 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
     });
   }
 
-  function anonymous(target: string, readOnly: boolean, isNoCopy: boolean): ResolvedMount {
+  function anonymous(
+    target: string,
+    readOnly = false,
+    isNoCopy = false,
+    labels?: Record<string, string>,
+  ): ResolvedMount {
     const former = request.replaces?.mounts.find(
       (one) => one.type === 'volume' && one.isAnonymous && one.target === target,
     );
     let record = former?.type === 'volume' ? volumes.get(former.name) : null;
     if (!record) {
-      record = volumes.createAnonymous(request.project.name);
+      record = volumes.createAnonymous(request.project.name, labels);
       made.push(record);
     }
     if (!isNoCopy) toFill.push({ record, target });
@@ -122,17 +160,25 @@ export async function resolveMounts(host: Host, volumes: Volumes, request: Mount
       closeSync(found.fd);
       // As docker: memory in place of a directory keeps the directory's mode.
       if (mount.type === 'tmpfs' && !hasMode(mount)) mount.mode = mode & 0o7777;
-      const isDirectory = mount.type !== 'bind' || statSync(mount.source).isDirectory();
+      const isDirectory = mount.type === 'bind' ? statSync(mount.source).isDirectory() : !files.has(mount.target);
       if (isDirectory !== found.isDirectory) throw wrongKind(mount, isDirectory, resource);
     }
   }
+}
+
+/** A bind's own options, which each of its containers gets. */
+function deviceOptions(record: VolumeRecord): { options?: string[] } {
+  const local = localOf(record);
+  const options = local.kind === 'bind' ? local.options.filter((one) => one !== 'rbind' && one !== 'defaults') : [];
+  return options.length > 0 ? { options } : {};
 }
 
 const hasMode = (mount: Extract<ResolvedMount, { type: 'tmpfs' }>) =>
   mount.mode !== undefined || (mount.options ?? []).some((option) => option.startsWith('mode='));
 
 function wrongKind(mount: ResolvedMount, isDirectory: boolean, resource: string): StackError {
-  const source = { volume: 'a volume', tmpfs: 'a tmpfs', bind: mount.type === 'bind' ? mount.source : '' }[mount.type];
+  const names = { volume: 'a volume', tmpfs: 'a tmpfs', image: 'what is mounted of an image' };
+  const source = mount.type === 'bind' ? mount.source : names[mount.type];
   const kind = (is: boolean) => (is ? 'a directory' : 'a file');
   return new StackError('volume.bind-kind', {
     message: `${resource}: ${source} is ${kind(isDirectory)}, ${mount.target} in the image is ${kind(!isDirectory)}`,
@@ -141,40 +187,6 @@ function wrongKind(mount: ResolvedMount, isDirectory: boolean, resource: string)
       : 'Mount a directory there, or choose another target.',
     resource,
   });
-}
-
-/** The source as it is on the host; a missing directory is made where the short syntax, or create_host_path, asks for it. */
-function bindSource(mount: ServiceVolume, resource: string): string {
-  const source = mount.source ?? '';
-  try {
-    statSync(source);
-    return source;
-  } catch (thrown) {
-    const errno = (thrown as NodeJS.ErrnoException).code;
-    if (errno === 'ENOENT' && mount.bind?.create_host_path === true) {
-      try {
-        // The mode again, for the umask of whoever calls is not the container's.
-        if (mkdirSync(source, { recursive: true })) chmodSync(source, 0o755);
-        return source;
-      } catch (cause) {
-        const because = (cause as NodeJS.ErrnoException).code;
-        throw new StackError('volume.bind-source', {
-          message: `${resource}: ${source} does not exist and cannot be made: ${because}`,
-          hint: 'Make the directory by hand, or correct the path.',
-          resource,
-          errno: because,
-          cause,
-        });
-      }
-    }
-    throw new StackError('volume.bind-source', {
-      message: `${resource}: the bind source ${source} ${errno === 'ENOENT' ? 'does not exist' : `cannot be used: ${errno}`}`,
-      hint: 'Make it, correct the path, or add `bind: { create_host_path: true }` to have the directory made.',
-      resource,
-      errno,
-      cause: thrown,
-    });
-  }
 }
 
 /** Clean and absolute. @throws config.value */

@@ -1,54 +1,22 @@
-import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { loadKernel } from '../../native/index.ts';
+import { expect, test } from 'vitest';
 import type { ContainerRecord, ResolvedMount } from '../../schemas/container.ts';
-import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Service } from '../../schemas/project.ts';
-import type { Host } from '../host.ts';
-import { layout } from '../state/layout.ts';
+import { volumeUsage } from '../disk-usage.ts';
 import { parseTmpfs } from './tmpfs.ts';
+import { describe, isRoot, kernel, rich, volumeWorld } from './volumes.fixture.ts';
 import { createVolumes } from './volumes.ts';
 
-const kernel = loadKernel();
-const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.log('skipped: filling volumes from images needs root');
-
-let dir: string;
-let host: Host;
-beforeEach(() => {
-  dir = fs.mkdtempSync(join(tmpdir(), 'stack-volumes-'));
-  host = {
-    kernel,
-    settings: {},
-    layout: layout({ STACK_ROOT: join(dir, 'root'), STACK_RUN: join(dir, 'run') }),
-  };
-});
-afterEach(() => fs.rmSync(dir, { recursive: true, force: true }));
-
-/** An image of unpacked layers, uppermost first, each made by its function. */
-function image(volumes: string[], ...layers: ((root: string) => void)[]): StoredImage {
-  return {
-    id: 'sha256:test',
-    names: [],
-    config: { config: { Volumes: Object.fromEntries(volumes.map((path) => [path, {}])) } },
-    layers: layers.map((fill, at) => {
-      const root = join(dir, `layer${at}`);
-      fs.mkdirSync(root);
-      fill(root);
-      return root;
-    }),
-  } as unknown as StoredImage;
-}
+const world = volumeWorld();
 
 const resolve = (
   config: Pick<Service, 'volumes' | 'tmpfs'>,
-  from = image([]),
+  from = world.image([]),
   replaces?: { mounts: ResolvedMount[] },
 ) =>
-  createVolumes(host).resolve({
+  createVolumes(world.host).resolve({
     project: {
       name: 'demo',
       volumes: { data: { name: 'demo_data' }, other: { name: 'other', external: true } },
@@ -60,7 +28,7 @@ const resolve = (
   });
 
 test('a volume is made once, listed, and removed with its content', async () => {
-  const volumes = createVolumes(host);
+  const volumes = createVolumes(world.host);
   const record = await volumes.create('demo', 'data', { name: 'demo_data', labels: { a: 'b' } });
   fs.writeFileSync(join(record.path, 'kept'), 'x');
   expect(await volumes.create('demo', 'data', { name: 'demo_data' })).toEqual(record);
@@ -70,58 +38,64 @@ test('a volume is made once, listed, and removed with its content', async () => 
   expect(record).toMatchObject({ stack: 'demo', key: 'data', labels: { a: 'b' }, isAnonymous: false });
   await volumes.remove(record);
   expect(volumes.get('demo_data')).toBeNull();
-  expect(fs.readdirSync(host.layout.volumes)).toEqual(['another_x']);
+  expect(fs.readdirSync(world.host.layout.volumes)).toEqual(['another_x']);
 });
 
 test('a volume in use is not removed', async () => {
-  const volumes = createVolumes(host);
+  const volumes = createVolumes(world.host);
   const record = await volumes.create('demo', 'data', { name: 'demo_data' });
   const mount = { type: 'volume', name: 'demo_data', source: record.path, target: '/d', readOnly: false };
   const container = { name: 'demo-web-1', mounts: [mount] } as unknown as ContainerRecord;
-  fs.mkdirSync(host.layout.containerDir('demo', '1f'), { recursive: true });
-  fs.writeFileSync(join(host.layout.containerDir('demo', '1f'), 'container.json'), JSON.stringify(container));
+  fs.mkdirSync(world.host.layout.containerDir('demo', '1f'), { recursive: true });
+  fs.writeFileSync(join(world.host.layout.containerDir('demo', '1f'), 'container.json'), JSON.stringify(container));
   await expect(volumes.remove(record)).rejects.toThrow(/in use by demo-web-1/);
   expect(volumes.get('demo_data')).not.toBeNull();
 });
 
 test('names that are no names make nothing', async () => {
-  const volumes = createVolumes(host);
+  const volumes = createVolumes(world.host);
   for (const name of ['../x', '', '.hidden', 'a/b']) {
     await expect(volumes.create('demo', 'data', { name })).rejects.toThrow(/cannot be the name of a volume/);
     expect(volumes.get(name)).toBeNull();
   }
-  expect(fs.existsSync(host.layout.volumes)).toBe(false);
+  expect(fs.existsSync(world.host.layout.volumes)).toBe(false);
 });
 
 test('a damaged record says so and names the content', async () => {
-  const volumes = createVolumes(host);
+  const volumes = createVolumes(world.host);
   const record = await volumes.create('demo', 'data', { name: 'demo_data' });
   fs.writeFileSync(join(record.path, '../volume.json'), '{"name":');
   expect(() => volumes.get('demo_data')).toThrow(expect.objectContaining({ code: 'state.damaged' }));
 });
 
 test('mounts come parents first, of every kind', async () => {
-  fs.mkdirSync(join(dir, 'host'));
-  fs.writeFileSync(join(dir, 'file'), '');
+  fs.mkdirSync(join(world.dir, 'host'));
+  fs.writeFileSync(join(world.dir, 'file'), '');
   const mounts = await resolve({
     volumes: [
       { type: 'volume', source: 'data', target: '/data/deep/er/' },
-      { type: 'bind', source: join(dir, 'host'), target: '/data', read_only: true, bind: { propagation: 'rslave' } },
-      { type: 'bind', source: join(dir, 'file'), target: '/etc/app.conf' },
+      {
+        type: 'bind',
+        source: join(world.dir, 'host'),
+        target: '/data',
+        read_only: true,
+        bind: { propagation: 'rslave' },
+      },
+      { type: 'bind', source: join(world.dir, 'file'), target: '/etc/app.conf' },
       { type: 'tmpfs', target: '/scratch', tmpfs: { size: '1048576', mode: 0o700 } },
     ],
     tmpfs: ['/run:size=64m,mode=755,exec', '/tmp'],
   });
   expect(mounts).toEqual([
-    { type: 'bind', source: join(dir, 'host'), target: '/data', readOnly: true, propagation: 'rslave' },
+    { type: 'bind', source: join(world.dir, 'host'), target: '/data', readOnly: true, propagation: 'rslave' },
     { type: 'tmpfs', target: '/scratch', readOnly: false, size: 1048576, mode: 0o700 },
     { type: 'tmpfs', target: '/run', readOnly: false, options: ['size=64m', 'mode=755', 'exec'] },
     { type: 'tmpfs', target: '/tmp', readOnly: false },
-    { type: 'bind', source: join(dir, 'file'), target: '/etc/app.conf', readOnly: false },
+    { type: 'bind', source: join(world.dir, 'file'), target: '/etc/app.conf', readOnly: false },
     {
       type: 'volume',
       name: 'demo_data',
-      source: join(host.layout.volumeDir('demo_data'), '_data'),
+      source: join(world.host.layout.volumeDir('demo_data'), '_data'),
       target: '/data/deep/er',
       readOnly: false,
       isAnonymous: false,
@@ -130,7 +104,7 @@ test('mounts come parents first, of every kind', async () => {
 });
 
 test('a missing bind source is made where it is asked for, and is an error where not', async () => {
-  const source = join(dir, 'not/there');
+  const source = join(world.dir, 'not/there');
   const bind = { type: 'bind', source, target: '/data' };
   await expect(resolve({ volumes: [{ ...bind, bind: {} }] })).rejects.toThrow(
     expect.objectContaining({ code: 'volume.bind-source' }),
@@ -138,9 +112,9 @@ test('a missing bind source is made where it is asked for, and is an error where
   expect(fs.existsSync(source)).toBe(false);
   await resolve({ volumes: [{ ...bind, bind: { create_host_path: true } }] });
   expect(fs.statSync(source).isDirectory()).toBe(true);
-  fs.writeFileSync(join(dir, 'plain'), '');
+  fs.writeFileSync(join(world.dir, 'plain'), '');
   await expect(
-    resolve({ volumes: [{ ...bind, source: join(dir, 'plain/below'), bind: { create_host_path: true } }] }),
+    resolve({ volumes: [{ ...bind, source: join(world.dir, 'plain/below'), bind: { create_host_path: true } }] }),
   ).rejects.toThrow(expect.objectContaining({ code: 'volume.bind-source', errno: 'ENOTDIR' }));
 });
 
@@ -156,7 +130,7 @@ test.each([
 test('two mounts on one target are refused, and no anonymous volume stays behind', async () => {
   const config = { volumes: [{ type: 'volume', target: '/d' }], tmpfs: ['/d'] };
   await expect(resolve(config)).rejects.toThrow(/two mounts have the target \/d/);
-  expect(fs.readdirSync(host.layout.volumes)).toEqual([]);
+  expect(fs.readdirSync(world.host.layout.volumes)).toEqual([]);
 });
 
 test.each([
@@ -171,8 +145,8 @@ test.each(['/run:sizes=1g', '/run:size', '/run:exec=1'])('tmpfs %j is refused', 
 });
 
 test.skipIf(!isRoot)('VOLUMEs of the image get anonymous volumes, handed on and removed', async () => {
-  const volumes = createVolumes(host);
-  const from = image(['/data', '/covered/'], () => {});
+  const volumes = createVolumes(world.host);
+  const from = world.image(['/data', '/covered/'], () => {});
   const first = await resolve({ volumes: [{ type: 'volume', source: 'data', target: '/covered' }] }, from);
   const anonymous = first.find((mount) => mount.target === '/data');
   expect(anonymous).toMatchObject({ type: 'volume', isAnonymous: true, name: expect.stringMatching(/^[0-9a-f]{64}$/) });
@@ -185,27 +159,29 @@ test.skipIf(!isRoot)('VOLUMEs of the image get anonymous volumes, handed on and 
 });
 
 test.skipIf(!isRoot)('kinds that do not fit are named before anything is mounted', async () => {
-  fs.mkdirSync(join(dir, 'host'));
-  fs.writeFileSync(join(dir, 'file'), '');
-  const from = image([], (root) => {
+  fs.mkdirSync(join(world.dir, 'host'));
+  fs.writeFileSync(join(world.dir, 'file'), '');
+  const from = world.image([], (root) => {
     fs.mkdirSync(join(root, 'etc/conf'), { recursive: true });
     fs.writeFileSync(join(root, 'etc/app.conf'), '');
     fs.symlinkSync('/etc/conf', join(root, 'conf'));
   });
   const on = (source: string, target: string) => resolve({ volumes: [{ type: 'bind', source, target }] }, from);
-  await expect(on(join(dir, 'host'), '/etc/app.conf')).rejects.toThrow(
+  await expect(on(join(world.dir, 'host'), '/etc/app.conf')).rejects.toThrow(
     /host is a directory, \/etc\/app\.conf in the image is a file/,
   );
-  await expect(on(join(dir, 'file'), '/etc/conf')).rejects.toThrow(
+  await expect(on(join(world.dir, 'file'), '/etc/conf')).rejects.toThrow(
     expect.objectContaining({ code: 'volume.bind-kind' }),
   );
-  await expect(on(join(dir, 'file'), '/conf')).rejects.toThrow(expect.objectContaining({ code: 'volume.bind-kind' }));
-  await on(join(dir, 'host'), '/etc/conf');
-  await on(join(dir, 'file'), '/etc/new.conf');
+  await expect(on(join(world.dir, 'file'), '/conf')).rejects.toThrow(
+    expect.objectContaining({ code: 'volume.bind-kind' }),
+  );
+  await on(join(world.dir, 'host'), '/etc/conf');
+  await on(join(world.dir, 'file'), '/etc/new.conf');
 });
 
 test.skipIf(!isRoot)('memory in place of a directory keeps its mode, unless one is asked for', async () => {
-  const from = image([], (root) => {
+  const from = world.image([], (root) => {
     fs.mkdirSync(join(root, 'run/db'), { recursive: true });
     fs.chmodSync(join(root, 'run/db'), 0o2775);
     fs.writeFileSync(join(root, 'run/file'), '');
@@ -217,55 +193,12 @@ test.skipIf(!isRoot)('memory in place of a directory keeps its mode, unless one 
   await expect(mode('/run/file')).rejects.toThrow(/a tmpfs is a directory, \/run\/file in the image is a file/);
 });
 
-/** Type, mode, owner, times, link target, content and hard link partners of everything below a directory. */
-function describe(root: string): Record<string, unknown> {
-  const all: Record<string, unknown> = {};
-  const inodes = new Map<number, string>();
-  const visit = (path: string) => {
-    const full = join(root, path);
-    const status = fs.lstatSync(full, { bigint: true });
-    const first = inodes.get(Number(status.ino));
-    inodes.set(Number(status.ino), first ?? path);
-    all[path] = {
-      mode: status.mode.toString(8),
-      owner: `${status.uid}:${status.gid}`,
-      mtime: String(status.mtimeNs),
-      ...(status.isSymbolicLink() ? { to: fs.readlinkSync(full) } : {}),
-      ...(status.isFile() ? { content: fs.readFileSync(full, 'utf8'), same: first } : {}),
-      ...(status.isCharacterDevice() ? { device: String(status.rdev) } : {}),
-    };
-    if (status.isDirectory()) for (const name of fs.readdirSync(full).sort()) visit(join(path, name));
-  };
-  visit('.');
-  return all;
-}
-
-const rich = (root: string) => {
-  const data = join(root, 'srv/data');
-  fs.mkdirSync(join(data, 'sub/empty'), { recursive: true });
-  fs.writeFileSync(join(data, 'a'), 'content of a', { mode: 0o640 });
-  fs.chmodSync(join(data, 'a'), 0o4755);
-  fs.linkSync(join(data, 'a'), join(data, 'sub/hard'));
-  fs.symlinkSync('/etc/passwd', join(data, 'sub/link'));
-  fs.writeFileSync(join(data, 'big'), Buffer.alloc(700_000, 'b'));
-  execFileSync('mkfifo', [join(data, 'pipe')]);
-  execFileSync('mknod', [join(data, 'null'), 'c', '1', '3']);
-  fs.chownSync(join(data, 'sub'), 70, 71);
-  fs.lchownSync(join(data, 'sub/link'), 5, 6);
-  fs.chmodSync(data, 0o1770);
-  fs.chownSync(data, 999, 998);
-  fs.utimesSync(join(data, 'big'), 1000, 2000.5);
-  fs.utimesSync(join(data, 'sub'), 1, 1_000_000_001);
-  const setxattr = 'import os, sys; os.setxattr(sys.argv[1], sys.argv[2], b"v")';
-  execFileSync('python3', ['-c', setxattr, join(data, 'big'), 'user.kept']);
-};
-
 test.skipIf(!isRoot)('an empty volume is filled from the image, like for like, once', async () => {
-  const from = image([], rich, () => {});
+  const from = world.image([], rich, () => {});
   const config = { volumes: [{ type: 'volume', source: 'data', target: '/srv/data', volume: {} }] };
   await resolve(config, from);
-  const path = join(host.layout.volumeDir('demo_data'), '_data');
-  expect(describe(path)).toEqual(describe(join(dir, 'layer0/srv/data')));
+  const path = join(world.host.layout.volumeDir('demo_data'), '_data');
+  expect(describe(path)).toEqual(describe(join(world.dir, 'layer0/srv/data')));
   expect(kernel.filesystem.llistxattr(fs.openSync(path, 'r'), 'big')).toContain('user.kept');
   fs.rmSync(join(path, 'a'));
   await resolve(config, from);
@@ -273,36 +206,36 @@ test.skipIf(!isRoot)('an empty volume is filled from the image, like for like, o
 });
 
 test.skipIf(!isRoot)('a copy that was cut short begins anew', async () => {
-  const from = image([], rich, () => {});
+  const from = world.image([], rich, () => {});
   const config = { volumes: [{ type: 'volume', source: 'data', target: '/srv/data' }] };
-  await createVolumes(host).create('demo', 'data', { name: 'demo_data' });
-  const path = join(host.layout.volumeDir('demo_data'), '_data');
+  await createVolumes(world.host).create('demo', 'data', { name: 'demo_data' });
+  const path = join(world.host.layout.volumeDir('demo_data'), '_data');
   fs.writeFileSync(join(path, 'half'), '');
   fs.writeFileSync(join(path, '../filling'), '');
   await resolve(config, from);
-  expect(describe(path)).toEqual(describe(join(dir, 'layer0/srv/data')));
+  expect(describe(path)).toEqual(describe(join(world.dir, 'layer0/srv/data')));
   expect(fs.existsSync(join(path, '../filling'))).toBe(false);
 });
 
 test.skipIf(!isRoot)('nocopy and what the image has not leave the volume as it is', async () => {
-  const from = image([], rich, () => {});
+  const from = world.image([], rich, () => {});
   await resolve({ volumes: [{ type: 'volume', source: 'data', target: '/srv/data', volume: { nocopy: true } }] }, from);
   await resolve({ volumes: [{ type: 'volume', source: 'data', target: '/nothing/here' }] }, from);
-  expect(fs.readdirSync(join(host.layout.volumeDir('demo_data'), '_data'))).toEqual([]);
+  expect(fs.readdirSync(join(world.host.layout.volumeDir('demo_data'), '_data'))).toEqual([]);
 });
 
 test.skipIf(!isRoot)('a link of the image is followed inside it, never to the host', async () => {
-  const from = image([], (root) => {
+  const from = world.image([], (root) => {
     fs.symlinkSync('/../../../../etc', join(root, 'out'));
     fs.mkdirSync(join(root, 'etc'));
     fs.writeFileSync(join(root, 'etc/inside'), '');
   });
   await resolve({ volumes: [{ type: 'volume', source: 'data', target: '/out' }] }, from);
-  expect(fs.readdirSync(join(host.layout.volumeDir('demo_data'), '_data'))).toEqual(['inside']);
+  expect(fs.readdirSync(join(world.host.layout.volumeDir('demo_data'), '_data'))).toEqual(['inside']);
 });
 
 test('a volume whose folder is gone gets an empty one, and keeps its record; labels are written down', async () => {
-  const volumes = createVolumes(host);
+  const volumes = createVolumes(world.host);
   const made = await volumes.create('demo', 'data', { name: 'demo_data' });
   fs.writeFileSync(join(made.path, 'kept'), '');
   expect(await volumes.create('demo', 'data', { name: 'demo_data' })).toEqual(made);
@@ -314,4 +247,16 @@ test('a volume whose folder is gone gets an empty one, and keeps its record; lab
   expect(labelled).toEqual({ ...made, labels: { a: 'b' }, config: { name: 'demo_data', labels: { a: 'b' } } });
   expect(volumes.get('demo_data')).toEqual(labelled);
   await expect(volumes.update('other', { name: 'demo_data' })).rejects.toMatchObject({ code: 'volume.not-found' });
+});
+
+test('a volume without a name has the labels of its mount, and one that is elsewhere takes nothing of this disk', async () => {
+  const [mount] = await resolve({ volumes: [{ type: 'volume', target: '/d', volume: { labels: { a: 'b' } } }] });
+  const volumes = createVolumes(world.host);
+  const name = mount?.type === 'volume' ? mount.name : '';
+  expect(volumes.get(name)).toMatchObject({ isAnonymous: true, labels: { a: 'b' } });
+  const elsewhere = { name: 'elsewhere', driver_opts: { type: 'tmpfs', device: 'tmpfs' } };
+  fs.writeFileSync(join((await volumes.create('demo', 'e', elsewhere)).path, 'file'), 'content');
+  fs.writeFileSync(join((await volumes.create('demo', 'h', { name: 'here' })).path, 'file'), 'content');
+  const sizes = Object.fromEntries(volumeUsage(world.host.layout, []).map((one) => [one.name, one.size]));
+  expect(sizes).toMatchObject({ elsewhere: 0, here: expect.toSatisfy((size: number) => size > 0) });
 });

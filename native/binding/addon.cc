@@ -26,6 +26,13 @@ std::vector<int> as_fds(const Napi::Value& value) {
   return fds;
 }
 
+std::vector<std::string> as_strings(const Napi::Value& value) {
+  Napi::Array array = value.As<Napi::Array>();
+  std::vector<std::string> strings(array.Length());
+  for (uint32_t i = 0; i < array.Length(); i++) strings[i] = array.Get(i).ToString().Utf8Value();
+  return strings;
+}
+
 std::vector<uint8_t> as_bytes(const Napi::Value& value) {
   auto array = value.As<Napi::Uint8Array>();
   return {array.Data(), array.Data() + array.ByteLength()};

@@ -21,6 +21,7 @@ inline std::string as_string(const Napi::CallbackInfo& info, size_t at) { return
 // A descriptor, or -1 for null and undefined.
 inline int as_fd(const Napi::CallbackInfo& info, size_t at) { return info[at].IsNumber() ? as_int(info, at) : -1; }
 std::vector<int> as_fds(const Napi::Value& array);
+std::vector<std::string> as_strings(const Napi::Value& array);
 // A copy, so that a worker thread may read it.
 std::vector<uint8_t> as_bytes(const Napi::Value& typed_array);
 

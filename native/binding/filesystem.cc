@@ -282,7 +282,21 @@ void add_filesystem(Napi::Env env, Napi::Object group) {
   set("overlayMount", [](const Info& info) -> Napi::Value {
     return answer(info.Env(), fs::overlay_mount(as_fds(info[0]), as_int(info, 1), as_int(info, 2)));
   });
+  set("mount", [](const Info& info) -> Napi::Value {
+    auto options = as_strings(info[2]);
+    return Work<Nothing>::run(info.Env(), [type = as_string(info, 0), source = as_string(info, 1), options,
+                                           attributes = info[3].ToNumber().Uint32Value(), target = as_int(info, 4)] {
+      return fs::mount_filesystem(type, source, options, attributes, target);
+    });
+  });
   set("unmount", [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::unmount(as_string(info, 0))); });
+  set("setProject", [](const Info& info) -> Napi::Value {
+    return answer(info.Env(), fs::set_project(as_int(info, 0), info[1].ToNumber().Uint32Value()));
+  });
+  set("limitProject", [](const Info& info) -> Napi::Value {
+    auto bytes = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
+    return answer(info.Env(), fs::limit_project(as_int(info, 0), info[1].ToNumber().Uint32Value(), bytes));
+  });
   set("setTopDirectory",
       [](const Info& info) -> Napi::Value { return answer(info.Env(), fs::set_top_directory(as_int(info, 0))); });
 }

@@ -172,6 +172,36 @@ test.runIf(isRoot)('overlayMount keeps changes in its upper directory, and is in
   expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before);
 });
 
+test.runIf(isRoot)(
+  'a file system is mounted by descriptor, and the kernel says which option it does not know',
+  async () => {
+    const target = opened(verbs.openat2(root, '.', { flags: O_PATH | fs.constants.O_DIRECTORY }));
+    const mount = (type: string, options: string[]) => verbs.mount(type, 'mine', options, 2, target);
+    await expect(mount('nosuchfs', [])).rejects.toMatchObject({ step: 'fsopen', code: 'ENODEV' });
+    await expect(mount('tmpfs', ['sice=4k'])).rejects.toMatchObject({
+      step: 'fsconfig',
+      code: 'EINVAL',
+      subject: expect.stringContaining("Unknown parameter 'sice'"),
+    });
+    await mount('tmpfs', ['size=64k', 'mode=700']);
+    try {
+      expect(fs.statfsSync(dir).blocks * fs.statfsSync(dir).bsize).toBe(65_536);
+      expect(fs.readFileSync('/proc/self/mounts', 'utf8')).toMatch(
+        new RegExp(`^mine ${dir} tmpfs \\S*nosuid\\S*mode=700`, 'm'),
+      );
+    } finally {
+      verbs.unmount(dir);
+    }
+  },
+);
+
+test('a file system that keeps no quotas of projects says so, by the call that failed', () => {
+  // e2e/vm has one that keeps them.
+  expect(() => verbs.limitProject(root, 7, 4096)).toThrow(expect.objectContaining({ step: 'quotactl_fd' }));
+  expect(() => verbs.limitProject(99_999, 7, 4096)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+  expect(() => verbs.setProject(99_999, 7)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+});
+
 test('a directory can be made the top of hierarchies, where its file system knows that', () => {
   const knows = ['ENOTTY', 'EOPNOTSUPP', 'EINVAL', undefined];
   let code: string | undefined;

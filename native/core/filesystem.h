@@ -59,6 +59,13 @@ Result<FileContents> read_files(int dirfd, const std::vector<std::string>& names
 Result<bool> flock(int fd, int operation);
 Result<Nothing> set_top_directory(int fd);
 Result<Nothing> unmount(const std::string& path);
+// fsopen(2) to move_mount(2): a file system on the directory `target`. Options are `key` or `key=value`, `attributes`
+// MOUNT_ATTR_*. The subject of an error is what the kernel says about it, where it says anything.
+Result<Nothing> mount_filesystem(const std::string& type, const std::string& source,
+                                 const std::vector<std::string>& options, unsigned attributes, int target);
+// The directory, and what will be made in it, counts as `project`'s; what that may hold, 0 for no limit (quotactl(2)).
+Result<Nothing> set_project(int fd, uint32_t project);
+Result<Nothing> limit_project(int fd, uint32_t project, uint64_t bytes);
 // A second number for the same open file description.
 Result<Fd> duplicate(int fd);
 

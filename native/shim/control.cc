@@ -188,6 +188,10 @@ void Monitor::on_request(uint32_t index, uint16_t type, Reader body) {
       }
       return;
     }
+    case frame::kNetworks: {
+      int number = change_networks(body);
+      return number ? refuse(number, "networks") : reply(index, frame::kOk, nullptr, 0);
+    }
     case frame::kSubscribe: {
       client.is_subscribed = true;
       auto text = status_text();

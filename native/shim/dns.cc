@@ -216,6 +216,19 @@ Parsed parse_query(const uint8_t* bytes, size_t size, Query& query, Rcode& rcode
   return Parsed::query;
 }
 
+Query follow_link(const NameLink* links, size_t count, const Query& query) {
+  Query followed = query;
+  for (size_t i = 0; query.is_plain && i < count; ++i) {
+    if (strcmp(links[i].alias, query.name) != 0) continue;
+    size_t length = strlen(links[i].target);
+    if (length > max_name) break;
+    memcpy(followed.name, links[i].target, length + 1);
+    followed.name_length = static_cast<uint8_t>(length);
+    break;
+  }
+  return followed;
+}
+
 Found answer_from_table(const NameTable& table, const Query& query, const uint8_t* bytes, uint32_t rotation,
                         uint8_t* out, size_t capacity, size_t& size) {
   size_t reserve = query.has_edns ? edns_size : 0;

@@ -59,6 +59,9 @@ enum class Found : uint8_t { answer, unknown, busy };
 Found answer_from_table(const NameTable& table, const Query& query, const uint8_t* bytes, uint32_t rotation,
                         uint8_t* out, size_t capacity, size_t& size);
 
+// The query under the name that its own is a link to; `query` itself where there is no such link.
+Query follow_link(const NameLink* links, size_t count, const Query& query);
+
 // An answer without records. `out` holds max_query bytes.
 size_t answer_status(const Query& query, const uint8_t* bytes, Rcode rcode, uint8_t* out);
 

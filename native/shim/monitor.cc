@@ -77,9 +77,50 @@ bool Monitor::prepare() {
     if (!text || resolver_.upstream_count >= max_upstreams) break;
     if (upstream_parse(text, 53, resolver_.upstreams[resolver_.upstream_count])) resolver_.upstream_count++;
   }
+  for (const NameLink& link : settings_.links) {
+    if (!link.alias || !link.target || resolver_.link_count >= max_name_links) break;
+    resolver_.links[resolver_.link_count++] = link;
+  }
   resolver_.forward = settings_.forwards_dns;
   if (!resolver_listen(fds_[settings_.network], resolver_.udp_fd, resolver_.tcp_fd)) return false;
   return start_resolver();
+}
+
+// All endpoints the container has from now on: (string table, u32 slot)*. The resolver starts anew with their tables; those
+// that it has left are no longer live. 0, or an errno with nothing changed.
+int Monitor::change_networks(Reader body) {
+  if (!settings_.has_dns) return ENOTSUP;
+  std::vector<Settings::Endpoint> endpoints;
+  std::vector<std::unique_ptr<char[]>> names;
+  std::vector<Fd> live;
+  NameTable tables[max_name_tables];
+  auto give_up = [&](int number) {
+    for (NameTable& table : tables) name_table_unmap(table);
+    return number;
+  };
+  while (body.size() > 0) {
+    const char* text = body.string();
+    uint32_t slot = body.u32();
+    if (body.bad() || slot > 0xffff || live.size() >= max_name_tables) return give_up(EPROTO);
+    size_t size = strlen(text) + 1;
+    names.emplace_back(new char[size]);
+    memcpy(names.back().get(), text, size);
+    endpoints.push_back({names.back().get(), static_cast<uint16_t>(slot)});
+    live.emplace_back(open(text, O_RDWR | O_CLOEXEC));
+    if (!live.back() || !name_table_map(live.back().get(), tables[live.size() - 1])) return give_up(errno);
+  }
+  set_live(false);
+  for (size_t i = 0; i < resolver_.table_count; i++) name_table_unmap(resolver_.tables[i]);
+  resolver_.table_count = live.size();
+  std::copy(tables, tables + live.size(), resolver_.tables);
+  live_tables_ = std::move(live);
+  settings_.endpoints = std::move(endpoints);
+  table_names_ = std::move(names);
+  if (state_ == State::kRunning) set_live(true);
+  // The child sees the end of its broker, and goes.
+  broker_.reset();
+  if (!start_resolver()) resolver_at_ = monotonic_ms() + kResolverPauseMs;
+  return 0;
 }
 
 bool Monitor::start_resolver() {

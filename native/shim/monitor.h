@@ -52,6 +52,7 @@ struct Settings {
   };
   std::vector<Endpoint> endpoints;
   std::vector<const char*> upstreams;
+  std::vector<NameLink> links;
   bool has_dns = false;
   bool forwards_dns = true;
   // Of a launch: nothing stays but the container. Descriptors by index, ~0 for none.
@@ -124,6 +125,7 @@ class Monitor {
   bool lock_run_directory();
   bool prepare();
   bool start_resolver();
+  int change_networks(Reader endpoints);
   int64_t next_deadline() const;
   void on_deadlines();
 
@@ -218,6 +220,7 @@ class Monitor {
   ResolverConfig resolver_;
   int64_t resolver_at_ = kNever;
   std::vector<Fd> live_tables_;
+  std::vector<std::unique_ptr<char[]>> table_names_;  // of settings_.endpoints that came later
 
   Health health_ = Health::kNone;
   uint32_t failing_streak_ = 0;
@@ -240,6 +243,7 @@ enum Type : uint16_t {
   kResize = 6,
   kSubscribe = 7,
   kSignal = 8,
+  kNetworks = 9,
   kOk = 100,
   kError = 101,
   kStatus = 102,

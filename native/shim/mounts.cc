@@ -234,14 +234,24 @@ bool change_attributes(Process& process, Reader& body) {
          failed(process, "mount attributes", target);
 }
 
-// Opened while this process still has the host's rights: a user namespace may not reach the path, nor map its owners.
-bool open_source(Process& process, Reader& body) {
+// Opened while this process still has the host's rights: a user namespace may not reach the path, nor map its owners. What is
+// beneath a directory that others write to is looked up anew at each start, and no link in it leads out of it.
+bool open_source(Process& process, Reader& body, bool is_beneath) {
   const char* path = body.string();
+  const char* beneath = is_beneath ? body.string() : "";
   uint32_t depth = body.u32();
   const char* uid_map = body.string();
   const char* gid_map = body.string();
   if (body.bad()) return errno = EPROTO, failed(process, "bind source");
-  Fd tree(open_tree_clone(AT_FDCWD, path, depth & 1));
+  Fd place;
+  if (*beneath) {
+    Fd root(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    open_how how{.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    if (!root) return failed(process, "bind source", path);
+    place = Fd(static_cast<int>(syscall(SYS_openat2, root.get(), beneath, &how, sizeof how)));
+    if (!place) return failed(process, "subpath", beneath);
+  }
+  Fd tree(open_tree_clone(place ? place.get() : AT_FDCWD, place ? "" : path, depth & 1));
   if (!tree) return failed(process, "bind source", path);
   if (*uid_map || *gid_map) {
     Fd users(make_user_namespace(process, uid_map, gid_map));

@@ -35,6 +35,7 @@ enum class Code : uint16_t {
   kLaunch = 13,
   kSettle = 14,
   kForward = 15,
+  kLink = 16,
 
   kClone = 100,
   kJoinCgroup = 101,
@@ -90,6 +91,7 @@ enum class Code : uint16_t {
   kLoopback = 152,
   kChroot = 153,
   kLookup = 154,
+  kSourceBeneath = 155,
 };
 
 class Reader {

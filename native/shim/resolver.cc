@@ -144,6 +144,11 @@ bool name_table_map(int fd, NameTable& table) {
   return true;
 }
 
+void name_table_unmap(NameTable& table) {
+  if (table.bytes) munmap(const_cast<uint8_t*>(table.bytes), table.size);
+  table = {};
+}
+
 bool name_table_set_live(int fd, uint16_t slot, bool is_live) {
   char byte = is_live ? 1 : 0;
   return pwrite(fd, &byte, 1, 4096 + slot) == 1;

@@ -57,11 +57,18 @@ inline constexpr uint16_t resolver_port = 61053;
 inline constexpr uint32_t resolver_address = 0x7f00000b;  // 127.0.0.11
 inline constexpr size_t max_upstreams = 3;
 inline constexpr size_t max_name_tables = 32;
+inline constexpr size_t max_name_links = 64;
 
 // A mapped table. Lookups check every offset against `size`.
 struct NameTable {
   const uint8_t* bytes = nullptr;
   size_t size = 0;
+};
+
+// A name that this one container has for another name of its tables. Both as in the tables, at most 253 bytes.
+struct NameLink {
+  const char* alias = nullptr;
+  const char* target = nullptr;
 };
 
 union Upstream {
@@ -76,6 +83,8 @@ struct ResolverConfig {
   // One per network of the container, in the order they are asked; the first that knows a name answers.
   NameTable tables[max_name_tables];
   size_t table_count = 0;
+  NameLink links[max_name_links];
+  size_t link_count = 0;
   Upstream upstreams[max_upstreams];
   size_t upstream_count = 0;
   // False for a container that is on internal networks only: names not in the tables do not exist.
@@ -85,6 +94,9 @@ struct ResolverConfig {
 // Maps a table read-only, shared. `fd` may be closed afterwards. False with errno set: not ours (EINVAL), or mmap(2)
 // failed.
 bool name_table_map(int fd, NameTable& table);
+
+// Takes the mapping away again.
+void name_table_unmap(NameTable& table);
 
 // Marks an endpoint's slot in a table opened for writing. Cheap enough for every start and exit.
 bool name_table_set_live(int fd, uint16_t slot, bool is_live);

@@ -187,9 +187,10 @@ void ResolverServer::serve(const uint8_t* bytes, size_t size, const Client& clie
       break;
   }
   size_t capacity = client.serial ? dns::max_message : std::min<size_t>(query.udp_size, dns::max_udp_answer);
+  dns::Query linked = dns::follow_link(config_->links, config_->link_count, query);
   for (size_t i = 0; i < config_->table_count; ++i) {
     size_t answer = 0;
-    switch (dns::answer_from_table(config_->tables[i], query, bytes, rotation_, output_ + 2, capacity, answer)) {
+    switch (dns::answer_from_table(config_->tables[i], linked, bytes, rotation_, output_ + 2, capacity, answer)) {
       case dns::Found::answer:
         ++rotation_;
         return reply(client, output_, answer);

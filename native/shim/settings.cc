@@ -58,6 +58,11 @@ bool read_settings(Reader steps, Settings& settings) {
         settings.endpoints.push_back({table, static_cast<uint16_t>(body.u32())});
         break;
       }
+      case Code::kLink: {
+        const char* alias = body.string();
+        settings.links.push_back({alias, body.string()});
+        break;
+      }
       case Code::kNetwork: settings.network = static_cast<int>(body.u32()); break;
       case Code::kCgroup: settings.oom_file = body.string(); break;
       case Code::kMonitorCgroup:

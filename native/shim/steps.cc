@@ -124,7 +124,8 @@ bool apply(Process& process, Step& step) {
     case Code::kFork: return fork_again(process);
     case Code::kSetnsPath: return join_namespace(process, body);
     case Code::kTimeOffsets: return write_host_proc(process, "time offsets", "self/timens_offsets", body.string());
-    case Code::kSource: return open_source(process, body);
+    case Code::kSource: return open_source(process, body, false);
+    case Code::kSourceBeneath: return open_source(process, body, true);
     case Code::kHook: return run_hook(process, body);
     case Code::kSync: return synchronise(process);
     case Code::kListener: return connect_listener(process, body.string());

@@ -95,7 +95,7 @@ bool bind_root(Process& process, Reader& body);
 bool mount_filesystem(Process& process, Reader& body);
 bool reconfigure(Process& process, Reader& body);
 bool change_attributes(Process& process, Reader& body);
-bool open_source(Process& process, Reader& body);
+bool open_source(Process& process, Reader& body, bool is_beneath);
 bool bind(Process& process, Reader& body);
 
 // places.cc

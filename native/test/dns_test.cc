@@ -203,6 +203,23 @@ void readers_see_one_generation() {
   CHECK(answered > 0);
 }
 
+void links_are_followed() {
+  const std::string too_long(254, 'x');
+  const NameLink links[] = {{"database", "db"}, {"db", "elsewhere"}, {"far", too_long.c_str()}};
+  auto followed = [&](const char* name) {
+    Query query;
+    Rcode rcode;
+    CHECK(parse(ask(name, a), query, rcode) == Parsed::query);
+    Query after = dns::follow_link(links, 3, query);
+    CHECK(after.name_length == strlen(after.name));
+    return std::string(after.name);
+  };
+  CHECK(followed("DataBase") == "db");
+  CHECK(followed("db") == "elsewhere");
+  CHECK(followed("other") == "other");
+  CHECK(followed("far") == "far");
+}
+
 void replies_are_recognised() {
   Bytes query = ask("Web.example", a, 0x4242);
   auto is_reply = [&](const Bytes& reply) {
@@ -230,5 +247,6 @@ int main() {
   long_answers_are_truncated();
   damaged_tables_do_no_harm();
   readers_see_one_generation();
+  links_are_followed();
   replies_are_recognised();
 }

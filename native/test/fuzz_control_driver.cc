@@ -31,7 +31,7 @@ uint64_t interesting() {
 Bytes frame_of(const std::vector<Bytes>& programs) {
   constexpr uint16_t kExec = 4;
   Bytes body;
-  auto type = static_cast<uint16_t>(below(8) ? 1 + below(8) : random_bits());
+  auto type = static_cast<uint16_t>(below(8) ? 1 + below(9) : random_bits());
   if (type == kExec && below(4)) {
     body = programs[below(programs.size())];
     for (size_t left = below(3); left > 0; left--) body[below(body.size())] ^= 1 << below(8);

@@ -63,8 +63,9 @@ const plain: RuntimeSpec = {
   },
 };
 
+const beneath = { '/srv': { root: '/volume', path: 'a/b' } };
 const overlay = { layers: ['/l/b', '/l/a'], upper: '/u', work: '/w', target: '/r' };
-const ofImage = container({ spec: plain, root: overlay, network: 0, hasInit: true, mayPivot: false });
+const ofImage = container({ spec: plain, root: overlay, network: 0, hasInit: true, mayPivot: false, beneath });
 const ofHost = container({ spec: { ...plain, linux: { namespaces: [] } }, seccomp: undefined });
 
 const exec: ExecProcess = {
@@ -96,7 +97,7 @@ const settings: MonitorSettings = {
   hasStdin: true,
   hasTerminal: false,
   network: 0,
-  dns: { upstreams: ['10.0.0.1', 'fd00::1'], forwards: true },
+  dns: { upstreams: ['10.0.0.1', 'fd00::1'], forwards: true, links: [{ alias: 'db', target: 'postgres' }] },
   endpoints: [
     { table: '/run/stack/a.names', slot: 1 },
     { table: '/run/stack/b.names', slot: 65_535 },

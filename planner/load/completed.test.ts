@@ -13,22 +13,6 @@ test('a seccomp profile is found from the folder of the stack file', () => {
   ]);
 });
 
-test('a link’s alias is a name of the other service on the networks they share', () => {
-  const { services } = project(
-    'services:\n  a: {image: x, links: [b, "b:db"], networks: [n, m]}\n  b: {image: x, networks: {n: {aliases: [own]}, o: }}\nnetworks: {n: , m: , o: }\n',
-  );
-  expect(services.b!.networks).toEqual({ n: { aliases: ['own', 'db'] }, o: null });
-});
-
-test('one name for two services is refused', () => {
-  const text =
-    'services:\n  a: {image: x, links: ["b:db"]}\n  b: {image: x}\n  c: {image: x, links: ["d:db"]}\n  d: {image: x}\n';
-  expect(() => project(text)).toThrow(/services\.c\.links: "d:db": db already stands for b/);
-  expect(() => project('services:\n  a: {image: x, links: ["b:a"]}\n  b: {image: x}\n')).toThrow(
-    /a already stands for a/,
-  );
-});
-
 test('secrets of the environment bring their content, and a digest into the service that gets them', () => {
   const text =
     'services: {a: {image: x, secrets: [s, f], configs: [c]}}\nsecrets: {s: {environment: E}, f: {file: f}}\nconfigs: {c: {content: "b"}}\n';

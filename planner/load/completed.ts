@@ -1,13 +1,11 @@
-/** What the engine is handed besides what the file says: paths it can open, and links as names. `stack config` shows what was written. */
+/** What the engine is handed besides what the file says: paths it can open, and contents it cannot look up. `stack config` shows what was written. */
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
-import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 
 /**
  * @param directory of the stack file, absolute.
  * @param environment what the variables that secrets and configs name are looked up in.
- * @throws config.value for links that would give two services one name.
  */
 export function completed(given: Project, directory: string, environment: Record<string, string> = {}): Project {
   const project = withContents(given, environment);
@@ -15,7 +13,6 @@ export function completed(given: Project, directory: string, environment: Record
     ([name, service]) => [name, withDigests(withProfilePath(service, directory), project)] as const,
   );
   const services = Object.fromEntries(names);
-  for (const [name, service] of Object.entries(services)) addLinks(name, service, services);
   return { ...project, services };
 }
 
@@ -55,39 +52,4 @@ function withProfilePath(service: Service, directory: string): Service {
     return isFile ? head + posix.resolve(directory, file) : option;
   });
   return { ...service, security_opt };
-}
-
-/**
- * `links: [db:database]`: every container of a network they share finds `db` by `database` too. Docker tells the one
- * container alone; there is one table of names for a network.
- */
-function addLinks(name: string, service: Service, services: Record<string, Service>): void {
-  for (const link of service.links ?? []) {
-    const [to = '', alias = to] = link.split(':');
-    const target = services[to];
-    if (!target || alias === to) continue;
-    const shared = Object.keys(service.networks ?? {}).filter((key) => target.networks && key in target.networks);
-    refuseTaken(name, link, alias, services, shared);
-    const networks = { ...target.networks };
-    for (const key of shared) {
-      const aliases = networks[key]?.aliases ?? [];
-      networks[key] = { ...networks[key], aliases: [...new Set([...aliases, alias])] };
-    }
-    services[to] = { ...target, networks };
-  }
-}
-
-function refuseTaken(name: string, link: string, alias: string, services: Record<string, Service>, shared: string[]) {
-  const [to] = link.split(':');
-  const other = Object.entries(services).find(
-    ([key, { networks = {} }]) =>
-      key !== to && shared.some((one) => one in networks && (key === alias || networks[one]?.aliases?.includes(alias))),
-  );
-  if (!other) return;
-  const resource = `services.${name}.links`;
-  throw new StackError('config.value', {
-    message: `${resource}: "${link}": ${alias} already stands for ${other[0]} on the network they share`,
-    hint: 'Choose another alias: a name of a network is known to all of its containers.',
-    resource,
-  });
 }

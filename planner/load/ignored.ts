@@ -8,7 +8,7 @@ const cluster = 'it is for the scheduler of a cluster, and a stack runs on one m
 /** @returns one for each attribute a user might count on. */
 export function ignoredAttributes(service: Service): Verdict[] {
   const found: Verdict[] = [];
-  const add = (path: string[], value: unknown, why: string, hint: string) => {
+  const add = (path: (string | number)[], value: unknown, why: string, hint: string) => {
     if (isSaid(value)) found.push({ path, why, hint });
   };
   const { deploy = {} } = service;
@@ -19,8 +19,13 @@ export function ignoredAttributes(service: Service): Verdict[] {
   const shm = service.ipc === 'shareable' ? service.shm_size : undefined;
   add(['shm_size'], shm, shared, 'Remove it; `mem_limit` bounds what a container keeps there too.');
   add(['deploy', 'placement'], deploy.placement, cluster, 'Remove it, or `cpuset` to choose processors.');
-  for (const field of ['update_config', 'rollback_config', 'endpoint_mode']) {
-    add(['deploy', field], deploy[field], cluster, 'Remove it, or leave it for `docker stack deploy`.');
+  add(['deploy', 'endpoint_mode'], deploy.endpoint_mode, cluster, 'Remove it, or leave it for `docker stack deploy`.');
+  const lone = deploy.update_config ? undefined : deploy.rollback_config;
+  const batches = 'without `update_config` there is no update in batches to go back from';
+  add(['deploy', 'rollback_config'], lone, batches, 'Add `update_config: {failure_action: rollback}`, or remove it.');
+  for (const [index, { consistency }] of (service.volumes ?? []).entries()) {
+    const hint = 'Remove it: containers and the machine always see the same files at once.';
+    add(['volumes', index, 'consistency'], consistency, 'it is for file systems shared with a virtual machine', hint);
   }
   const reserve = 'nothing is reserved on one machine';
   const path = ['deploy', 'resources', 'reservations'];

@@ -16,12 +16,21 @@ const mode: Converter = (spot) => {
 
 export { mode as fileMode };
 
+/** Variables are text: `{uid: ${UID}}`. What is neither is judged later, where it can be told with its reason. */
+const idmap: Converter = ({ value }) => {
+  const word = (one: unknown) => (typeof one === 'string' && /^\d{1,10}$/.test(one) ? Number(one) : one);
+  if (value === 'true' || value === 'false') return value === 'true';
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, word(one)]));
+};
+
 const longForm = {
   target: (spot: Spot) => cleanPath(formatScalar(spot.value)),
   read_only: flag,
   bind: record({ create_host_path: flag, selinux: text, recursive: asIs }),
   volume: record({ nocopy: flag, labels }),
   tmpfs: record({ size: bytes, mode }),
+  'x-idmap': idmap,
 };
 
 export const volumes: Converter = (spot) =>

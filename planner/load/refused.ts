@@ -18,7 +18,7 @@ const oneOf =
   (value: string) =>
     value === '' || pattern.test(value) ? undefined : verdict(`${JSON.stringify(value)} ${why}`, hint);
 /** Attributes that have no value which could be carried out. */
-export const alwaysRefused = ['credential_spec', 'models', 'storage_opt', 'use_api_socket'];
+export const alwaysRefused = ['credential_spec', 'models', 'use_api_socket'];
 
 const always =
   (why: string, hint: string): Judge =>
@@ -66,10 +66,15 @@ const judges: Record<string, Judge> = {
           'Remove it. A container that needs docker can mount the socket of one: `volumes: [/var/run/docker.sock:/var/run/docker.sock]`.',
         )
       : undefined,
-  storage_opt: always(
-    'the root of a container is an overlay, which has no quota of its own',
-    'Remove it; mount a volume on a file system of the wanted size, or a tmpfs with a size.',
-  ),
+  storage_opt: (options: Record<string, string>) => {
+    const [other] = Object.keys(options).filter((name) => name !== 'size');
+    return other === undefined
+      ? undefined
+      : verdict(
+          `${JSON.stringify(other)} is an option of another storage driver`,
+          'The only one of overlays is `size`.',
+        );
+  },
   models: always('Stack runs no models', 'Run the model in a service of its own, and give its URL in `environment`.'),
 };
 
@@ -84,18 +89,7 @@ export function refusedAttributes(service: Service): Verdict[] {
     const refused = isNothing(value) ? undefined : judge?.(value as never);
     return refused ? [{ path: [key], ...refused }] : [];
   });
-  return [...found, ...refusedLinks(service), ...refusedDeploy(service), ...refusedLogging(service.logging)];
-}
-
-/** An alias that only one container sees would need a resolver of its own. */
-function refusedLinks({ external_links = [] }: Service): Verdict[] {
-  return external_links.flatMap((link, index): Verdict[] => {
-    const [name = '', alias = name] = link.split(':');
-    if (alias === name) return [];
-    const why = `${name} belongs to another stack, which alone can give it the name ${alias}`;
-    const hint = `Add \`aliases: [${alias}]\` to its network in that stack, or use the name ${name}.`;
-    return [{ path: ['external_links', index], why, hint }];
-  });
+  return [...found, ...refusedDeploy(service), ...refusedLogging(service.logging)];
 }
 
 function refusedDeploy({ deploy }: Service): Verdict[] {

@@ -30,7 +30,7 @@ test.each([
   'gpus: all\n    devices: [/dev/null, "vendor.com/class=x"]\n    device_cgroup_rules: ["c 1:3 rwm"]\n    privileged: true',
   'ipc: shareable\n    pid: service:b\n    uts: host\n    cgroup: host\n    cgroup_parent: /x\n    userns_mode: host',
   'ipc: container:x\n    pid: host\n    network_mode: container:x',
-  'volumes_from: [b, "container:x:ro"]\n    links: [b, "b:alias"]\n    external_links: [c, "d:d"]',
+  'volumes_from: [b, "container:x:ro"]\n    links: [b, "b:alias"]\n    external_links: [c, "d:e"]',
   'security_opt: ["seccomp:./p.json", "label=disable"]\n    isolation: default\n    runtime: runc',
   'blkio_config: {weight: 10}\n    cpu_period: 1000\n    cpu_quota: 1000\n    cpu_rt_runtime: 1\n    mem_swappiness: 3\n    oom_kill_disable: true',
   'post_start: [{command: x}]\n    pre_stop: [{command: x}]\n    attach: false\n    mac_address: "02:00:00:00:00:01"',
@@ -52,9 +52,9 @@ test.each([
   ['uts: b', 'uts: "b" is no UTS mode'],
   ['network_mode: b', 'network_mode: "b" is no network mode'],
   ['credential_spec: {file: x}', 'credential_spec: credential specs are for'],
+  ['volumes: [{type: npipe, source: x, target: /x}]', 'volumes.0.type: a named pipe is'],
   ['use_api_socket: true', 'use_api_socket: Stack has no daemon'],
-  ['storage_opt: {size: 1g}', 'storage_opt: the root of a container is an overlay'],
-  ['external_links: ["c:d"]', 'external_links.0: c belongs to another stack'],
+  ['storage_opt: {fuse: 1g}', 'storage_opt: "fuse" is an option of another storage driver'],
   ['logging: {driver: gelf}', 'logging.driver: "gelf" sends to a service'],
   ['logging: {driver: nonsense}', 'logging.driver: "nonsense" is no log driver'],
   ['logging: {options: {nonsense: x}}', 'logging.options.nonsense: the log driver json-file has no option'],
@@ -68,11 +68,7 @@ test.each([
   expect(errors[0]!.hint).toBeTruthy();
 });
 
-test.each([
-  ['networks: {n: {link_local_ips: [169.254.8.8]}}', 'networks.n.link_local_ips'],
-  ['volumes: [{type: image, source: x, target: /x}]', 'volumes.0.type'],
-  ['ports: ["80:80/sctp"]', 'ports.0'],
-])('refused: %s', (attributes, path) => {
+test.each([['ports: ["80:80/sctp"]', 'ports.0']])('refused: %s', (attributes, path) => {
   const errors = a(attributes);
   expect(errors).toHaveLength(1);
   expect(errors[0]).toMatch(/^compose.yaml:4:\d+ /);
@@ -82,11 +78,14 @@ test.each([
 test.each([
   ['cpu_count: 2\n    cpu_percent: 50', ['cpu_count', 'cpu_percent']],
   [
-    'deploy: {placement: {constraints: [a==b]}, update_config: {parallelism: 2}}',
-    ['deploy.placement', 'deploy.update_config'],
+    'deploy: {placement: {constraints: [a==b]}, endpoint_mode: vip, rollback_config: {parallelism: 2}}',
+    ['deploy.placement', 'deploy.endpoint_mode', 'deploy.rollback_config'],
   ],
+  ['deploy: {update_config: {parallelism: 2}, rollback_config: {parallelism: 2}}', []],
   ['deploy: {resources: {reservations: {cpus: 1, memory: 1g}}}', ['deploy.resources.reservations.cpus']],
   ['ipc: shareable\n    shm_size: 1g', ['shm_size']],
+  ['volumes: [{type: bind, source: /a, target: /b, consistency: cached}]', ['volumes.0.consistency']],
+  ['volumes: ["/a:/b:cached"]', []],
   ['shm_size: 1g', []],
   ['deploy: {replicas: 2}\n    cpus: 1', []],
 ])('taken and passed over with a word: %s', (attributes, paths) => {
@@ -110,12 +109,10 @@ test('networks and volumes', () => {
     ),
   ).toEqual([]);
   expect(refused(text('{external: true, driver: overlay}', '{external: true, name: q}'))).toEqual([]);
-  expect(refused(text('{driver: macvlan, driver_opts: {parent: eth0}}', '{driver: nfs, driver_opts: {a: b}}'))).toEqual(
+  expect(refused(text('{driver: overlay, driver_opts: {parent: eth0}}', '{driver: nfs, driver_opts: {a: b}}'))).toEqual(
     [
       'compose.yaml:2:16 config.not-supported not supported yet: networks.n.driver',
-      'compose.yaml:2:47 config.not-supported not supported yet: networks.n.driver_opts.parent',
-      'compose.yaml:3:15 config.not-supported not supported yet: volumes.v.driver',
-      'compose.yaml:3:28 config.not-supported not supported yet: volumes.v.driver_opts',
+      'compose.yaml:3:15 config.not-supported volumes.v.driver: "nfs" is a plugin of docker\'s daemon, and Stack has none',
     ],
   );
 });
@@ -124,6 +121,23 @@ test('an external secret that is used is refused: nothing here holds one', () =>
   const text = 'services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {external: true}, t: {external: true}}\n';
   expect(refused(text)).toEqual([
     'compose.yaml:2:11 config.not-supported secrets.s: no store of this machine holds secrets',
+  ]);
+});
+
+test('options of a bridge are checked where they are written', () => {
+  const options = '{com.docker.network.bridge.enable_icc: maybe, com.docker.network.bridge.enable_ic: "1"}';
+  expect(refused(`services: {a: {image: x, networks: [n]}}\nnetworks:\n  n:\n    driver_opts: ${options}\n`)).toEqual([
+    expect.stringMatching(/^compose.yaml:4:19 config.value networks.n.driver_opts.*enable_icc: "maybe" is neither/),
+    expect.stringMatching(/^compose.yaml:4:64 config.not-supported networks.n.driver_opts.*has no option/),
+  ]);
+});
+
+test('what stands on an interface of the host says on which, and is not internal', () => {
+  const at = (network: string) => refused(`services: {a: {image: x, networks: [n]}}\nnetworks: {n: ${network}}\n`);
+  expect(at('{driver: ipvlan, driver_opts: {parent: eth0}}')).toEqual([]);
+  expect(at('{driver: macvlan}')).toEqual([expect.stringMatching(/^compose.yaml:2:.*driver_opts.parent.*needs/)]);
+  expect(at('{driver: macvlan, internal: true, driver_opts: {parent: eth0}}')).toEqual([
+    expect.stringMatching(/^compose.yaml:2:33 config.not-supported.*networks.n.internal/),
   ]);
 });
 
@@ -142,7 +156,7 @@ test('with services named, only those and what they depend on are looked at', ()
   a: {image: x, depends_on: [b]}
   b: {image: x, userns_mode: x, networks: [n]}
   c: {image: x, use_api_socket: true, volumes: ["v:/v"], networks: [m]}
-networks: {n: {driver: macvlan}, m: {driver: overlay}}
+networks: {n: {driver: weave}, m: {driver: overlay}}
 volumes: {v: {driver: nfs}}
 `;
   const loaded = loadText(text);

@@ -2,16 +2,20 @@
  * What the engine cannot do, told before anything is touched. `config` prints such a stack all the same; commands
  * that change the machine refuse it.
  */
-import { type ErrorCode, StackError } from '../../schemas/errors.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import { ignoredAttributes } from './ignored.ts';
 import type { Loaded } from './load.ts';
 import { refusedAttributes } from './refused.ts';
+import { refusedMount, refusedVolume } from './refused-storage.ts';
+import { checkEndpoints } from './supported-endpoints.ts';
+import { checkNetwork, checkOverlaps, type Fail } from './supported-networks.ts';
 
 type Path = (string | number)[];
 type Refuse = (path: Path, hint?: string, why?: string) => void;
 
 const endpointAttributes = [
+  'link_local_ips',
   'aliases',
   'interface_name',
   'ipv4_address',
@@ -26,29 +30,25 @@ const endpointAttributes = [
  */
 export function checkSupported(loaded: Loaded, named: string[] = []): StackError[] {
   const errors: StackError[] = [];
+  const fail: Fail = (code, path, message, hint, other) => {
+    const where = loaded.position(path);
+    errors.push(
+      new StackError(code, { message, hint, where, other: other && loaded.position(other), resource: path.join('.') }),
+    );
+  };
   const refuse: Refuse = (path, hint, why) => {
-    const code: ErrorCode = 'config.not-supported';
     const resource = path.join('.');
-    const message = why ? `${resource}: ${why}` : `not supported yet: ${resource}`;
-    errors.push(new StackError(code, { message, hint, where: loaded.position(path), resource }));
+    fail('config.not-supported', path, why ? `${resource}: ${why}` : `not supported yet: ${resource}`, hint);
   };
   const { networks, volumes } = loaded.project;
   const services = selected(loaded.project.services, named);
   const usedNetworks = new Set(services.flatMap(([, service]) => Object.keys(service.networks ?? {})));
   const usedVolumes = new Set(services.flatMap(([, service]) => (service.volumes ?? []).map((mount) => mount.source)));
   for (const [name, service] of services) checkService(['services', name], service, refuse);
-  for (const [key, network] of Object.entries(networks)) {
-    if (!usedNetworks.has(key)) continue;
-    if (network.external) continue;
-    const at = ['networks', key];
-    if (network.driver !== undefined && !['bridge', 'default', ''].includes(network.driver))
-      refuse([...at, 'driver'], 'Supported: bridge.');
-    const { driver } = network.ipam;
-    if (driver !== undefined && driver !== 'default') refuse([...at, 'ipam', 'driver'], 'Supported: default.');
-    for (const option of Object.keys(network.driver_opts ?? {})) {
-      if (option !== mtuOption) refuse([...at, 'driver_opts', option], `Supported: ${mtuOption}.`);
-    }
-  }
+  const own = Object.entries(networks).filter(([key, network]) => usedNetworks.has(key) && !network.external);
+  for (const [key, network] of own) checkNetwork(key, network, fail);
+  checkOverlaps(Object.fromEntries(own), fail);
+  checkEndpoints(Object.fromEntries(services), Object.fromEntries(own), fail);
   for (const kind of ['secrets', 'configs'] as const) {
     const used = new Set(services.flatMap(([, service]) => (service[kind] ?? []).map(({ source }) => source)));
     for (const [key, { external }] of Object.entries(loaded.project[kind] ?? {})) {
@@ -63,9 +63,7 @@ export function checkSupported(loaded: Loaded, named: string[] = []): StackError
   }
   for (const [key, volume] of Object.entries(volumes)) {
     if (volume.external || !usedVolumes.has(key)) continue;
-    if (volume.driver !== undefined && volume.driver !== 'local')
-      refuse(['volumes', key, 'driver'], 'Supported: local.');
-    if (Object.keys(volume.driver_opts ?? {}).length > 0) refuse(['volumes', key, 'driver_opts']);
+    for (const { path, why, hint } of refusedVolume(volume)) refuse(['volumes', key, ...path], hint, why);
   }
   return errors;
 }
@@ -97,9 +95,7 @@ function checkService(at: Path, service: Service, refuse: Refuse): void {
   for (const { path, why, hint } of refusedAttributes(service)) refuse([...at, ...path], hint, why);
   for (const [index, mount] of (service.volumes ?? []).entries()) {
     const path = [...at, 'volumes', index];
-    if (!['bind', 'volume', 'tmpfs'].includes(mount.type)) refuse([...path, 'type'], 'Supported: bind, volume, tmpfs.');
-    if (mount.volume?.subpath) refuse([...path, 'volume', 'subpath']);
-    if (mount.bind?.recursive && mount.bind.recursive !== 'enabled') refuse([...path, 'bind', 'recursive']);
+    for (const one of refusedMount(mount)) refuse([...path, ...one.path], one.hint, one.why);
   }
   for (const [index, port] of (service.ports ?? []).entries()) {
     if (port.protocol !== 'tcp' && port.protocol !== 'udp') refuse([...at, 'ports', index], 'Supported: tcp, udp.');
@@ -124,5 +120,3 @@ function selected(services: Record<string, Service>, named: string[]): [string, 
   }
   return Object.entries(services).filter(([name]) => seen.has(name));
 }
-
-const mtuOption = 'com.docker.network.driver.mtu';

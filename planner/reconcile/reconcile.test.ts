@@ -389,7 +389,24 @@ test('a network of another stack is used as it is, and has to be up', () => {
   `);
   expect(operations(stack, world)).not.toContain('create network demo_default');
   world.networks[0]!.exists = false;
-  expect(() => text(stack, world)).toThrow('its bridge is gone');
+  expect(() => text(stack, world)).toThrow('its bridge b is gone');
+});
+
+test('a network that no stack made comes back with the first that needs it', () => {
+  const stack = demo({ web: {} });
+  stack.networks.default!.external = true;
+  const config = stack.networks.default!;
+  const record = {
+    key: 'default',
+    name: 'demo_default',
+    stack: '_networks',
+    driver: 'bridge' as const,
+    bridge: 'b',
+    config,
+  };
+  const world = emptySnapshot('demo');
+  world.networks.push({ record: { ...record, isInternal: false, labels: {} }, exists: false });
+  expect(operations(stack, world)).toContain('create network demo_default');
 });
 
 test('down stops dependents first, then removes containers, then networks', () => {

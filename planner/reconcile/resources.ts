@@ -1,4 +1,5 @@
 /** What becomes of the networks, volumes and images a stack uses. */
+import { type NetworkRecord, noStack } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import type { ObservedNetwork, Snapshot } from '../../schemas/snapshot.ts';
@@ -55,9 +56,11 @@ export function networkFates(
       continue;
     }
     const isOurs = found.record.stack === snapshot.stack && !network.external;
-    if (!isOurs && !found.exists) {
+    // One that no stack made comes back with the first that needs it, as docker makes its own anew after a boot.
+    const isNobodys = found.record.stack === noStack;
+    if (!isOurs && !isNobodys && !found.exists) {
       throw new StackError('network.not-found', {
-        message: `The network ${network.name} of the stack ${found.record.stack} is not there: its bridge is gone.`,
+        message: `The network ${network.name} of the stack ${found.record.stack} is not there: its ${linkOf(found.record)} is gone.`,
         hint: `Bring that stack up first: \`stack -p ${found.record.stack} up\`.`,
         resource: `networks.${key}`,
       });
@@ -67,8 +70,8 @@ export function networkFates(
     const isLabels = differences.every(({ path }) => inRecord.test(path));
     if (differences.length > 0 && !isLabels && !options.noRecreate) {
       fates.set(key, { kind: 'recreate', name, cause: describe(differences), observed: found });
-    } else if (!found.exists && isOurs) {
-      fates.set(key, { kind: 'restore', name, cause: `its bridge ${found.record.bridge} is gone`, observed: found });
+    } else if (!found.exists && (isOurs || isNobodys)) {
+      fates.set(key, { kind: 'restore', name, cause: `its ${linkOf(found.record)} is gone`, observed: found });
     } else if (found.drift && isOurs) {
       fates.set(key, { kind: 'repair', name, cause: found.drift.join(', '), observed: found });
     } else if (differences.length > 0 && isLabels) {
@@ -80,15 +83,20 @@ export function networkFates(
   return fates;
 }
 
+/** What the kernel has of a network. */
+const linkOf = ({ parent, bridge }: NetworkRecord): string => (parent ? `parent ${parent}` : `bridge ${bridge}`);
+
 export function externalMissing(kind: 'network' | 'volume', key: string, name: string): StackError {
   return new StackError(`${kind}.not-found`, {
     message: `The external ${kind} ${name} does not exist.`,
-    hint: `Start the stack that makes it, or remove \`external: true\` from ${kind}s.${key}.`,
+    hint: `Make it with \`stack ${kind} create ${name}\` or start the stack that makes it, or remove \`external: true\` from ${kind}s.${key}.`,
     resource: `${kind}s.${key}`,
   });
 }
 
 export function foreign(kind: string, name: string, stack: string): string {
+  if (stack === '')
+    return `The ${kind} ${name} was made by hand and is used as it is. Say \`external: true\` if that is meant.`;
   return `The ${kind} ${name} was made by the stack ${stack} and is used as it is. Say \`external: true\` if that is meant.`;
 }
 

@@ -3,7 +3,7 @@ import { StackError } from '../../schemas/errors.ts';
 import type { Service } from '../../schemas/project.ts';
 import type { ObservedContainer } from '../../schemas/snapshot.ts';
 import { byName } from '../graph.ts';
-import { hookImages } from '../images/hooks.ts';
+import { otherImages } from '../images/others.ts';
 import { type Builder, isUp } from './builder.ts';
 import { type Scope, upFates } from './fates.ts';
 import type { Instance } from './instances.ts';
@@ -25,7 +25,7 @@ export function planUp(scope: Scope, plan: Builder, warnings: string[], oneOff?:
   for (const instance of instances) {
     const { config } = instance;
     const needs = [
-      ...[config.image ?? '', ...hookImages(config)].map((image) => pulls.get(image)),
+      ...[config.image ?? '', ...otherImages(config)].map((image) => pulls.get(image)),
       ...networkKeys([config]).map((key) => networks.get(key)),
       ...volumeKeys([config]).map((key) => volumes.get(key)),
     ].filter((id) => id !== undefined);
@@ -35,7 +35,7 @@ export function planUp(scope: Scope, plan: Builder, warnings: string[], oneOff?:
   if (scope.options.wait && !scope.options.noStart) for (const name of scope.selection.active) steps.addWait(name);
 }
 
-/** An image of an init container is brought as one that is only pulled. */
+/** An image of an init container, or one that is mounted, is brought as one that is only pulled. */
 const imageOnly = ({ platform, pull_policy }: Service, image: string): Service => ({
   command: null,
   entrypoint: null,
@@ -84,7 +84,7 @@ function addPulls({ selection, options, images, project, snapshot }: Scope, plan
   for (const { fate, service, config } of instances) {
     if (fate !== 'create' && fate !== 'recreate') continue;
     add(service, config, true);
-    for (const image of hookImages(config)) add(service, imageOnly(config, image), true);
+    for (const image of otherImages(config)) add(service, imageOnly(config, image), true);
   }
   for (const service of [...selection.active].sort(byName)) add(service, project.services[service]!, false);
   return pulls;

@@ -2,7 +2,7 @@
  * Addresses of links.
  * Source: rtnetlink(7), include/uapi/linux/if_addr.h.
  */
-import { type Address, addressBytes, addressOf, broadcast, type Subnet } from '../address.ts';
+import { type Address, addressBytes, addressOf, broadcast, type Subnet } from '../../../planner/network/address.ts';
 import { attribute, readAttributes, u32 } from './attributes.ts';
 import { type Answer, flag, type Request } from './message.ts';
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { parseAddress } from '../address.ts';
+import { parseAddress } from '../../../planner/network/address.ts';
 import { addAddress, readAddress } from './address.ts';
 import { forgetUdp } from './conntrack.ts';
-import { addBridge, addVeth, readLink, removeLinks, setHairpin, setLink, withoutLinkLocal } from './link.ts';
+import { addBridge, addOnParent, addVeth, readLink, removeLinks, setLink, setPort, withoutLinkLocal } from './link.ts';
 import { addDefaultRoute, addLoopbackRoute, readRoute } from './route.ts';
 
 /** Bytes as hex without blanks, and lines as they stand in the kernel's headers. */
@@ -63,7 +63,7 @@ test('changes of a link', () => {
     ),
   );
   expect(hex(setLink('lo', { isUp: true }).body)).toBe(lines(up, '0700 0300 6c6f00 00'));
-  expect(hex(setHairpin('st1').body)).toBe(
+  expect(hex(setPort('st1', { hairpin: true }).body)).toBe(
     lines(
       ifinfo,
       '0800 0300 73743100',
@@ -142,4 +142,14 @@ test('UDP connections to a port are forgotten by a filter, which old kernels ref
       '0c00 1980 0800 0100 28000000', // CTA_FILTER, CTA_FILTER_ORIG_FLAGS
     ),
   );
+});
+
+test('links on an interface of the host', () => {
+  const common = { name: 'eth0', parent: 2, mode: 4, flags: 1, mac: '02:42:0a:00:00:02', namespace: 9 };
+  const data = (driver: 'macvlan' | 'ipvlan') => hex(addOnParent({ ...common, driver }).body);
+  // IFLA_INFO_DATA: IFLA_MACVLAN_MODE as u32; IFLA_IPVLAN_MODE and IFLA_IPVLAN_FLAGS as u16.
+  expect(data('macvlan')).toContain('0c000280 08000100 04000000'.replaceAll(' ', ''));
+  expect(data('ipvlan')).toContain('14000280 06000100 04000000 06000200 01000000'.replaceAll(' ', ''));
+  const mac = '0a000100 02420a000002'.replaceAll(' ', '');
+  expect([data('macvlan').includes(mac), data('ipvlan').includes(mac)]).toEqual([true, false]);
 });

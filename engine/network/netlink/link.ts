@@ -3,7 +3,7 @@
  * Source: rtnetlink(7), include/uapi/linux/if_link.h, veth(4).
  */
 import type { Fd } from '../../../schemas/kernel.ts';
-import { attribute, nested, readAttributes, readText, text, u8, u32 } from './attributes.ts';
+import { attribute, nested, readAttributes, readText, text, u8, u16, u32 } from './attributes.ts';
 import { type Answer, flag, type Request } from './message.ts';
 
 export const RTM_NEWLINK = 16;
@@ -28,7 +28,7 @@ const IFLA = {
 const SKIP_STATISTICS = 8;
 const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 };
 const VETH_INFO_PEER = 1;
-const BRPORT_MODE = 4;
+const BRPORT = { MODE: 4, ISOLATED: 33 };
 const INET6_ADDR_GEN_MODE = 8;
 const GEN_MODE_NONE = 1;
 const AF_INET6 = 10;
@@ -123,6 +123,39 @@ export function addVeth({ name, master, group, mtu, peer }: Veth): Request {
   };
 }
 
+export interface OnParent {
+  name: string;
+  driver: 'macvlan' | 'ipvlan';
+  /** Index of the interface it stands on. */
+  parent: number;
+  mode: number;
+  /** Of ipvlan. */
+  flags: number;
+  /** Of macvlan: those of ipvlan have their parent's. */
+  mac?: string;
+  mtu?: number | undefined;
+  namespace: Fd;
+}
+
+/** A link on an interface of the host, born inside `namespace`. */
+export function addOnParent({ name, driver, parent, mode, flags, mac, mtu, namespace }: OnParent): Request {
+  const data = driver === 'macvlan' ? [u32(1, mode)] : [u16(1, mode), u16(2, flags)];
+  return {
+    type: RTM_NEWLINK,
+    flags: flag.create | flag.exclusive,
+    body: Buffer.concat([
+      ifinfo(),
+      text(IFLA.IFNAME, name),
+      u32(IFLA.LINK, parent),
+      u32(IFLA.NET_NS_FD, namespace),
+      ...(mac && driver === 'macvlan' ? [attribute(IFLA.ADDRESS, macBytes(mac))] : []),
+      ...(mtu ? [u32(IFLA.MTU, mtu)] : []),
+      nested(IFLA.LINKINFO, text(INFO.KIND, driver), nested(INFO.DATA, ...data)),
+    ]),
+    about: `create the ${driver} link ${name}`,
+  };
+}
+
 /** Changes of an existing link, found by name. */
 export interface LinkChange {
   isUp?: boolean;
@@ -168,15 +201,19 @@ export function withoutLinkLocal(name: string): Request {
   };
 }
 
-/** Lets a bridge send a frame back through the port it came by. */
-export function setHairpin(name: string): Request {
+/** `hairpin`: the bridge may send a frame back through the port it came by. `isolated`: nothing passes to other isolated ports. */
+export function setPort(
+  name: string,
+  { hairpin, isolated }: { hairpin?: boolean; isolated?: boolean | undefined },
+): Request {
+  const settings = [...(hairpin ? [u8(BRPORT.MODE, 1)] : []), ...(isolated ? [u8(BRPORT.ISOLATED, 1)] : [])];
   return {
     type: RTM_NEWLINK,
     flags: 0,
     body: Buffer.concat([
       ifinfo(),
       text(IFLA.IFNAME, name),
-      nested(IFLA.LINKINFO, text(INFO.SLAVE_KIND, 'bridge'), nested(INFO.SLAVE_DATA, u8(BRPORT_MODE, 1))),
+      nested(IFLA.LINKINFO, text(INFO.SLAVE_KIND, 'bridge'), nested(INFO.SLAVE_DATA, ...settings)),
     ]),
     about: `configure the bridge port ${name}`,
   };

@@ -2,7 +2,7 @@
  * Routes.
  * Source: rtnetlink(7), include/uapi/linux/rtnetlink.h `struct rtmsg`.
  */
-import { type Address, addressBytes, addressOf, parseAddress, type Subnet } from '../address.ts';
+import { type Address, addressBytes, addressOf, parseAddress, type Subnet } from '../../../planner/network/address.ts';
 import { AF } from './address.ts';
 import { attribute, readAttributes, u32 } from './attributes.ts';
 import { type Answer, flag, type Request } from './message.ts';
@@ -20,14 +20,14 @@ function rtmsg(family: number, type: number): Buffer {
   return Buffer.of(family, 0, 0, 0, MAIN_TABLE, PROTOCOL_BOOT, 0, type, 0, 0, 0, 0);
 }
 
-/** The default route through `gateway` on link `index`. */
-export function addDefaultRoute(index: number, gateway: Address): Request {
+/** The default route through `gateway` on link `index`; `isDirect`: through the link alone. */
+export function addDefaultRoute(index: number, gateway: Address, { isDirect = false } = {}): Request {
   return {
     type: RTM_NEWROUTE,
     flags: flag.create | flag.exclusive,
     body: Buffer.concat([
       rtmsg(AF[gateway.family], UNICAST),
-      attribute(RTA.GATEWAY, addressBytes(gateway)),
+      ...(isDirect ? [] : [attribute(RTA.GATEWAY, addressBytes(gateway))]),
       u32(RTA.OIF, index),
     ]),
     about: 'set the default route',

@@ -1,9 +1,9 @@
 /** linux.netDevices: links of the host move into the container. Source: runtime-spec config-linux.md "Network Devices", rtnetlink(7). */
 import { closeSync, openSync } from 'node:fs';
+import { formatAddress } from '../../../planner/network/address.ts';
 import { StackError } from '../../../schemas/errors.ts';
 import type { KernelPort } from '../../../schemas/kernel.ts';
 import type { Linux } from '../../../schemas/oci-runtime.ts';
-import { formatAddress } from '../../network/address.ts';
 import { addAddress, getAddresses, readAddress } from '../../network/netlink/address.ts';
 import { getLink, moveLink, readLink, setLink } from '../../network/netlink/link.ts';
 import { protocol, send } from '../../network/netlink/netlink.ts';

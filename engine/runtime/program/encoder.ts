@@ -20,6 +20,7 @@ export const code = {
   launch: 13,
   settle: 14,
   forward: 15,
+  link: 16,
   clone: 100,
   joinCgroup: 101,
   setns: 102,
@@ -74,6 +75,7 @@ export const code = {
   loopback: 152,
   chroot: 153,
   lookup: 154,
+  sourceBeneath: 155,
 } as const;
 
 export type StepName = keyof typeof code;

@@ -103,6 +103,19 @@ test('sources are opened beforehand where their owners are mapped, or all of the
   expect(sourceSteps(mounts, true, {}).steps[0]).toEqual(['source', '/a', 0, '', '']);
 });
 
+test('what lies beneath a directory others write to is opened beforehand, what this process mounts itself is not', () => {
+  const mounts = [
+    { ...bound(['rbind']), destination: '/sub' },
+    { ...bound(['rbind']), source: '/views/0/etc' },
+  ];
+  const places = { beneath: { '/sub': { root: '/a', path: 'x/y' } }, views: [{ target: '/views/0' }] };
+  expect(sourceSteps(mounts, true, {}, places)).toEqual({
+    steps: [['sourceBeneath', '/a', 'x/y', 1, '', '']],
+    sources: new Map([[0, 0]]),
+  });
+  expect([...sourceSteps(mounts, false, {}, places).sources.keys()]).toEqual([0]);
+});
+
 test('idmap without maps takes the container’s own; without those it is refused', () => {
   const mount = bound(['bind', 'idmap']);
   expect(isMapped(mount)).toBe(true);

@@ -26,6 +26,14 @@ export interface MountSurroundings {
   sources: Map<number, number>;
 }
 
+/** Where sources of binds are. */
+export interface SourcePlaces {
+  /** By the mount's destination: a path to follow from a directory at each start, never out of it. */
+  beneath?: Record<string, { root: string; path: string }> | undefined;
+  /** What the process mounts itself, before the binds. */
+  views?: { target: string }[] | undefined;
+}
+
 const none = 0xffff_ffff;
 
 /** `struct uid_gid_map` as /proc/<pid>/uid_map takes it: a line for each range. */
@@ -37,25 +45,30 @@ export const isMapped = (mount: Mount): boolean => mountOptionsOf(mount).idmap !
 
 /**
  * Opens the sources of bind mounts while the process still has the host's rights: all of them, or those whose owners are
- * mapped. @param own the container's maps, for a mount that says `idmap` and no maps.
+ * mapped, or which lie beneath what others write to. @param own the container's maps, for a mount that says `idmap` and no maps.
  */
 export function sourceSteps(
   mounts: Mount[],
   all: boolean,
   own: { uidMappings?: IdMapping[] | undefined; gidMappings?: IdMapping[] | undefined },
+  { beneath = {}, views = [] }: SourcePlaces = {},
 ): { steps: Step[]; sources: Map<number, number> } {
   const steps: Step[] = [];
   const sources = new Map<number, number>();
   for (const [place, mount] of mounts.entries()) {
     const options = mountOptionsOf(mount);
     const maps = options.idmap !== 'none';
-    if (!options.isBind || options.isRemount || (!all && !maps)) continue;
+    const below = beneath[mount.destination];
+    if (!options.isBind || options.isRemount || (!all && !maps && !below)) continue;
+    // Not there yet.
+    if (views.some(({ target }) => `${mount.source}/`.startsWith(`${target}/`))) continue;
     const uids = maps ? mapText(mount.uidMappings ?? own.uidMappings) : '';
     const gids = maps ? mapText(mount.gidMappings ?? own.gidMappings) : '';
     if (maps && (!uids || !gids)) throw invalid(mount, 'an idmap mount needs uidMappings and gidMappings');
     sources.set(place, sources.size);
     const depth = Number(options.isRecursive) | (options.idmap === 'deep' ? 2 : 0);
-    steps.push(['source', mount.source ?? '', depth, uids, gids]);
+    const rest = [depth, uids, gids] as const;
+    steps.push(below ? ['sourceBeneath', below.root, below.path, ...rest] : ['source', mount.source ?? '', ...rest]);
   }
   return { steps, sources };
 }

@@ -2,7 +2,7 @@
 import type { NamespaceType, Process, RuntimeSpec } from '../../../schemas/oci-runtime.ts';
 import { capabilityMask } from '../capabilities.ts';
 import type { Step } from './encoder.ts';
-import { type CgroupMount, isMapped, sourceSteps } from './mounts.ts';
+import { type CgroupMount, isMapped, type SourcePlaces, sourceSteps } from './mounts.ts';
 import { type HandedNamespaces, isStaged, namespaceFlags, planNamespaces } from './namespaces.ts';
 import { changeRootSteps, type Overlay, overlayStep, type RootFilesystem, rootSteps } from './root.ts';
 import { affinityStep, memoryPolicySteps, rlimitSteps, schedulingSteps } from './scheduling.ts';
@@ -48,6 +48,8 @@ export interface ContainerProcess {
   root: RootFilesystem;
   /** Overlays that only this process's namespace sees, for mounts to be bound from; made before the root. */
   views?: Overlay[];
+  /** Binds of what lies beneath a directory, by their destination. */
+  beneath?: SourcePlaces['beneath'];
   membership: Membership;
   cgroups: CgroupMount[];
   /** Index of the network namespace among the shim's descriptors; undefined where config.json alone says. */
@@ -78,7 +80,7 @@ export function containerSteps(request: ContainerProcess): Step[] {
   const process = spec.process ?? { cwd: '/' };
   const staged = isStaged(linux) || (spec.mounts ?? []).some(isMapped);
   const namespaces = planNamespaces(linux, { network: request.network, ...request.handed }, staged);
-  const { steps: opened, sources } = sourceSteps(spec.mounts ?? [], staged, linux);
+  const { steps: opened, sources } = sourceSteps(spec.mounts ?? [], staged, linux, request);
   const hasUserNamespace = linux.namespaces?.some(({ type }) => type === 'user') ?? false;
   // In a user namespace nothing can be raised any more.
   const limits = [...schedulingSteps(process), ...rlimitSteps(process)];

@@ -2,7 +2,7 @@
  * The program a shim is handed: what to monitor and how, and the steps of its container's processes. Readable as data
  * (`Step[]`) until it is encoded; the shim decides nothing.
  */
-import { encodeProgram, encodeSteps, type Step } from './encoder.ts';
+import { code, encodeProgram, encodeSteps, type Step } from './encoder.ts';
 import { type ContainerProcess, containerSteps, type ExecProcess, execSteps } from './process.ts';
 
 export { execSteps } from './process.ts';
@@ -23,7 +23,7 @@ export interface MonitorSettings {
   hasTerminal: boolean;
   /** Index of the network namespace among the descriptors. */
   network: number | undefined;
-  dns: { upstreams: string[]; forwards: boolean } | undefined;
+  dns: { upstreams: string[]; forwards: boolean; links?: Link[] } | undefined;
   /** Table of names and slot of each endpoint. */
   endpoints: { table: string; slot: number }[];
   /** Cgroups of the monitor itself. */
@@ -31,6 +31,12 @@ export interface MonitorSettings {
   /** The file whose `oom_kill` line counts; empty for none. */
   oomFile: string;
   health: HealthSettings | undefined;
+}
+
+/** A name that one container has for another name of its networks. */
+export interface Link {
+  alias: string;
+  target: string;
 }
 
 /** Durations in milliseconds. */
@@ -85,6 +91,20 @@ const forwardStep = (to: ForwardSettings): Step => [
 
 const policies = { no: 0, 'on-failure': 1, always: 2 };
 
+/** A shim's program with other endpoints: what `network connect` changes of a container that is there. */
+export function withEndpoints(program: Uint8Array, endpoints: MonitorSettings['endpoints']): Uint8Array {
+  const bytes = Buffer.from(program);
+  const kept = [bytes.subarray(0, 8)];
+  // Steps are u16 code, u16 zero, u32 length, body (native/shim/program.h).
+  for (let at = 8; at < bytes.length; ) {
+    const end = at + 8 + bytes.readUInt32LE(at + 4);
+    if (bytes.readUInt16LE(at) !== code.endpoint) kept.push(bytes.subarray(at, end));
+    at = end;
+  }
+  const steps = endpoints.map(({ table, slot }): Step => ['endpoint', table, slot]);
+  return Buffer.concat([kept[0]!, encodeSteps(steps), ...kept.slice(1)]);
+}
+
 /** The steps of a whole shim. */
 export function shimSteps(settings: MonitorSettings, container: ContainerProcess): Step[] {
   const { log, restart, health, dns, monitor } = settings;
@@ -109,6 +129,7 @@ export function shimSteps(settings: MonitorSettings, container: ContainerProcess
   if (settings.network !== undefined) steps.push(['network', settings.network]);
   for (const { table, slot } of settings.endpoints) steps.push(['endpoint', table, slot]);
   if (dns) steps.push(['dns', Number(dns.forwards), dns.upstreams]);
+  for (const { alias, target } of dns?.links ?? []) steps.push(['link', alias, target]);
   if (health) {
     const { intervalMs, timeoutMs, startPeriodMs, startIntervalMs, retries, probe } = health;
     const times = [intervalMs, timeoutMs, startPeriodMs, startIntervalMs].map((ms) => ({ u64: Math.round(ms) }));
