@@ -87,7 +87,7 @@ export const config = define<Flags>({
     await close();
     if (flags.quiet) return;
     const text = flags.lint ? await warningsText(warnings) : await printed(context, loaded, services, flags);
-    if (flags.output !== undefined) writeOutput(flags.output, text);
+    if (flags.output !== undefined && !context.globals.dryRun) writeOutput(flags.output, text);
     else context.stdout.write(text);
   },
 });

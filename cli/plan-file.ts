@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import type { Engine, Run } from '../engine/engine.ts';
 import { buildInputs } from '../engine/lock/inputs.ts';
-import { planKey } from '../engine/state/plan-key.ts';
+import { planKey, planKeyToRead } from '../engine/state/plan-key.ts';
 import type { Loaded } from '../planner/load/load.ts';
 import { checkDefinition, checkPlan, planFileText, planSizeLimit, readPlanFile } from '../planner/plan/file.ts';
 import type { ReconcileOptions } from '../planner/reconcile/options.ts';
@@ -63,7 +63,7 @@ function inputsOf(loaded: Loaded, operations: { id: string }[]): Record<string, 
 
 /** @throws StackError plan.file */
 export function readPlan(file: string, { host }: Engine): PlanFile {
-  return readPlanFile(textOf(file), file, planKey(host.layout));
+  return readPlanFile(textOf(file), file, planKeyToRead(host.layout));
 }
 
 function textOf(file: string): string {
@@ -98,7 +98,7 @@ export function follow(
   { loaded, project }: Pick<Made, 'loaded' | 'project'>,
   { host }: Engine,
 ): { options: ReconcileOptions; inspect: NonNullable<Run['inspect']> } {
-  checkDefinition(file, { project, inputs: inputsOf(loaded, file.operations) }, planKey(host.layout));
+  checkDefinition(file, { project, inputs: inputsOf(loaded, file.operations) }, planKeyToRead(host.layout));
   const { frozen: _, ...options } = file.options;
   return {
     options: { action: 'up', ...options, disabledServices: Object.keys(loaded.disabled) } as ReconcileOptions,

@@ -82,7 +82,6 @@ export function reconcileOptions(
   });
 }
 
-/** What docker compose calls true in an environment variable. */
 /** @throws StackError usage for two flags that contradict each other, as docker compose has it */
 export function checkPlanFlags(flags: PlanFlags): void {
   if (flags.forceRecreate && !flags.recreate) conflict('--force-recreate', '--no-recreate');

@@ -37,7 +37,7 @@ export const plan = define<Flags>({
       }
     }
     await show.close();
-    if (flags.output !== undefined) {
+    if (flags.output !== undefined && !context.globals.dryRun) {
       const { writePlan } = await import('./plan-file.ts');
       writePlan(flags.output, made, { loaded, project, snapshot, options, frozen: flags.frozen === true }, engine);
     }

@@ -1,4 +1,4 @@
-import { Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { Engine } from '../engine/engine.ts';
 import type { Loaded } from '../planner/load/load.ts';
 import { StackError } from '../schemas/errors.ts';
@@ -167,13 +167,11 @@ function checkCombination(flags: UpFlags, services: string[]): void {
 /** A plan was made with the flags that decide what happens: beside it they could only say something else. */
 function checkBesidePlan(flags: UpFlags, services: string[]): void {
   if (services.length > 0) conflict('--plan', 'services');
-  const beside = ['abortOnContainerExit', 'abortOnContainerFailure', 'exitCodeFrom', 'attach', 'attachDependencies'];
-  const shown = ['color', 'logPrefix', 'noAttach', 'quietPull', 'quietBuild', 'timestamps', 'watch', 'menu'];
-  const fine = new Set([...beside, ...shown, 'plan', 'detach', 'waitTimeout', 'yes']);
+  const deciding = new Set(planOptions(new Command()).options.map((option) => option.attributeName()));
   for (const [name, value] of Object.entries(flags)) {
     // Commander's negated flags are true unless given.
     const isNegated = ['recreate', 'deps', 'start'].includes(name);
-    if (fine.has(name) || value === undefined || (isNegated && value === true)) continue;
+    if (!deciding.has(name) || value === undefined || (isNegated && value === true)) continue;
     const isNot = isNegated || value === false;
     conflict('--plan', `--${isNot ? 'no-' : ''}${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
   }

@@ -1,8 +1,9 @@
 /** `--dry-run` tells and does nothing: the world before and after is the same, to the nanosecond of a file's times. */
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { until } from './harness/harness.ts';
 import { idle, list, scenario } from './harness/scenario.ts';
 
 const world = scenario();
@@ -98,6 +99,10 @@ test('nothing but words comes of --dry-run, before and behind the command, on an
   expect(up.stderr).toMatch(/^DRY-RUN MODE - {2}Create container dry-web-1 {2}because it does not exist yet$/m);
   expect(up.stderr).toMatch(/^DRY-RUN MODE - {2}Nothing was changed\.$/m);
   await same('up', before);
+  writeFileSync(join(stack.folder, 'not-ours.json'), '{"format": "stack-plan"}');
+  const written = await look();
+  expect((await stack.stack(['up', '-d', '--dry-run', '--plan', 'not-ours.json'])).stderr).toContain('is no plan');
+  await same('up --plan', written);
   expect(await list(stack)).toEqual([]);
 });
 
@@ -125,7 +130,9 @@ test('nothing but words comes of it beside a stack that runs', { timeout: 180_00
     ['--dry-run', 'logs'],
     ['--dry-run', 'image', 'ls'],
     ['plan'],
+    ['plan', '--dry-run', '-o', 'plan.json'],
     ['config', '-q'],
+    ['--dry-run', 'config', '-o', 'config.yaml'],
   ];
   for (const command of commands) {
     const done = await stack.stack(command);
@@ -144,6 +151,8 @@ test('nothing but words comes of it beside a stack that runs', { timeout: 180_00
     await same(command.join(' '), before);
   }
   await stack.ok(['stop', '-t', '0']);
+  // The kernel takes a container's links away, and the carrier of its bridges, when it has the time.
+  await until('the bridges have no carrier', async () => !/ st-.* state UP /.test(await world.host.read('ip -o link')));
   const stopped = await look();
   const start = await stack.stack(['start', '--dry-run']);
   expect(start.stderr).toMatch(/Start container dry-web-1 {2}because it was stopped/);

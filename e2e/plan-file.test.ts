@@ -33,6 +33,7 @@ test('what was planned is done, and the plan holds no secret and is for its owne
   ]);
   // Once done it fits no more: the world it was made in is gone.
   expectError(await stack.stack(['up', '-d', '--plan', plan]), 1, /container planned-db-1 .*not there → up/);
+  expectError(await stack.stack(['--dry-run', 'up', '--plan', plan]), 1, /container planned-db-1 .*not there → up/);
   expect(await stack.stack(['plan', '-o', plan])).toMatchObject({ code: 0, stdout: 'No changes.\n' });
   const before = await ids(stack);
   await stack.ok(['up', '-d', '--plan', plan]);

@@ -18,7 +18,7 @@ case "$3" in up) ${says} ;; esac
   chmodSync(`${folder}/cloud`, 0o755);
   return {
     PATH: `${folder}:${world.host.env.PATH}`,
-    calls: async () => (await world.host.read(`cat ${folder}/calls`)).split('\n'),
+    calls: async () => (await world.host.read(`touch ${folder}/calls; cat ${folder}/calls`)).trimEnd().split('\n'),
   };
 }
 
@@ -106,4 +106,38 @@ test('a provider that is not there, and one that would wait for a container', as
   expectError(await stack.stack(['up', '-d']), 1, /there is no provider "cloud" on this machine/);
   const late = world.project('late', { services: { db: { provider: { type: 'cloud' }, depends_on: ['a'] }, a: idle } });
   expectError(await late.stack(['up', '-d']), 1, /providers are brought up before any container/);
+});
+
+test('a plan that fits no more, a dry run and --no-deps ask no provider', async () => {
+  const cloud = provider(`echo '{"type":"setenv","message":"URL=one"}'`);
+  const stack = world.project('asked', file());
+  const env = { ...world.host.env, PATH: cloud.PATH };
+  const dry = await stack.stack(['--dry-run', 'up', '-d'], { env });
+  expect([dry.code, dry.stderr]).toEqual([0, expect.stringMatching(/DRY-RUN MODE - {2}Up provider database /)]);
+  const plan = `${stack.folder}/plan.json`;
+  expect((await stack.stack(['plan', '-o', plan], { env })).code).toBe(2);
+  await stack.ok(['up', '-d', '--no-deps', 'other'], { env });
+  expectError(await stack.stack(['up', '-d', '--plan', plan], { env }), 1, /container asked-other-1 .*not there → up/);
+  await stack.ok(['up', '-d', '--no-deps', 'app'], { env });
+  expect(await cloud.calls()).toEqual(['']);
+  await stack.ok(['up', '-d'], { env });
+  expect(await cloud.calls()).toHaveLength(1);
+  expect((await stack.stack(['plan', '-o', plan, '--force-recreate', 'app'], { env })).code).toBe(2);
+  await stack.ok(['up', '-d', '--plan', plan], { env });
+  expect(await stack.ok(['exec', '-T', 'app', 'sh', '-c', 'echo $DATABASE_URL'])).toBe('one\n');
+  const down = await stack.stack(['down', '--dry-run'], { env });
+  expect(down.stderr).toMatch(/DRY-RUN MODE - {2}Down provider database /);
+  expect((await cloud.calls()).map((call) => call.split(' ')[2])).toEqual(['up', 'up']);
+  await stack.ok(['down', '-t', '0'], { env });
+});
+
+test('two commands of one stack never ask a provider at once', async () => {
+  const cloud = provider('echo begin >> "$0.log"; sleep 1; echo end >> "$0.log"');
+  const stack = world.project('turns', file());
+  const env = { ...world.host.env, PATH: cloud.PATH };
+  const both = await Promise.all([stack.stack(['up', '-d'], { env }), stack.stack(['up', '-d'], { env })]);
+  expect(both.map(({ code }) => code)).toEqual([0, 0]);
+  const log = await world.host.read(`cat ${cloud.PATH.split(':')[0]}/cloud.log`);
+  expect(log.split('\n').filter(Boolean)).toEqual(['begin', 'end', 'begin', 'end']);
+  await stack.ok(['down', '-t', '0'], { env });
 });

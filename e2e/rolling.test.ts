@@ -110,3 +110,37 @@ test('a version that is never healthy: pause keeps the rest, rollback brings the
   expect(await versions(stack)).toEqual(all('broken', 'one'));
   expect((await stack.stack(['plan'])).code).toBe(0);
 });
+
+test('a version whose command does not exist goes back, also where the batch before it held', {
+  timeout: 60_000,
+}, async () => {
+  const update = { parallelism: 1, monitor: '300ms', failure_action: 'rollback' };
+  const of = (version: string) => {
+    const deploy = { replicas: 2, update_config: update, rollback_config: { monitor: '300ms' } };
+    // What is to be started is a link that the first container of the new version takes away.
+    const command = version === 'one' ? ['sleep', '1000'] : ['/shared/sh', '-c', 'rm /shared/sh; exec sleep 1000'];
+    return {
+      services: {
+        web: {
+          ...shell('true', { stop_grace_period: '0s' }),
+          command,
+          environment: { VERSION: version },
+          volumes: ['./shared:/shared'],
+          deploy,
+        },
+      },
+    };
+  };
+  const stack = world.project('absent', of('one'));
+  await stack.ok(['up', '-d']);
+  await world.host.sh(`ln -s /bin/sh ${stack.folder}/shared/sh`);
+  const before = (await list(stack)).map(({ ID }) => ID);
+  stack.define(of('two'));
+  const done = await stack.stack(['up', '-d']);
+  expect([done.code, done.stderr]).toEqual([
+    1,
+    expect.stringMatching(/went back to the former container absent-web-1/),
+  ]);
+  expect((await list(stack)).map(({ ID }) => ID)).toEqual(before);
+  expect(await versions(stack)).toEqual(['absent-web-1 one running', 'absent-web-2 one running']);
+});

@@ -34,7 +34,7 @@ test('from a file, the environment and the stack file, with owner and mode, read
   expect((await list(stack))[0]!.ID).toBe(before!.ID);
   const changed = { ...env, TOKEN: 'hunter3' };
   const plan = await stack.stack(['plan'], { env: changed });
-  expect([plan.code, plan.stdout]).toEqual([2, expect.stringContaining('services.one.secrets')]);
+  expect([plan.code, plan.stdout]).toEqual([2, expect.stringContaining('because secrets.env changed')]);
   expect(plan.stdout).not.toContain('hunter');
   await stack.ok(['up', '-d', '-t', '0'], { env: changed });
   expect(await stack.ok(['exec', '-T', 'one', 'cat', '/run/secrets/renamed'], { env: changed })).toBe('hunter3');

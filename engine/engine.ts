@@ -94,7 +94,7 @@ export function createEngine(host: Host): Engine {
   }
 
   /**
-   * Plans under the lock, carries it out. Where the image of a container that exists is asked for anew, images come
+   * Plans, under the caller's lock, and carries it out. Where the image of a container that exists is asked for anew, images come
    * first: what they are decides what becomes of it.
    */
   async function carryOut(
@@ -104,9 +104,7 @@ export function createEngine(host: Host): Engine {
     make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
   ): Promise<Applied> {
     const { action } = options;
-    const { emit, signal, waitTimeoutMs, parallel, command = 'stack', inspect } = run;
-    if (run.isDry) return tellOnly(project, options, make, emit);
-    using _lock = await lockStack(host, { stack: project.name, command, emit, signal });
+    const { emit, signal, waitTimeoutMs, parallel, inspect } = run;
     if (action === 'down') for (const error of setDamagedAside(host, project.name)) emit({ type: 'warning', error });
     const { execute } = await import('./execute/execute.ts');
     // From the look at the images on: nobody removes one before the container that it is meant for is written down.
@@ -139,23 +137,31 @@ export function createEngine(host: Host): Engine {
   const providers = () => import('./providers/providers.ts');
 
   /** With the variables of the services that others provide, which are brought up first. */
-  const provided = async (project: Project, services: string[], run: Run): Promise<Project> =>
-    !hasProviders(project)
-      ? project
-      : run.isDry
-        ? (await providers()).withRemembered(host, project)
-        : (await providers()).providersUp(host, project, services, run);
+  const provided = async (project: Project, what: Pick<ReconcileOptions, 'services' | 'noDeps'>, run: Run) =>
+    hasProviders(project) ? (await providers()).providersUp(host, project, what, run) : project;
 
-  async function tellOnly(
-    project: Project,
-    options: ReconcileOptions,
-    make: (snapshot: Snapshot, pulled: string[]) => Promise<Plan>,
-    emit: Emit,
-  ): Promise<Applied> {
+  const locked = (project: Project, { command = 'stack', emit, signal }: Run) =>
+    lockStack(host, { stack: project.name, command, emit, signal });
+
+  /** Plans with what providers said when they were last brought up, and asks none. */
+  async function planned(project: Project, options: ReconcileOptions, withStrays: boolean, signal?: AbortSignal) {
+    const { reconcile } = await import('../planner/reconcile/reconcile.ts');
+    const known = hasProviders(project) ? (await providers()).withRemembered(host, project) : project;
+    const snapshot = await lookWithBuilds(known, options, withStrays, signal);
+    return { plan: reconcile(known, snapshot, options), snapshot };
+  }
+
+  const mayHaveProviders = (project: Project) =>
+    hasProviders(project) || existsSync(host.layout.providers(project.name));
+
+  async function tellOnly(project: Project, options: ReconcileOptions, { emit, inspect }: Run): Promise<Applied> {
+    const { action } = options;
     using free = lockIfFree(host, project.name);
-    const snapshot = await lookWithBuilds(project, options, free !== undefined);
-    const plan = await make(snapshot, []);
-    (await import('./dry-run.ts')).tellPlan(plan, emit);
+    const { plan, snapshot } = await planned(project, options, free !== undefined);
+    inspect?.(snapshot, plan, false);
+    const isTold = action !== 'start' && action !== 'restart' && mayHaveProviders(project);
+    const besides = isTold ? (await providers()).providerOperations(host, project, action, options) : [];
+    (await import('./dry-run.ts')).tellPlan(plan, besides, emit);
     const containers = snapshot.containers.map(({ record }) => record);
     return { plan, containers, networks: snapshot.networks.map(({ record }) => record) };
   }
@@ -170,32 +176,35 @@ export function createEngine(host: Host): Engine {
       return (await import('./recorded.ts')).recordedProject(found);
     },
     async plan(project, options) {
-      const { reconcile } = await import('../planner/reconcile/reconcile.ts');
-      if (hasProviders(project)) project = (await providers()).withRemembered(host, project);
       using free = lockIfFree(host, project.name);
-      const snapshot = await lookWithBuilds(project, options, free !== undefined);
-      return { plan: reconcile(project, snapshot, options), snapshot };
+      return await planned(project, options, free !== undefined);
     },
     async apply(project, options, run) {
+      if (run.isDry) return tellOnly(project, options, run);
       const { reconcile } = await import('../planner/reconcile/reconcile.ts');
       const { action, services = [] } = options;
-      const whole = action === 'up' ? await provided(project, services, run) : project;
+      using _lock = await locked(project, run);
+      if (action === 'up' && run.inspect && hasProviders(project)) {
+        const { plan, snapshot } = await planned(project, options, true, run.signal);
+        run.inspect(snapshot, plan, false);
+      }
+      const whole = action === 'up' ? await provided(project, options, run) : project;
       const applied = await carryOut(whole, run, options, async (found, pulled) =>
         reconcile(whole, found, { ...options, pulled }),
       );
       if (action === 'down' && options.removeVolumes && services.length === 0 && !run.isDry) {
         rmSync(host.layout.watchDir(project.name), { recursive: true, force: true });
       }
-      const ends = action === 'down' || action === 'stop' ? action : undefined;
-      if (ends && !run.isDry && (hasProviders(project) || existsSync(host.layout.providers(project.name)))) {
-        await (await providers()).providersEnd(host, project, ends, services, run);
+      if ((action === 'down' || action === 'stop') && mayHaveProviders(project)) {
+        await (await providers()).providersEnd(host, project, action, services, run);
       }
       return applied;
     },
     async createOneOff(project, request, run) {
       const { reconcileOneOff } = await import('../planner/reconcile/reconcile.ts');
-      const whole = await provided(project, [request.service], run);
       const { service, noDeps, disabledServices } = request;
+      using _lock = await locked(project, run);
+      const whole = await provided(project, { services: [service], ...(noDeps ? { noDeps } : {}) }, run);
       const config =
         whole === project
           ? request.config

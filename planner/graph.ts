@@ -31,8 +31,8 @@ export function edges(service: Service): Edge[] {
   for (const [to, dependency] of Object.entries(service.depends_on ?? {})) {
     found.set(to, { ...dependency, to, sharesNamespace: false, shares: [] });
   }
-  const implied = (to: string): Edge => {
-    const standard = { condition: 'service_started' as const, required: true, restart: true };
+  const implied = (to: string, restart = true): Edge => {
+    const standard = { condition: 'service_started' as const, required: true, restart };
     const edge = found.get(to) ?? { ...standard, to, sharesNamespace: false, shares: [] };
     found.set(to, edge);
     return edge;
@@ -45,10 +45,16 @@ export function edges(service: Service): Edge[] {
     if (to !== undefined) implied(to).shares.push(kind);
   }
   for (const from of service.volumes_from ?? []) {
-    if (!from.startsWith('container:')) implied(from.replace(/:r[ow]$/, '')).shares.push('volumes');
+    if (!from.startsWith('container:')) implied(from.replace(/:r[ow]$/, ''), false).shares.push('volumes');
   }
   return [...found.values()].sort((a, b) => byName(a.to, b.to));
 }
+
+/** The namespaces of the other that the dependent lives in: they end with the other's processes. Volumes do not. */
+export const namespacesOf = ({ sharesNamespace, shares }: Edge): string[] => [
+  ...(sharesNamespace ? ['network'] : []),
+  ...shares.filter((kind) => kind !== 'volumes'),
+];
 
 /**
  * Builds the graph in time linear in services and edges. An edge to a service the project does not have is left out:

@@ -13,10 +13,17 @@ export type EventKind =
   | 'provider.down'
   | 'provider.stop';
 
+export interface ToldOperation {
+  id: string;
+  kind: EventKind;
+  resource: string;
+  cause: string;
+}
+
 export type EngineEvent =
-  | { type: 'plan'; stack: string; operations: { id: string; kind: EventKind; resource: string; cause: string }[] }
+  | { type: 'plan'; stack: string; operations: ToldOperation[] }
   /** In place of all others with `--dry-run`: what would be done. */
-  | { type: 'dry-run'; stack: string; operations: { id: string; kind: EventKind; resource: string; cause: string }[] }
+  | { type: 'dry-run'; stack: string; operations: ToldOperation[] }
   | { type: 'started'; id: string; kind: EventKind; resource: string }
   | { type: 'progress'; id: string; resource: string; detail: string; current?: number; total?: number }
   | { type: 'done'; id: string; kind: EventKind; resource: string; ms: number; detail?: string }

@@ -182,8 +182,6 @@ export interface Grant {
   uid?: string;
   gid?: string;
   mode?: number;
-  /** Of content that the stack file or the environment holds: a change of it is one of the service. */
-  digest?: string;
 }
 
 /** A command run in a container of its own, before the service's first start. */

@@ -55,12 +55,15 @@ async function steps(run: Performing, record: ContainerRecord, hooks: InitHook[]
 
 /** Of a command that was killed meanwhile. */
 async function removeLeftovers({ world, effects }: Performing, { service, name }: ContainerRecord): Promise<void> {
+  const prefix = stepName(name, '');
   for (const one of [...world.containers.values()]) {
-    if (one.service !== service || one.labels[label] !== 'pre_start' || !one.name.startsWith(name)) continue;
+    if (one.service !== service || one.labels[label] !== 'pre_start' || !one.name.startsWith(prefix)) continue;
     await effects.containers.remove(one, { removeAnonymousVolumes: true });
     world.removeContainer(one);
   }
 }
+
+const stepName = (container: string, index: number | '') => `${container}-pre_start-${index}`;
 
 async function step(
   run: Performing,
@@ -71,28 +74,33 @@ async function step(
 ): Promise<void> {
   const { effects, world, journal, signal } = run;
   const made = await create(run, {
-    id: `init container ${record.name}-pre_start-${index}`,
+    id: `init container ${stepName(record.name, index)}`,
     resource: `container ${record.name}`,
     cause: 'pre_start',
     needs: [],
     kind: 'container.create',
-    name: `${record.name}-pre_start-${index}`,
+    name: stepName(record.name, index),
     service: record.service,
     number: 1,
     config: initService(record, hook),
     isOneOff: true,
   });
+  const remove = async () => {
+    await effects.containers.remove(made, { removeAnonymousVolumes: true });
+    world.removeContainer(made);
+    journal.created = journal.created.filter((one) => one.record.id !== made.id);
+  };
   try {
     await effects.containers.start(made);
     await awaitCondition(effects.containers, made, 'service_completed_successfully', { signal });
   } catch (thrown) {
-    if (signal.aborted && thrown === signal.reason) throw thrown;
-    throw failure(run, record, made, index, hook, thrown);
-  } finally {
-    await effects.containers.remove(made, { removeAnonymousVolumes: true });
-    world.removeContainer(made);
-    journal.created = journal.created.filter((one) => one.record.id !== made.id);
+    const isInterrupted = signal.aborted && thrown === signal.reason;
+    const error = isInterrupted ? thrown : failure(run, record, made, index, hook, thrown);
+    // What is left is removed by the next attempt.
+    await remove().catch(() => {});
+    throw error;
   }
+  await remove();
 }
 
 /** The service's image, networks, volumes and variables, and the command of the step. */

@@ -11,7 +11,7 @@ import type { Snapshot, Stray } from '../../schemas/snapshot.ts';
 import type { Effects } from './effects.ts';
 
 export interface Behaviour {
-  /** The status a container has some moments after its start, by service. */
+  /** The status a container has some moments after its start, by its name or its service. */
   becomes?: Record<string, Partial<ContainerStatus>>;
   /** Called before every effect takes place: throws to make it fail, interrupts the run, or never ends, as after a kill. */
   onCall?: (count: number, what: string) => void | Promise<void>;
@@ -76,16 +76,23 @@ export class Memory {
             isOneOff,
           });
           await this.call(`create ${name}`);
-          this.containers.set(record.id, { record, status: statusOf({ state: 'created' }) });
+          this.containers.set(record.id, { record, status: statusOf({ state: 'created', startedAt: '' }) });
           return record;
         },
         start: async (record) => {
           await this.call(`start ${record.name}`);
-          if (!this.containers.has(record.id)) throw new Error(`${record.name} is not there`);
+          const state = this.containers.get(record.id)?.status.state;
+          if (state === undefined) throw new Error(`${record.name} is not there`);
+          if (state === 'running') throw new Error(`${record.name} runs already`);
           this.setStatus(record.id, { health: record.hasHealthcheck ? 'starting' : 'none' });
           const next =
-            this.behaviour.becomes?.[record.service] ?? (record.hasHealthcheck ? { health: 'healthy' } : undefined);
-          if (next) setImmediate(() => this.setStatus(record.id, next));
+            this.behaviour.becomes?.[record.name] ??
+            this.behaviour.becomes?.[record.service] ??
+            (record.hasHealthcheck ? { health: 'healthy' } : undefined);
+          if (!next) return;
+          setImmediate(() => {
+            if (this.containers.get(record.id)?.status.state === 'running') this.setStatus(record.id, next);
+          });
         },
         stop: async (record) => {
           await this.call(`stop ${record.name}`);

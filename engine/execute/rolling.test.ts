@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { reconcile } from '../../planner/reconcile/reconcile.ts';
-import type { StackError } from '../../schemas/errors.ts';
+import { StackError } from '../../schemas/errors.ts';
 import type { EngineEvent } from '../../schemas/events.ts';
 import type { Project, UpdateConfig } from '../../schemas/project.ts';
 import { execute } from './execute.ts';
@@ -173,6 +173,54 @@ test('failure_action continue, or a ratio of failures that is allowed: the other
   }
   const { memory, behaviour } = await failing({ max_failure_ratio: 0.2 });
   expect((await apply(memory, web('two', { max_failure_ratio: 0.2 }), behaviour)).error?.code).toBe('plan.update');
+});
+
+/** The third container of the new version cannot be started, or made. */
+function broken(memory: Memory, what: 'start' | 'create'): Behaviour {
+  return {
+    onCall(_, call) {
+      if (call !== `${what} demo-web-3`) return;
+      const isNew = [...memory.containers.values()].filter(({ record }) => record.name === 'demo-web-3').length === 2;
+      const isAgain = memory.log.filter((line) => line === call).length > 1;
+      if (!isAgain && (what === 'create' || isNew))
+        throw new StackError('runtime.exited', { message: 'no such command' });
+    },
+  };
+}
+
+test.each(['start', 'create'] as const)('a container that fails to %s fails the update too', async (what) => {
+  for (const order of ['stop-first', 'start-first']) {
+    const update = { order, failure_action: 'rollback' };
+    const memory = await running(update);
+    const { error } = await apply(memory, web('two', update), broken(memory, what));
+    expect(error?.message).toContain('no such command');
+    expect(error?.hint).toContain('went back to the former container demo-web-1, container demo-web-2');
+    expect(containers(memory)).toEqual(all('one'));
+  }
+});
+
+test('one that cannot be started ends the update also where failure_action is continue: its place is not given up', async () => {
+  const memory = await running({ failure_action: 'continue' });
+  const { error } = await apply(memory, web('two', { failure_action: 'continue' }), broken(memory, 'start'));
+  expect(error?.message).toContain('no such command');
+  expect(containers(memory)).toEqual([...all('two').slice(0, 2), ...all('one').slice(2)]);
+});
+
+test('what fails elsewhere rolls no update back that holds so far', async () => {
+  const update = { failure_action: 'rollback' };
+  const memory = await running(update);
+  const next = web('two', update);
+  next.services.other = { ...next.services.web!, deploy: {}, environment: { VERSION: 'two' } };
+  const { error } = await apply(memory, next, {
+    onCall: async (_, what) => {
+      if (what !== 'start demo-other-1') return;
+      while (!memory.log.includes('start demo-web-3')) await new Promise(setImmediate);
+      throw new Error('other');
+    },
+  });
+  expect(error?.message).toContain('other');
+  expect(error?.hint).not.toContain('went back');
+  expect(containers(memory).filter((one) => one.startsWith('demo-web-1'))).toEqual(['demo-web-1 two running']);
 });
 
 test('without a health check a container has to run for `monitor`', async () => {

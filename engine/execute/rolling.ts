@@ -5,6 +5,7 @@ import { asStackError, StackError } from '../../schemas/errors.ts';
 import type { Operation, RollingConfig } from '../../schemas/plan.ts';
 import { awaitVerdict, judge } from './condition.ts';
 import type { Performing } from './perform.ts';
+import type { Course } from './schedule.ts';
 import { hasOwnVolumes } from './world.ts';
 
 type Monitor = Extract<Operation, { kind: 'update.monitor' }>;
@@ -27,6 +28,20 @@ export async function monitorBatch(run: Performing, operation: Monitor): Promise
     for (const error of errors) run.emit({ type: 'warning', error });
   }
   if (batch < batches) await pause(delayMs, run.signal);
+}
+
+/** A monitor of each update that says `rollback` and failed, in a batch or on the way to one. What ended with the run has not. */
+export function failedUpdates({ plan, signal }: Performing, { failures }: Course): Monitor[] {
+  const own = failures.filter(({ error }) => error !== signal.reason).map(({ operation }) => operation);
+  const names = new Set(
+    own.flatMap((one) => (one.kind === 'container.create' || one.kind === 'container.start' ? [one.name] : [])),
+  );
+  const found = new Map<string, Monitor>();
+  for (const one of plan.operations) {
+    if (one.kind !== 'update.monitor' || one.rolling.update.failureAction !== 'rollback') continue;
+    if (own.includes(one) || one.containers.some((name) => names.has(name))) found.set(one.service, one);
+  }
+  return [...found.values()];
 }
 
 function updateError({ service, batch, batches }: Monitor, [first, ...also]: StackError[]): StackError {
@@ -115,7 +130,8 @@ export async function rollBack(
   };
   const back = async (pair: Pair) => {
     if (rollback.order === 'stop-first') await leave(pair);
-    await effects.containers.start(pair.former);
+    // One whose stop failed runs on.
+    if (effects.containers.status(pair.former).state !== 'running') await effects.containers.start(pair.former);
     world.addContainer(pair.former);
   };
   const batches = batchesOf(pairs, rollback.parallelism);

@@ -3,7 +3,7 @@ import type { ContainerRecord } from '../../schemas/container.ts';
 import { asStackError, type StackError } from '../../schemas/errors.ts';
 import type { Operation, OperationKind } from '../../schemas/plan.ts';
 import type { Performing } from './perform.ts';
-import { rollBack } from './rolling.ts';
+import { failedUpdates, rollBack } from './rolling.ts';
 import type { Course } from './schedule.ts';
 import { hasOwnVolumes } from './world.ts';
 
@@ -50,8 +50,7 @@ export async function undo(run: Performing, course: Course, isWhole: boolean): P
       attempt('container.stop', `container ${record.name}`, () => effects.containers.start(record)),
     ),
   );
-  for (const { operation } of course.failures) {
-    if (operation.kind !== 'update.monitor' || operation.rolling.update.failureAction !== 'rollback') continue;
+  for (const operation of failedUpdates(run, course)) {
     if (run.interrupted?.aborted) continue;
     const wrong = await rollBack(run, operation, ({ name }) => tell('update.monitor', `container ${name}`));
     undone.errors.push(...wrong);

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { dirname } from 'node:path';
 import { graph, withDependencies } from '../../planner/graph.ts';
 import { asStackError, StackError } from '../../schemas/errors.ts';
-import type { Emit } from '../../schemas/events.ts';
+import type { Emit, ToldOperation } from '../../schemas/events.ts';
 import type { Project, Service } from '../../schemas/project.ts';
 import type { Host } from '../host.ts';
 import { providerArguments, providerCommand, type Verb } from './command.ts';
@@ -15,6 +15,11 @@ import { readMetadata, runProvider, type Said } from './run.ts';
 type Provider = NonNullable<Service['provider']>;
 /** By service. */
 type Memory = Record<string, Said & { provider: Provider }>;
+
+interface Wanted {
+  services?: string[] | undefined;
+  noDeps?: boolean | undefined;
+}
 
 interface Run {
   emit: Emit;
@@ -44,17 +49,24 @@ function save(host: Host, stack: string, memory: Memory): void {
 /** The project with the variables that providers gave when they were last brought up. */
 export const withRemembered = (host: Host, project: Project): Project => inject(project, load(host, project.name));
 
+/** Those of the services named and, but for `noDeps`, of what they need; all where none is named. In their order. */
+function wanted(project: Project, { services = [], noDeps = false }: Wanted): [string, Provider][] {
+  const built = graph(project);
+  const isWanted = services.length === 0 ? undefined : noDeps ? new Set(services) : withDependencies(built, services);
+  return built.order.flatMap((service) => {
+    const { provider } = project.services[service]!;
+    return provider && (isWanted?.has(service) ?? true) ? [[service, provider] as [string, Provider]] : [];
+  });
+}
+
 /**
- * Brings up the providers of the services named and of what they need, all where none is, in their order.
+ * Brings up the providers of what is wanted.
  * @returns the project with their variables. @throws runtime.provider, config.undefined-reference
  */
-export async function providersUp(host: Host, project: Project, named: string[], run: Run): Promise<Project> {
-  const built = graph(project);
-  const active = named.length > 0 ? withDependencies(built, named) : new Set(built.order);
+export async function providersUp(host: Host, project: Project, what: Wanted, run: Run): Promise<Project> {
   const memory = load(host, project.name);
-  for (const service of built.order) {
-    const { provider, depends_on = {} } = project.services[service]!;
-    if (!provider || !active.has(service)) continue;
+  for (const [service, provider] of wanted(project, what)) {
+    const { depends_on = {} } = project.services[service]!;
     const container = Object.keys(depends_on).find((to) => project.services[to] && !project.services[to].provider);
     if (container) throw tooEarly(service, container);
     memory[service] = { provider, ...(await tell(project.name, service, provider, 'up', run)) };
@@ -73,19 +85,34 @@ export function withGiven(config: Service, before: Service | undefined, after: S
     : { ...config, environment: { ...config.environment, ...Object.fromEntries(given) } };
 }
 
+/** Those of the services named, dependents first: of the stack file, and those that were brought up and are gone from it. */
+function ending(project: Project, memory: Memory, named: string[]): [string, Provider][] {
+  const known = new Map([
+    ...Object.entries(memory).map(([service, { provider }]) => [service, provider] as const),
+    ...wanted(project, {}),
+  ]);
+  return [...known].reverse().filter(([service]) => named.length === 0 || named.includes(service));
+}
+
+/** What `--dry-run` tells of them. */
+export function providerOperations(host: Host, project: Project, verb: Verb, what: Wanted): ToldOperation[] {
+  const isUp = verb === 'up';
+  const all = isUp ? wanted(project, what) : ending(project, load(host, project.name), what.services ?? []);
+  const cause = isUp ? 'it is asked at every up' : `stack ${verb}`;
+  return all.map(([service]) => ({ ...operationOf(verb, service), cause }));
+}
+
+const operationOf = (verb: Verb, service: string) => ({
+  id: `${verb} provider ${service}`,
+  kind: `provider.${verb}` as const,
+  resource: `provider ${service}`,
+});
+
 /** Releases (`down`) or pauses (`stop`) them, dependents first. Every one is tried. @throws the first failure, the others in `also` */
 export async function providersEnd(host: Host, project: Project, verb: 'down' | 'stop', named: string[], run: Run) {
   const memory = load(host, project.name);
-  const present = Object.entries(project.services).flatMap(([service, { provider }]) =>
-    provider ? [[service, provider] as const] : [],
-  );
-  const known = new Map([
-    ...Object.entries(memory).map(([service, one]) => [service, one.provider] as const),
-    ...present,
-  ]);
   const errors: StackError[] = [];
-  for (const [service, provider] of [...known].reverse()) {
-    if (named.length > 0 && !named.includes(service)) continue;
+  for (const [service, provider] of ending(project, memory, named)) {
     try {
       await tell(project.name, service, provider, verb, run);
       if (verb === 'down') delete memory[service];
@@ -114,7 +141,7 @@ async function tell(
   // A provider that does not say that it can pause is left as it is.
   if (verb === 'stop' && !metadata?.stop) return { prefixed: {}, raw: {} };
   const args = providerArguments(verb, { project, service, options: options as Record<string, string> }, metadata);
-  const [id, resource, kind] = [`${verb} provider ${service}`, `provider ${service}`, `provider.${verb}` as const];
+  const { id, kind, resource } = operationOf(verb, service);
   const began = performance.now();
   const ms = () => Math.round(performance.now() - began);
   emit({ type: 'started', id, kind, resource });

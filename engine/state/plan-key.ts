@@ -8,10 +8,16 @@ import type { Layout } from './layout.ts';
 /** Bytes: as many as HMAC-SHA-256 takes in. */
 const size = 32;
 
+const pathOf = ({ root }: Pick<Layout, 'root'>) => join(root, 'plan.key');
+
 /** @throws StackError state.damaged */
-export function planKey({ root }: Pick<Layout, 'root'>): Buffer {
-  const file = join(root, 'plan.key');
-  return read(file) ?? make(root, file);
+export function planKey(layout: Pick<Layout, 'root'>): Buffer {
+  return read(pathOf(layout)) ?? make(layout.root, pathOf(layout));
+}
+
+/** To read a plan file with: makes none. Where there is none, no file was made here, and any other fits none. @throws state.damaged */
+export function planKeyToRead(layout: Pick<Layout, 'root'>): Buffer {
+  return read(pathOf(layout)) ?? randomBytes(size);
 }
 
 function make(root: string, file: string): Buffer {

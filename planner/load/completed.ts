@@ -1,5 +1,4 @@
 /** What the engine is handed besides what the file says: paths it can open, and contents it cannot look up. `stack config` shows what was written. */
-import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { Project, Service } from '../../schemas/project.ts';
 
@@ -10,7 +9,7 @@ import type { Project, Service } from '../../schemas/project.ts';
 export function completed(given: Project, directory: string, environment: Record<string, string> = {}): Project {
   const project = withContents(given, environment);
   const names = Object.entries(project.services).map(
-    ([name, service]) => [name, withDigests(withProfilePath(service, directory), project)] as const,
+    ([name, service]) => [name, withProfilePath(service, directory)] as const,
   );
   const services = Object.fromEntries(names);
   return { ...project, services };
@@ -27,20 +26,6 @@ function withContents(project: Project, environment: Record<string, string>): Pr
     if (all.length > 0) found[kind] = Object.fromEntries(all);
   }
   return found;
-}
-
-/** Where the content is known, what it comes to is part of the service that gets it. */
-function withDigests(service: Service, project: Project): Service {
-  const completed = { ...service };
-  for (const kind of ['secrets', 'configs'] as const) {
-    if (!service[kind]) continue;
-    completed[kind] = service[kind].map((grant) => {
-      const content = project[kind]?.[grant.source]?.content;
-      if (content === undefined) return grant;
-      return { ...grant, digest: createHash('sha256').update(content).digest('hex').slice(0, 12) };
-    });
-  }
-  return completed;
 }
 
 /** `seccomp=FILE` is relative to the stack file. */

@@ -71,7 +71,7 @@ export const uniqueTexts: Converter = (spot) => {
 };
 
 /** A list that one scalar stands for: every item has the scalar's place. */
-export function listOf(spot: Spot, values: unknown[]): unknown[] {
+function listOf(spot: Spot, values: unknown[]): unknown[] {
   const list: unknown[] = [];
   for (const value of values) spot.put(list, list.length, value);
   return list;

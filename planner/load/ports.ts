@@ -9,7 +9,7 @@ interface Range {
 }
 
 /** `8000` or `8000-8010`; undefined where it is neither or out of 0–65535. */
-export function parsePortRange(written: string): Range | undefined {
+function parsePortRange(written: string): Range | undefined {
   const found = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(written);
   if (!found) return undefined;
   const first = Number(found[1]);

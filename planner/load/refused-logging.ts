@@ -7,7 +7,7 @@ const attributes = ['tag', 'labels', 'labels-regex', 'env', 'env-regex'];
 const delivery = ['mode', 'max-buffer-size'];
 
 /** By driver: every option docker knows that we carry out, or that asks for what happens anyway. */
-export const logDrivers: Record<string, string[]> = {
+const logDrivers: Record<string, string[]> = {
   'json-file': [...files, ...attributes, ...delivery],
   local: [...files, ...delivery],
   none: [],

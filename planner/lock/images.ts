@@ -1,27 +1,27 @@
 /** The images a stack pulls, by the names its lock knows them by, and the same stack with their digests. */
 import type { Project, Service, ServiceVolume } from '../../schemas/project.ts';
 import { byName } from '../graph.ts';
+import { otherImages } from '../images/others.ts';
 import { familiar, parseReference } from '../images/reference.ts';
 
 /** Volumes that are images: `type: image`. */
 export function imageVolumes({ volumes = [] }: Service): ServiceVolume[] {
-  return volumes.filter(({ type }) => (type as string) === 'image');
+  return volumes.filter(({ type }) => type === 'image');
 }
 
 /** The name an image is locked under: `redis` and `docker.io/library/redis:latest` are one. @throws image.reference */
 export const lockName = (image: string): string => familiar(parseReference(image).name);
 
 /**
- * Names, as written, of the images that are pulled and say no digest themselves. What is built here is not among them.
- * Sorted, each once.
+ * Names, as written, of the images that are pulled and say no digest themselves. What is built here, by the service itself or
+ * by another, is not among them. Sorted, each once.
  */
 export function pulledImages(services: Record<string, Service>): string[] {
-  const written = Object.values(services).flatMap((service) => [
-    ...(service.build ? [] : [service.image]),
-    ...imageVolumes(service).map(({ source }) => source),
-  ]);
+  const all = Object.values(services);
+  const built = new Set(all.flatMap(({ build, image }) => (build && image ? [image] : [])));
+  const written = all.flatMap((service) => [service.image, ...otherImages(service)]);
   const isPulled = (image: string | undefined): image is string =>
-    image !== undefined && !image.includes('@') && !Object.hasOwn(services, image);
+    image !== undefined && !image.includes('@') && !built.has(image) && !Object.hasOwn(services, image);
   return [...new Set(written.filter(isPulled))].sort(byName);
 }
 
@@ -34,11 +34,10 @@ export function withDigests(project: Project, digestOf: (image: string) => strin
     return digest === undefined ? holder : { ...holder, [key]: `${image}@${digest}` };
   };
   const services = Object.entries(project.services).map(([name, service]) => {
-    const volumes = service.volumes?.map((mount) =>
-      (mount.type as string) === 'image' ? pinned(mount, 'source') : mount,
-    );
-    const whole = service.build ? service : pinned(service, 'image');
-    return [name, volumes ? { ...whole, volumes } : whole] as const;
+    const whole = pinned(service, 'image');
+    const volumes = service.volumes?.map((mount) => (mount.type === 'image' ? pinned(mount, 'source') : mount));
+    const pre_start = service.pre_start?.map((hook) => pinned(hook, 'image'));
+    return [name, { ...whole, ...(volumes ? { volumes } : {}), ...(pre_start ? { pre_start } : {}) }] as const;
   });
   return { ...project, services: Object.fromEntries(services) };
 }

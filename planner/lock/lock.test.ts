@@ -76,6 +76,21 @@ test('what is pulled, each once: what is built, and what says its digest, is not
   ]);
 });
 
+test('images of init containers are pulled too; those that another service builds are not', () => {
+  const given = {
+    web: service({ build: {}, image: 'team/web', pre_start: [{ image: 'migrate:1' }, { image: 'team/web' }, {}] }),
+    worker: service({ image: 'team/web', pre_start: [{ image: 'redis' }] }),
+  };
+  expect(pulledImages(given)).toEqual(['migrate:1', 'redis']);
+  const project: Project = { name: 'demo', services: given, networks: {}, volumes: {} };
+  const pinned = withDigests(project, () => digest('a')).services;
+  expect([pinned.web!.image, pinned.worker!.image]).toEqual(['team/web', 'team/web']);
+  expect(pinned.web!.pre_start).toEqual([{ image: `migrate:1@${digest('a')}` }, { image: 'team/web' }, {}]);
+  expect(pinned.worker!.pre_start).toEqual([{ image: `redis@${digest('a')}` }]);
+  const [missing] = lockDifferences({ version: 1, images: {}, builds: {} }, { web: given.web! }, {});
+  expect(missing!.resource).toBe('services.web.pre_start.0.image');
+});
+
 test('a lock that fits, and everything that does not fit at once', () => {
   expect(lockDifferences(lock, services, inputs)).toEqual([]);
   const more = { ...services, new: service({ image: 'new:1' }), other: service({ build: {} }) };

@@ -65,9 +65,7 @@ export function lockDifferences(lock: Lock, services: Record<string, Service>, i
     new StackError('lock.differs', { message, hint: `Run \`${command}\`, and look at what it changes.`, resource });
   const images = pulledImages(services).flatMap((image) => {
     if (Object.hasOwn(lock.images, lockName(image))) return [];
-    const user = Object.keys(services).find((name) => services[name]!.image === image);
-    const resource = user === undefined ? `image ${image}` : `services.${user}.image`;
-    return [differs(resource, `The lock has no digest of the image ${image}.`, 'stack lock')];
+    return [differs(whereUsed(services, image), `The lock has no digest of the image ${image}.`, 'stack lock')];
   });
   const builds = Object.keys(inputs)
     .sort(byName)
@@ -82,4 +80,13 @@ export function lockDifferences(lock: Lock, services: Record<string, Service>, i
       return [differs(`services.${service}.build`, message, command)];
     });
   return [...images, ...builds];
+}
+
+function whereUsed(services: Record<string, Service>, image: string): string {
+  for (const [name, service] of Object.entries(services)) {
+    if (service.image === image) return `services.${name}.image`;
+    const hook = (service.pre_start ?? []).findIndex((one) => one.image === image);
+    if (hook >= 0) return `services.${name}.pre_start.${hook}.image`;
+  }
+  return `image ${image}`;
 }

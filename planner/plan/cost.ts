@@ -8,7 +8,7 @@ export interface Cost {
   loses?: string[];
 }
 
-/** Undefined for an operation that costs nothing but work. @param plan the operations it is one of */
+/** Undefined for an operation that costs nothing but work. @param plan the operations it is one of, those on its resource at least */
 export function costOf(operation: Operation, plan: Operation[]): Cost | undefined {
   switch (operation.kind) {
     case 'container.stop':

@@ -31,10 +31,11 @@ export const hasChanges = ({ operations }: Plan): boolean => operations.some(({ 
 /** What `stack plan --json` prints: the operations without the records they carry. */
 export function planJson(plan: Plan): object {
   const { stack, action, orphans, warnings } = plan;
+  const together = Map.groupBy(plan.operations, ({ resource }) => resource);
   const operations = plan.operations.map((operation) => {
     const { id, kind, resource, cause, needs } = operation;
     const changed = 'changed' in operation ? { changed: operation.changed } : {};
-    return { id, kind, resource, cause, ...changed, cost: costOf(operation, plan.operations), needs };
+    return { id, kind, resource, cause, ...changed, cost: costOf(operation, together.get(resource)!), needs };
   });
   return { stack, action, operations, orphans, warnings };
 }

@@ -1,7 +1,7 @@
 /** Field by field comparison of what a resource was made from with what the stack file says now, in words. */
 import type { Network, Port, Service, ServiceVolume, Volume } from '../../schemas/project.ts';
 import { byName } from '../graph.ts';
-import { comparable, imageName } from './fields.ts';
+import { comparable, imageName, withKnownImages } from './fields.ts';
 
 /** One field that differs. Values are shown as JSON, shortened; those that look like secrets are not shown. */
 export interface Difference {
@@ -37,7 +37,7 @@ const secret = /\.environment\..*(passw(or)?d|passphrase|secret|token|credential
  */
 export function serviceDifferences(name: string, was: Service, is: Service, isSameImage = false): Difference[] {
   const found: Difference[] = [];
-  const [before, after] = [comparable(was), comparable(is)];
+  const [before, after] = [comparable(was), comparable(withKnownImages(was, is))];
   if (!isSameImage && imageName(was.image) !== imageName(is.image)) {
     [before.image, after.image] = [was.image, is.image];
   }

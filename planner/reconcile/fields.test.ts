@@ -26,8 +26,8 @@ const base: Service = { image: 'a', command: null, entrypoint: null };
 
 test.each(attributes().filter((name) => consequence(name) === 'recreate'))('a change of %s recreates', (name) => {
   // In the form of a map, a list and a text: whichever it has, something of it is another.
-  const [was, is] =
-    name === 'ports' || name === 'volumes' ? [[{ target: 1 }], [{ target: 2 }]] : [{ k: 'a' }, { k: 'b' }];
+  const isList = ['ports', 'volumes', 'pre_start'].includes(name);
+  const [was, is] = isList ? [[{ target: 1 }], [{ target: 2 }]] : [{ k: 'a' }, { k: 'b' }];
   const found = serviceDifferences('web', { ...base, [name]: was } as Service, { ...base, [name]: is } as Service);
   expect(found.map(({ path }) => path.split(/[.[]/).slice(0, 3).join('.'))).toEqual([`services.web.${name}`]);
 });

@@ -86,6 +86,29 @@ function comparableMount({ consistency: _, bind, volume, read_only, ...mount }: 
 const mapped = <T, R>(map: Record<string, T>, change: (value: T) => R) =>
   Object.fromEntries(Object.entries(map).map(([key, value]) => [key, change(value)]));
 
+/**
+ * `is` with the images of init containers and mounts called as in `was`, where they are the same: otherwise written, or with a
+ * digest on one side only. A lock adds it.
+ */
+export function withKnownImages(was: Service, is: Service): Service {
+  const hooks = Array.isArray(is.pre_start)
+    ? { pre_start: is.pre_start.map((hook, index) => knownImage(was.pre_start?.[index], hook, 'image')) }
+    : {};
+  const mounted = new Map(was.volumes?.map((mount) => [mount.target, mount]));
+  const volumes = is.volumes?.map((mount) =>
+    mount.type === 'image' ? knownImage(mounted.get(mount.target), mount, 'source') : mount,
+  );
+  return { ...is, ...hooks, ...(volumes ? { volumes } : {}) };
+}
+
+function knownImage<T extends object>(was: T | undefined, is: T, key: keyof T): T {
+  const [before, after] = [was?.[key] as string | undefined, is[key] as string | undefined];
+  if (before === undefined || after === undefined) return is;
+  const isOneSided = before.includes('@') !== after.includes('@');
+  const name = (image: string) => imageName(isOneSided ? image.split('@')[0] : image);
+  return name(before) === name(after) ? { ...is, [key]: before } : is;
+}
+
 /** One name for every way of writing it: `redis` is `docker.io/library/redis:latest`. */
 export function imageName(written: string | undefined): string | undefined {
   if (written === undefined) return undefined;

@@ -18,9 +18,13 @@ export function grantsOf(project: Pick<Project, 'configs' | 'secrets'>, service:
   return found.length > 0 ? Object.fromEntries(found.sort(([a], [b]) => byName(a, b))) : undefined;
 }
 
-/** A digest, so that a secret is not written down once more. A file that is bound follows its changes: its path is what counts. */
+/**
+ * A digest, so that a secret is not written down once more: of the content where it is known, wherever that comes from. A file that is
+ * bound follows its changes: its path is what counts.
+ */
 function fingerprint({ file, content, environment, external }: FileObject): string {
-  const text = JSON.stringify([file ?? null, content ?? null, environment ?? null, external ?? false]);
+  const source = content === undefined ? environment : undefined;
+  const text = JSON.stringify([file ?? null, content ?? null, source ?? null, external ?? false]);
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
 

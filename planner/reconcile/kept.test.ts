@@ -4,7 +4,7 @@ import type { Service } from '../../schemas/project.ts';
 import { demo, operations, text, three, up } from './demo.fixture.ts';
 import type { ReconcileOptions } from './options.ts';
 import { reconcile } from './reconcile.ts';
-import { applyPlan } from './simulated.ts';
+import { applyPlan, emptySnapshot } from './simulated.ts';
 
 test('a volume that only loses its data could become what the file says is refused, unless a flag names it', () => {
   const world = up(three);
@@ -108,6 +108,38 @@ test('an image under another name is no change where both lead to what the conta
   expect(text(longer, world)).toBe('No changes.');
 });
 
+test('the digest that a lock adds to the image of an init container recreates nothing, another digest does', () => {
+  const hooked = (image: string) => demo({ web: { pre_start: [{ command: ['true'] }, { image, command: ['true'] }] } });
+  const world = up(hooked('migrate:1'));
+  expect(text(hooked(`migrate:1@sha256:${'a'.repeat(64)}`), world)).toBe('No changes.');
+  expect(text(hooked(`migrate:2@sha256:${'a'.repeat(64)}`), world)).toContain('recreate container demo-web-1');
+  const locked = up(hooked(`migrate:1@sha256:${'a'.repeat(64)}`));
+  expect(text(hooked('docker.io/library/migrate:1'), locked)).toBe('No changes.');
+  expect(text(hooked(`migrate:1@sha256:${'b'.repeat(64)}`), locked)).toContain('recreate container demo-web-1');
+});
+
+test('the digest that a lock adds to an image that is mounted recreates nothing, another digest does', () => {
+  const mounted = (source: string) => demo({ web: { volumes: [{ type: 'image', source, target: '/seed' }] } });
+  const pinned = (digit: string) => mounted(`seed:1@sha256:${digit.repeat(64)}`);
+  expect(text(pinned('a'), up(mounted('seed:1')))).toBe('No changes.');
+  expect(text(mounted('seed:1'), up(pinned('a')))).toBe('No changes.');
+  expect(text(pinned('b'), up(pinned('a')))).toContain('recreate container demo-web-1');
+  expect(text(mounted('seed:2'), up(pinned('a')))).toContain('recreate container demo-web-1');
+});
+
+test('an image that another service builds is built once, and not pulled', () => {
+  const built = { image: 'team/web', build: {} } as Partial<Service>;
+  const fetched = (services: Record<string, Partial<Service>>, options: Partial<ReconcileOptions> = {}) =>
+    operations(demo(services), emptySnapshot('demo'), options).filter((one) => /^(pull|build) /.test(one));
+  expect(fetched({ a: { image: 'team/web' }, web: built })).toEqual(['build image team/web']);
+  expect(fetched({ a: { image: 'team/web' }, web: built }, { services: ['a'] })).toEqual(['build image team/web']);
+  const hook = { image: 'x', pre_start: [{ image: 'team/web' }] };
+  expect(fetched({ a: hook, web: built })).toEqual(['pull image x', 'build image team/web']);
+  expect(fetched({ a: { image: 'team/web' }, web: { ...built, pull_policy: 'always' } })).toEqual([
+    'pull image team/web',
+  ]);
+});
+
 test('--always-recreate-deps and --renew-anon-volumes, as docker compose has them', () => {
   const world = up(three);
   const recreated = (options: Partial<ReconcileOptions>) =>
@@ -143,6 +175,9 @@ test('what a config or a secret is defined as belongs to the containers that are
     Plan: 1 to recreate."
   `);
   expect(text(given({ file: '/etc/app' }), world)).toContain('recreate container demo-web-1');
+  // Where the same content comes from makes no difference.
+  expect(text(given({ environment: 'APP', content: 'a: 1' }), world)).toBe('No changes.');
+  expect(text(given({ environment: 'APP', content: 'a: 2' }), world)).toContain('because configs.app changed');
   // An older version did not write it down.
   delete world.containers.find(({ record }) => record.service === 'web')!.record.grants;
   expect(text(given({ content: 'a: 2' }), world)).toBe('No changes.');

@@ -108,6 +108,12 @@ test('all at once where nothing could go on meanwhile: a network namespace that 
     replan({}, fields, more).operations.map(({ kind }) => kind);
   expect(kinds({})).toContain('update.monitor');
   expect(kinds({ side: { ...common, network_mode: 'service:web' } })).not.toContain('update.monitor');
+  for (const attribute of ['ipc', 'pid'] as const) {
+    expect(kinds({ side: { ...common, [attribute]: 'service:web' } })).not.toContain('update.monitor');
+    expect(kinds({ base: common }, { [attribute]: 'service:base' })).not.toContain('update.monitor');
+  }
+  // Volumes outlive their containers.
+  expect(kinds({ side: { ...common, volumes_from: ['web'] } })).toContain('update.monitor');
   const waits = { depends_on: { web: { condition: 'service_completed_successfully' as const, required: true } } };
   expect(kinds({ last: { ...common, ...waits } }, { command: ['true'] })).not.toContain('update.monitor');
   const changed = demo({}, { user: 'nobody' });

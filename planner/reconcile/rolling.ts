@@ -5,6 +5,7 @@
 import { StackError } from '../../schemas/errors.ts';
 import type { Rolling } from '../../schemas/plan.ts';
 import type { Service, UpdateConfig } from '../../schemas/project.ts';
+import { namespacesOf } from '../graph.ts';
 import { parseDuration } from '../load/duration.ts';
 import { isAwaitedJob, type Scope } from './fates.ts';
 import type { Instance } from './instances.ts';
@@ -14,7 +15,7 @@ const usualMonitorMs = 5000;
 
 /**
  * How those of the service's containers that are to be made anew are replaced; undefined: all at once, as without `update_config`. So it is where
- * nothing could go on meanwhile: a network is made anew below them, containers share a network namespace, or they are
+ * nothing could go on meanwhile: a network is made anew below them, containers share namespaces, or they are
  * jobs that others wait for to end.
  * @throws config.value
  */
@@ -97,7 +98,7 @@ function read(config: UpdateConfig, at: string, actions: Rolling['update']['fail
 
 function sharesNamespace({ graph }: Scope, service: string): boolean {
   const shares = (name: string, to?: string) =>
-    graph.dependencies.get(name)!.some((edge) => edge.sharesNamespace && (to === undefined || edge.to === to));
+    graph.dependencies.get(name)!.some((edge) => namespacesOf(edge).length > 0 && (to === undefined || edge.to === to));
   return shares(service) || graph.dependents.get(service)!.some((name) => shares(name, service));
 }
 

@@ -70,6 +70,20 @@ test.each(kinds)('%s: what becomes of the guest where the donor is started again
   else expect(text(project, world)).toContain(words);
 });
 
+test.each([...kinds, ['network', { network_mode: 'service:donor' }] as [string, Partial<Service>]])(
+  '%s: what becomes of the guest where the donor is restarted by name',
+  (kind, fields) => {
+    const project = stack(fields);
+    const restart = (more: object = {}) => {
+      return text(project, up(project), { action: 'restart', services: ['donor'], ...more });
+    };
+    const words = `restart container demo-guest-1  because it shares the ${kind} of donor, which is restarted`;
+    if (kind === 'volumes') expect(restart()).not.toContain('demo-guest-1');
+    else expect(restart()).toContain(words);
+    expect(restart({ noDeps: true })).not.toContain('demo-guest-1');
+  },
+);
+
 test('down removes who mounts the volumes of another before that one', () => {
   const project = stack({ volumes_from: ['donor'] });
   const plan = reconcile(project, up(project), { action: 'down', removeVolumes: true });

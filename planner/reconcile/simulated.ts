@@ -54,7 +54,7 @@ export function recordOf(
     config: structuredClone(config),
     image: { name: imageName, id: `sha256:${Buffer.from(imageName).toString('hex')}`, manifestDigest: '' },
     ...(grants ? { grants } : {}),
-    labels: {},
+    labels: { ...(config.labels as Record<string, string> | undefined) },
     endpoints: Object.keys(config.networks ?? {}).map((key) => endpointOf(project, key, world)),
     ...peerOf(config, world),
     ports: [],

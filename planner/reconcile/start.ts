@@ -1,5 +1,6 @@
 /** Operations of `start` and `restart`: containers that exist already, dependencies first. */
 import { StackError } from '../../schemas/errors.ts';
+import { namespacesOf } from '../graph.ts';
 import type { Builder } from './builder.ts';
 import { planStop } from './down.ts';
 import type { Scope } from './fates.ts';
@@ -26,10 +27,13 @@ export function planRestart(scope: Scope, plan: Builder): void {
   for (const service of graph.order) {
     if (selection.active.has(service)) restarted.set(service, 'stack restart');
     else if (!options.noDeps) {
-      const edge = graph.dependencies.get(service)!.find(({ to, restart, sharesNamespace }) => {
-        return (restart || sharesNamespace) && restarted.has(to);
+      const edge = graph.dependencies.get(service)!.find((one) => {
+        return restarted.has(one.to) && (one.restart || namespacesOf(one).length > 0);
       });
-      if (edge) restarted.set(service, `${edge.to} is restarted (depends_on.${edge.to}.restart)`);
+      if (!edge) continue;
+      const shared = namespacesOf(edge).join(' and ');
+      const cause = `${edge.to} is restarted (depends_on.${edge.to}.restart)`;
+      restarted.set(service, shared ? `it shares the ${shared} of ${edge.to}, which is restarted` : cause);
     }
   }
   const wide = { ...scope, selection: { ...selection, active: new Set(restarted.keys()) } };

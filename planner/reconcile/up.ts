@@ -61,9 +61,17 @@ function addPulls({ selection, options, images, project, snapshot }: Scope, plan
     const cause = isMissing ? 'it is not in the store' : `${asked}${since(changed)}`;
     pulls.set(image, plan.add({ kind: 'image.build', image, service, config, cause, ...(changed ? { changed } : {}) }));
   };
+  // Services and init containers may run what another service builds: no registry has it.
+  const builders = new Map<string, string>();
+  for (const [service, { build, image, pull_policy }] of Object.entries(project.services)) {
+    const isPulled = pull_policy === 'always' || options.pull === 'always';
+    if (build && image && !isPulled && !builders.has(image)) builders.set(image, service);
+  }
   const add = (service: string, config: Service, isMade: boolean) => {
-    if (config.build && config.image && !(config.pull_policy === 'always' || options.pull === 'always')) {
-      addBuild(service, config, isMade);
+    const builder = config.image === undefined ? undefined : builders.get(config.image);
+    if (builder !== undefined) {
+      const one = config.build ? service : builder;
+      addBuild(one, config.build ? config : project.services[one]!, isMade);
       return;
     }
     const policy = pullPolicy(service, config, options);
