@@ -15,6 +15,10 @@ export const commands: Record<string, Entry> = {
     summary: 'Stop and remove the containers and networks of the stack',
     load: async () => (await import('./down.ts')).down,
   },
+  watch: {
+    summary: 'Follow files as `develop.watch` says: copy, restart, rebuild',
+    load: async () => (await import('./watch.ts')).watch,
+  },
   ps: { summary: 'List the containers of the stack', load: async () => (await import('./ps.ts')).ps },
   logs: { summary: 'Show what containers wrote', load: async () => (await import('./logs.ts')).logs },
   exec: { summary: 'Run a command in a running container', load: async () => (await import('./exec.ts')).exec },
@@ -160,7 +164,7 @@ export const commands: Record<string, Entry> = {
   version: { summary: 'Show the version of Stack', load: async () => (await import('./version.ts')).version },
 };
 
-const withoutInstead = 'bridge convert watch';
+const withoutInstead = 'bridge convert';
 
 /** Commands of docker compose that Stack does not have yet, and what there is instead. */
 export const laterCommands = new Map<string, string>([

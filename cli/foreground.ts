@@ -16,6 +16,8 @@ interface ForegroundOptions {
   flags: UpFlags;
   /** ISO 8601: what was written before this command began belongs to an earlier one. */
   startedAt: string;
+  /** Ends what else works on the stack, before it is stopped. */
+  beforeStop?: () => Promise<void>;
 }
 
 const SIGKILL = 9;
@@ -25,7 +27,7 @@ export async function foreground(
   engine: Engine,
   project: Project,
   applied: Applied,
-  { services, flags, startedAt }: ForegroundOptions,
+  { services, flags, startedAt, beforeStop = async () => {} }: ForegroundOptions,
 ): Promise<number> {
   const { stdout, stderr, globals, environment } = context;
   const containers = await engine.containers();
@@ -52,10 +54,12 @@ export async function foreground(
   const stop = () => {
     const options = given({ action: 'stop' as const, services: [...concerned], timeoutMs: flags.timeout });
     const how = { command: 'stack up', signal: ending.signal };
-    stopping ??= apply(lineByLine, engine, project, options, how).finally(() => {
-      // Killed ones end by themselves, and their ends are still to be told.
-      if (!killing) follower.stop();
-    });
+    stopping ??= beforeStop()
+      .then(() => apply(lineByLine, engine, project, options, how))
+      .finally(() => {
+        // Killed ones end by themselves, and their ends are still to be told.
+        if (!killing) follower.stop();
+      });
     stopping.catch(() => {});
   };
   using follower = new StackFollower(engine, containers, project.name, {

@@ -186,7 +186,7 @@ test.each([
   ['stpo', /Did you mean `stack stop`/],
   ['up --detahc', /Did you mean `--detach`/],
   ['up --nonsense', /--nonsense/],
-  ['up --watch', /Not supported yet: --watch/],
+  ['up --watch -d', /--watch and --detach cannot be given together/],
   ['up -d --abort-on-container-exit', /cannot be given together/],
   ['up -d --abort-on-container-failure', /--detach and --abort-on-container-failure cannot/],
   ['up --wait --attach web', /--wait and --attach cannot/],

@@ -7,6 +7,11 @@ import type { Emit } from '../schemas/events.ts';
 import type { Project } from '../schemas/project.ts';
 import type { Context } from './command.ts';
 
+export type LoadOptions = Pick<LoadRequest, 'skip' | 'hints'> & {
+  /** Told of every file that was asked for, there or not. */
+  onRead?: (path: string) => void;
+};
+
 /**
  * Loads the stack files. `services`: named on the command line, which enables their profiles. `options`: phases left out, hints asked for.
  * @throws the first problem as StackError, the others in `also`
@@ -15,7 +20,7 @@ export async function loadProject(
   context: Context,
   emit: Emit,
   services: string[] = [],
-  options: Pick<LoadRequest, 'skip' | 'hints'> = {},
+  options: LoadOptions = {},
 ): Promise<Loaded> {
   const result = await tryLoad(context, services, options);
   for (const error of result.warnings) emit({ type: 'warning', error });
@@ -31,8 +36,13 @@ export async function loadProject(
  * touched, and every image that is built has a name.
  * @throws config.not-supported, the others in `also`
  */
-export async function loadSupported(context: Context, emit: Emit, services: string[] = []): Promise<Loaded> {
-  const loaded = await loadProject(context, emit, services);
+export async function loadSupported(
+  context: Context,
+  emit: Emit,
+  services: string[] = [],
+  options: LoadOptions = {},
+): Promise<Loaded> {
+  const loaded = await loadProject(context, emit, services, options);
   const { checkSupported, ignoredWarnings, withBuiltNames } = await import('../planner/load/supported.ts');
   const { completed } = await import('../planner/load/completed.ts');
   for (const error of ignoredWarnings(loaded, services)) emit({ type: 'warning', error });
@@ -49,7 +59,7 @@ export async function loadSupported(context: Context, emit: Emit, services: stri
 async function tryLoad(
   { globals, environment }: Context,
   services: string[],
-  options: Pick<LoadRequest, 'skip' | 'hints'>,
+  { onRead, ...options }: LoadOptions,
 ): Promise<Result<Loaded>> {
   const { load } = await import('../planner/load/load.ts');
   return load({
@@ -61,7 +71,13 @@ async function tryLoad(
     profiles: globals.profile,
     services,
     environment: environment as Record<string, string>,
-    io: { read, kind },
+    io: {
+      kind,
+      read(path) {
+        onRead?.(path);
+        return read(path);
+      },
+    },
     ...options,
   });
 }
@@ -77,7 +93,7 @@ function workingDirectory(): string {
   }
 }
 
-function read(path: string): string | undefined {
+export function read(path: string): string | undefined {
   try {
     return readFileSync(path === '-' ? 0 : path, 'utf8');
   } catch (error) {
@@ -87,7 +103,7 @@ function read(path: string): string | undefined {
   }
 }
 
-function kind(path: string): 'file' | 'directory' | undefined {
+export function kind(path: string): 'file' | 'directory' | undefined {
   if (path === '-') return 'file';
   const stat = statSync(path, { throwIfNoEntry: false });
   return stat?.isDirectory() ? 'directory' : stat ? 'file' : undefined;

@@ -4,11 +4,12 @@ import type { Loaded } from '../planner/load/load.ts';
 import { StackError } from '../schemas/errors.ts';
 import type { PlanFile } from '../schemas/plan-file.ts';
 import { apply, given, timeoutMs } from './apply.ts';
-import { type Context, collect, define, refuse } from './command.ts';
+import { type Context, collect, define } from './command.ts';
 import { checkServices } from './containers.ts';
 import { checkPlanFlags, conflict, type PlanFlags, planOptions, reconcileOptions } from './plan-options.ts';
 import { loadSupported } from './project.ts';
 import { renderer } from './render/render.ts';
+import type { WatchSession, WatchStack } from './watch/session.ts';
 
 export interface UpFlags extends PlanFlags {
   detach?: boolean;
@@ -53,20 +54,28 @@ export const up = define<UpFlags>({
       .option('--timestamps', 'put the time in front of each line')
       .option('--no-color', 'do not colour the names')
       .option('--no-log-prefix', 'do not put names in front of the lines')
-      .addOption(new Option('-w, --watch', 'not supported yet'))
+      .option('-w, --watch', 'bring changes of files into the containers, as `stack watch` does')
       .addOption(new Option('-y, --yes', 'ask nothing').hideHelp())
       .addOption(new Option('--menu', 'there is none: told, and passed over').hideHelp());
   },
   async action(context, services, flags) {
-    if (flags.watch) refuse('--watch');
     checkCombination(flags, services);
     const { quietPull = false, quietBuild = false } = flags;
     const show = renderer(context, { quietPull, quietBuild });
     if (flags.menu) show.emit({ type: 'warning', error: noMenu() });
     const engine = await context.engine();
     const file = flags.plan === undefined ? undefined : (await import('./plan-file.ts')).readPlan(flags.plan, engine);
-    const loaded = await loadSupported(context, show.emit, file?.options.services ?? services);
+    const read = flags.watch ? new (await import('./watch/configuration.ts')).ReadFiles() : undefined;
+    const loaded = await loadSupported(
+      context,
+      show.emit,
+      file?.options.services ?? services,
+      given({ onRead: read?.add }),
+    );
     const { project, options, inspect } = await decided(context, engine, loaded, services, flags, file);
+    const rules = read
+      ? await (await import('./watch/rules.ts')).rulesOf(loaded, options.services ?? [], show.emit, read.add)
+      : [];
     const { attach = [], noAttach = [], exitCodeFrom = [] } = flags;
     checkServices([...attach, ...noAttach].concat(exitCodeFrom), new Set(Object.keys(project.services)));
     const isDetached = flags.detach || options.wait || options.noStart;
@@ -74,10 +83,33 @@ export const up = define<UpFlags>({
     const how = given({ command: 'stack up', waitTimeoutMs: flags.waitTimeout, inspect });
     const applied = await apply(context, engine, project, options, how, show);
     if (isDetached || context.globals.dryRun) return 0;
+    await using watching = read
+      ? await beginWatch(context, engine, { loaded, rules, read, services: options.services ?? [], options })
+      : undefined;
     const { foreground } = await import('./foreground.ts');
-    return foreground(context, engine, project, applied, { services: options.services ?? [], flags, startedAt });
+    const following = { services: options.services ?? [], flags, startedAt };
+    return await foreground(
+      context,
+      engine,
+      project,
+      applied,
+      given({ ...following, beforeStop: watching && (() => watching.end()) }),
+    );
   },
 });
+
+/** Beside the logs, line by line as they are. */
+async function beginWatch(
+  context: Context,
+  engine: Engine,
+  stack: Omit<WatchStack, 'emit' | 'isQuiet'>,
+): Promise<WatchSession> {
+  const [{ WatchSession }, { byLine }] = await Promise.all([import('./watch/session.ts'), import('./watch.ts')]);
+  const { emit } = renderer(byLine(context));
+  const session = new WatchSession(context, engine, { ...stack, emit, isQuiet: false });
+  await session.begin();
+  return session;
+}
 
 /** It has a value of its own: for commander it would be the negation of --attach, and its value one of those. */
 function notAttached(): Option {
@@ -123,6 +155,8 @@ function checkCombination(flags: UpFlags, services: string[]): void {
     if (isGiven && flags.wait) conflict('--wait', name);
     if (isGiven && flags.detach) conflict('--detach', name);
   }
+  if (flags.watch && flags.detach) conflict('--watch', '--detach');
+  if (flags.watch && flags.wait) conflict('--watch', '--wait');
   if (flags.attach && flags.attachDependencies) conflict('--attach', '--attach-dependencies');
   if (flags.abortOnContainerExit && flags.abortOnContainerFailure) {
     conflict('--abort-on-container-exit', '--abort-on-container-failure');

@@ -1,5 +1,5 @@
 /** The engine as commands and the testing API see it: observe, plan, apply, and the rooms behind them. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { otherImages } from '../planner/images/others.ts';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
 import { type ContainerRecord, type NetworkRecord, noStack } from '../schemas/container.ts';
@@ -192,6 +192,9 @@ export function createEngine(host: Host): Engine {
       const applied = await carryOut(whole, run, options, async (found, pulled) =>
         reconcile(whole, found, { ...options, pulled }),
       );
+      if (action === 'down' && options.removeVolumes && !options.containersOnly && services.length === 0) {
+        rmSync(host.layout.watchDir(project.name), { recursive: true, force: true });
+      }
       const ends = (action === 'down' && !options.containersOnly) || action === 'stop' ? action : undefined;
       if (ends && mayHaveProviders(project)) {
         await (await providers()).providersEnd(host, project, ends, services, run);

@@ -36,6 +36,8 @@ export type EngineEvent =
   | { type: 'undone'; id: string; kind: EventKind; resource: string }
   /** Waits for another command that holds the stack's lock. */
   | { type: 'waiting'; resource: string; because: string }
+  /** What `stack watch` did, and the files that were why: paths relative to the project directory, the first few. */
+  | { type: 'watch'; service: string; action: string; paths: string[]; count: number; ms: number }
   /** Closes a run that did anything: why it took as long as it did. */
   | ({ type: 'timings' } & Timings)
   | { type: 'warning'; error: StackError };

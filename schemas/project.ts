@@ -100,6 +100,7 @@ export interface Service {
   configs?: Grant[];
   provider?: { type: string; options?: Record<string, unknown> };
   deploy?: Deploy;
+  develop?: { watch?: DevelopWatch[] };
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   container_name?: string;
@@ -153,6 +154,18 @@ export interface DeviceRequest {
   count?: number;
   device_ids?: string[];
   options?: Record<string, string>;
+}
+
+/** A rule of `develop.watch` (compose-spec develop.md). */
+export interface DevelopWatch {
+  /** Absolute. */
+  path?: string;
+  action?: string;
+  target?: string;
+  ignore?: string[];
+  include?: string[];
+  initial_sync?: boolean;
+  exec?: Partial<ServiceHook>;
 }
 
 /** A command run in the service's container. */

@@ -65,11 +65,20 @@ function plainLine(event: EngineEvent, { paint }: Style): string | null {
       return ` ${capital(event.resource)}  ${paint(color.yellow, 'Skipped')}  ${event.because}`;
     case 'undone':
       return ` ${capital(event.resource)}  Undone`;
+    case 'watch':
+      return watchLine(event);
     case 'waiting':
       return ` ${capital(event.resource)}  Waiting  ${event.because}`;
     case 'warning':
       return warningLine(event.error, paint);
   }
+}
+
+/** `web  src/a.ts and 3 more → sync, 4 ms` */
+function watchLine({ service, action, paths, count, ms }: Extract<EngineEvent, { type: 'watch' }>): string {
+  const rest = count - paths.length;
+  const named = `${paths.map(visible).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  return ` ${service}  ${named} → ${action}, ${ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`}`;
 }
 
 /** As `stack plan` words it, a line an operation. */

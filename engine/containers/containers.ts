@@ -52,6 +52,8 @@ export interface StartOptions {
   project?: Pick<Project, 'secrets' | 'configs'>;
   /** Kills the hook at work; its reason is thrown, and the container runs on. */
   signal?: AbortSignal;
+  /** A file that `stack watch` brought into another container of the service and that could not be brought into this one. */
+  onWarning?: (warning: StackError) => void;
 }
 
 export interface StopOptions {

@@ -14,7 +14,7 @@ const mostLines = 10;
 
 const sigkill = 9;
 
-type Kind = 'post_start' | 'pre_stop';
+type Kind = 'post_start' | 'pre_stop' | 'sync+exec';
 
 /**
  * Resolves when it has exited with 0.
@@ -53,7 +53,7 @@ export async function runHook(
   throw new StackError('runtime.hook', {
     message: `${record.name}: the ${kind} hook \`${command.join(' ')}\` exited with ${exitCode}${words ? `: ${words}` : ''}.`,
     hint: `Run it by hand: \`stack exec ${record.service} ${command.join(' ')}\`.`,
-    resource: `services.${record.service}.${kind}`,
+    resource: `services.${record.service}.${kind === 'sync+exec' ? 'develop.watch' : kind}`,
     operation: command.join(' '),
   });
 }

@@ -7,7 +7,8 @@ import { isShimAlive, shimGone } from '../runtime/status.ts';
 import { appArmorPlaces, reloadAppArmor } from '../security/security.ts';
 import { listContainers } from '../state/records.ts';
 import type { Volumes } from '../volumes/volumes.ts';
-import type { Containers, CreateRequest } from './containers.ts';
+import { hasManifest } from '../watch/has-manifest.ts';
+import type { Containers, CreateRequest, StartOptions } from './containers.ts';
 import { prepare } from './create.ts';
 import { restoreGrants } from './grants.ts';
 import { runHook, runStopHooks } from './hooks.ts';
@@ -100,21 +101,31 @@ export function createContainers(
     if (presentOf(record.stack).delete(record.id) && record.endpoints.length > 0) await publish(record.stack);
   }
 
+  /** Up to the process that waits for start, where it does not already. */
+  async function waiting(record: ContainerRecord, project: StartOptions['project']): Promise<void> {
+    const { state } = statusOf(host, record);
+    // It has just ended: its monitor is on its way out.
+    if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
+    if (!isAlive(record)) {
+      await restoreLayers(host, record, restoreImage);
+      restoreGrants(record, project, host.layout.containerRun(record.id));
+      const bundle = readBundle(host, record);
+      const places = appArmorPlaces(host.layout.appArmorMark);
+      reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);
+      await bringUp(record, bundle, networks.hold(record.name, record.ports));
+    }
+  }
+
   return {
     create,
     publish,
-    async start(record, { signal, project } = {}) {
-      const { state } = statusOf(host, record);
-      // It has just ended: its monitor is on its way out.
-      if (state === 'exited' || state === 'dead') await shimGone(host.kernel, host.layout.containerRun(record.id));
-      if (!isAlive(record)) {
-        await restoreLayers(host, record, restoreImage);
-        restoreGrants(record, project, host.layout.containerRun(record.id));
-        const bundle = readBundle(host, record);
-        const places = appArmorPlaces(host.layout.appArmorMark);
-        reloadAppArmor(bundle.spec.process?.apparmorProfile, `container ${record.name}`, places);
-        await bringUp(record, bundle, networks.hold(record.name, record.ports));
-      }
+    async start(record, { signal, project, onWarning } = {}) {
+      if (hasManifest(host, record)) {
+        const { takeTurn, replay } = await import('../watch/replay.ts');
+        using _turn = await takeTurn(host, record.stack, record.service);
+        await waiting(record, project);
+        await replay(host, record, onWarning);
+      } else await waiting(record, project);
       await start(host, record);
       for (const hook of record.config.post_start ?? []) await runHook(host, record, 'post_start', hook, signal);
     },

@@ -16,7 +16,10 @@ export interface PullProgress {
 export interface Effects {
   containers: {
     create(request: CreateRequest): Promise<ContainerRecord>;
-    start(record: ContainerRecord, options?: { signal?: AbortSignal; project?: Project }): Promise<void>;
+    start(
+      record: ContainerRecord,
+      options?: { signal?: AbortSignal; project?: Project; onWarning?: (warning: StackError) => void },
+    ): Promise<void>;
     stop(
       record: ContainerRecord,
       options?: { timeoutMs?: number; onWarning?: (warning: StackError) => void },

@@ -1,5 +1,6 @@
 /** One operation of a plan as calls of the engine's rooms. */
 import type { ContainerRecord, NetworkRecord } from '../../schemas/container.ts';
+import type { StackError } from '../../schemas/errors.ts';
 import type { Emit } from '../../schemas/events.ts';
 import type { StoredImage } from '../../schemas/oci-image.ts';
 import type { Operation, Plan } from '../../schemas/plan.ts';
@@ -78,7 +79,8 @@ export async function perform(run: Performing, operation: Operation): Promise<vo
     case 'container.start': {
       const record = world.container(operation.name);
       await runInitHooks(run, record, create);
-      await effects.containers.start(record, { signal: run.signal, project: run.project });
+      const onWarning = (error: StackError) => run.emit({ type: 'warning', error });
+      await effects.containers.start(record, { signal: run.signal, project: run.project, onWarning });
       journal.started.add(record.id);
       return;
     }

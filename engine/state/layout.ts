@@ -11,6 +11,7 @@
  *     stacks/<stack>/<id>/        one container: container.json, config.json (OCI bundle), upper/, work/, log,
  *                                 hosts, hostname, resolv.conf
  *     providers/<stack>.json      services of others: what they are, the variables they gave (engine/providers)
+ *     watch/<stack>/<service>.json  what `stack watch` brought into containers (engine/watch/manifest)
  *     labels/<level>              SELinux categories in use, a link to <stack>/<id> (engine/security/categories)
  *     plan.key                    with which plan files are signed (engine/state/plan-key)
  *   STACK_RUN       /run/stack
@@ -41,6 +42,8 @@ export interface Layout {
   lock(stack: string): string;
   /** What providers said when they were brought up. */
   providers(stack: string): string;
+  /** What was brought into the containers of a stack's services. */
+  watchDir(stack: string): string;
   networkRecord(name: string): string;
   networkNames(name: string): string;
   volumeDir(name: string): string;
@@ -67,6 +70,7 @@ export function layout(environment: NodeJS.ProcessEnv = process.env): Layout {
     containerRun: (id) => `${run}/containers/${id}`,
     providers: (stack) => `${root}/providers/${stack}.json`,
     lock: (stack) => `${run}/locks/${stack}`,
+    watchDir: (stack) => `${root}/watch/${stack}`,
     networkRecord: (name) => `${root}/networks/${name}.json`,
     networkNames: (name) => `${run}/networks/${name}.names`,
     volumeDir: (name) => `${root}/volumes/${name}`,
