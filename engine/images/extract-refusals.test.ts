@@ -1,54 +1,13 @@
-import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { loadKernel } from '../../native/index.ts';
+import { expect, test } from 'vitest';
 import { StackError } from '../../schemas/errors.ts';
 import { checkExpansion } from './compression.ts';
-import { Extractor } from './extract.ts';
+import { extracting } from './fixtures/extracting.fixture.ts';
 import { type Entry, tar } from './fixtures/tar.ts';
-import { TarReader } from './tar.ts';
 
-const { filesystem } = loadKernel();
-const _isRoot = process.getuid?.() === 0;
-let dir: string;
-let root: string;
-
-beforeEach(() => {
-  dir = fs.mkdtempSync(join(tmpdir(), 'stack-extract-'));
-  root = join(dir, 'root');
-  fs.mkdirSync(root);
-});
-afterEach(() => fs.rmSync(dir, { recursive: true, force: true }));
-
-function extract(entries: Entry[] | Buffer, chunk = 1 << 20): void {
-  const content = Buffer.isBuffer(entries) ? entries : tar(entries);
-  const fd = fs.openSync(root, fs.constants.O_DIRECTORY);
-  const extractor = new Extractor(filesystem, fd, process.umask());
-  try {
-    const reader = new TarReader(extractor);
-    for (let at = 0; at < content.length; at += chunk) reader.push(content.subarray(at, at + chunk));
-    reader.finish();
-    extractor.finish();
-  } finally {
-    extractor.close();
-    fs.closeSync(fd);
-  }
-}
-
-const stat = (path: string) => fs.lstatSync(join(root, path), { bigint: true });
-const _read = (path: string) => fs.readFileSync(join(root, path), 'utf8');
-const _attribute = (path: string, name: string) => {
-  const script =
-    'import os, sys; sys.stdout.buffer.write(os.getxattr(sys.argv[1], sys.argv[2], follow_symlinks=False))';
-  return execFileSync('python3', ['-c', script, join(root, path), name], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  }).toString('latin1');
-};
-const _isWhiteout = (path: string) => stat(path).isCharacterDevice() && stat(path).rdev === 0n;
-
+const at = extracting();
 const deep = Array.from({ length: 300 }, () => 'd').join('/');
 
 test.each<[string, string, Entry[]]>([
@@ -138,18 +97,18 @@ test.each<[string, string, Entry[]]>([
   ['a file of 400 GB', 'image.limit', [{ name: 'x', pax: { size: '400000000000' } }]],
   ['an endless pax header', 'image.limit', [{ name: 'x', type: 'x', size: 2 ** 30 }]],
 ])('refuses %s as %s', (_, code, entries) => {
-  const outside = join(dir, 'outside');
+  const outside = join(at.dir, 'outside');
   fs.mkdirSync(outside);
-  fs.writeFileSync(join(dir, 'secret'), 'secret');
+  fs.writeFileSync(join(at.dir, 'secret'), 'secret');
   fs.writeFileSync(join(outside, 'secret'), 'secret');
   const real = entries.map((entry) => ({
     ...entry,
     ...(entry.linkName ? { linkName: entry.linkName.replace('OUTSIDE', outside) } : {}),
   }));
-  expect(() => extract(real)).toThrow(expect.objectContaining({ code }));
+  expect(() => at.extract(real)).toThrow(expect.objectContaining({ code }));
   expect(fs.readdirSync(outside)).toEqual(['secret']);
-  expect(fs.readdirSync(dir).sort()).toEqual(['outside', 'root', 'secret']);
-  expect(fs.statSync(join(dir, 'secret')).nlink).toBe(1);
+  expect(fs.readdirSync(at.dir).sort()).toEqual(['outside', 'root', 'secret']);
+  expect(fs.statSync(join(at.dir, 'secret')).nlink).toBe(1);
 });
 
 test('more than 200 times its size, beyond a gigabyte, is a bomb', () => {
@@ -168,7 +127,7 @@ test('whatever bytes are changed, nothing outside the root is, and every failure
     { name: 'p', type: '6' },
     { name: 's', content: 'ab', pax: { 'GNU.sparse.size': '9', 'GNU.sparse.map': '0,1,4,1' } },
   ]);
-  const outside = join(dir, 'outside');
+  const outside = join(at.dir, 'outside');
   fs.mkdirSync(outside);
   const change = fc.record({
     at: fc.nat(content.length - 1),
@@ -181,14 +140,14 @@ test('whatever bytes are changed, nothing outside the root is, and every failure
     for (let at = 0; at + 512 <= bytes.length; at += 512)
       if (bytes.toString('latin1', at + 257, at + 262) === 'ustar') sign(bytes.subarray(at, at + 512));
     try {
-      extract(bytes, chunk);
+      at.extract(bytes, chunk);
     } catch (thrown) {
       expect(thrown).toBeInstanceOf(StackError);
     }
     expect(fs.readdirSync(outside)).toEqual([]);
-    expect(fs.readdirSync(dir).sort()).toEqual(['outside', 'root']);
-    fs.rmSync(root, { recursive: true });
-    fs.mkdirSync(root);
+    expect(fs.readdirSync(at.dir).sort()).toEqual(['outside', 'root']);
+    fs.rmSync(at.root, { recursive: true });
+    fs.mkdirSync(at.root);
   });
   fc.assert(property, { numRuns: 300 });
 });
@@ -204,7 +163,7 @@ test('a wrong checksum and a cut are told apart', () => {
   const content = tar([{ name: 'x', content: 'y'.repeat(600) }]);
   const wrong = Buffer.from(content);
   wrong[0] = 0x7a;
-  expect(() => extract(wrong)).toThrow(expect.objectContaining({ code: 'image.archive' }));
-  expect(() => extract(content.subarray(0, 700))).toThrow(expect.objectContaining({ code: 'image.truncated' }));
-  expect(() => extract(content.subarray(0, 300))).toThrow(expect.objectContaining({ code: 'image.truncated' }));
+  expect(() => at.extract(wrong)).toThrow(expect.objectContaining({ code: 'image.archive' }));
+  expect(() => at.extract(content.subarray(0, 700))).toThrow(expect.objectContaining({ code: 'image.truncated' }));
+  expect(() => at.extract(content.subarray(0, 300))).toThrow(expect.objectContaining({ code: 'image.truncated' }));
 });

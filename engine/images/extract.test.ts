@@ -1,51 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadKernel } from '../../native/index.ts';
-import { Extractor } from './extract.ts';
-import { type Entry, tar } from './fixtures/tar.ts';
+import { describe, expect, test } from 'vitest';
+import { extracting, filesystem, isRoot } from './fixtures/extracting.fixture.ts';
+import type { Entry } from './fixtures/tar.ts';
 import { removeTree } from './remove-tree.ts';
-import { TarReader } from './tar.ts';
 
-const { filesystem } = loadKernel();
-const isRoot = process.getuid?.() === 0;
-let dir: string;
-let root: string;
-
-beforeEach(() => {
-  dir = fs.mkdtempSync(join(tmpdir(), 'stack-extract-'));
-  root = join(dir, 'root');
-  fs.mkdirSync(root);
-});
-afterEach(() => fs.rmSync(dir, { recursive: true, force: true }));
-
-function extract(entries: Entry[] | Buffer, chunk = 1 << 20): void {
-  const content = Buffer.isBuffer(entries) ? entries : tar(entries);
-  const fd = fs.openSync(root, fs.constants.O_DIRECTORY);
-  const extractor = new Extractor(filesystem, fd, process.umask());
-  try {
-    const reader = new TarReader(extractor);
-    for (let at = 0; at < content.length; at += chunk) reader.push(content.subarray(at, at + chunk));
-    reader.finish();
-    extractor.finish();
-  } finally {
-    extractor.close();
-    fs.closeSync(fd);
-  }
-}
-
-const stat = (path: string) => fs.lstatSync(join(root, path), { bigint: true });
-const read = (path: string) => fs.readFileSync(join(root, path), 'utf8');
+const at = extracting();
+const read = (path: string) => fs.readFileSync(join(at.root, path), 'utf8');
 const attribute = (path: string, name: string) => {
   const script =
     'import os, sys; sys.stdout.buffer.write(os.getxattr(sys.argv[1], sys.argv[2], follow_symlinks=False))';
-  return execFileSync('python3', ['-c', script, join(root, path), name], {
+  return execFileSync('python3', ['-c', script, join(at.root, path), name], {
     stdio: ['ignore', 'pipe', 'ignore'],
   }).toString('latin1');
 };
-const isWhiteout = (path: string) => stat(path).isCharacterDevice() && stat(path).rdev === 0n;
+const isWhiteout = (path: string) => at.stat(path).isCharacterDevice() && at.stat(path).rdev === 0n;
 
 describe.runIf(isRoot)('faithful', () => {
   test('every kind of entry, whatever the size of the pieces it comes in', () => {
@@ -61,37 +31,43 @@ describe.runIf(isRoot)('faithful', () => {
       { name: 'd/loop', type: '4', major: 7, minor: 300, mode: 0o660, gid: 6 },
     ];
     for (const chunk of [1, 511, 512, 513, 1 << 20]) {
-      fs.rmSync(root, { recursive: true });
-      fs.mkdirSync(root);
-      extract(entries, chunk);
-      expect(stat('.')).toMatchObject({ mode: 0o40750n, mtimeNs: 5_000_000_000n });
-      expect(stat('d')).toMatchObject({ mode: 0o41777n, uid: 7n, gid: 8n, mtimeNs: 6_000_000_000n });
-      expect(stat('d/file')).toMatchObject({ mode: 0o104711n, uid: 7n, gid: 8n, nlink: 2n, mtimeNs: 7_000_000_000n });
+      fs.rmSync(at.root, { recursive: true });
+      fs.mkdirSync(at.root);
+      at.extract(entries, chunk);
+      expect(at.stat('.')).toMatchObject({ mode: 0o40750n, mtimeNs: 5_000_000_000n });
+      expect(at.stat('d')).toMatchObject({ mode: 0o41777n, uid: 7n, gid: 8n, mtimeNs: 6_000_000_000n });
+      expect(at.stat('d/file')).toMatchObject({
+        mode: 0o104711n,
+        uid: 7n,
+        gid: 8n,
+        nlink: 2n,
+        mtimeNs: 7_000_000_000n,
+      });
       expect(read('d/hard')).toBe('x'.repeat(1500));
-      expect(stat('d/empty')).toMatchObject({ mode: 0o100600n, size: 0n });
-      expect(stat('d/soft')).toMatchObject({ uid: 9n, gid: 9n, mtimeNs: 8_000_000_000n });
-      expect(fs.readlinkSync(join(root, 'd/soft'))).toBe('/nowhere');
-      expect(stat('d/pipe').mode).toBe(0o10622n);
-      expect(stat('d/null')).toMatchObject({ mode: 0o20666n, rdev: 0x103n });
-      expect(stat('d/loop')).toMatchObject({ mode: 0o60660n, gid: 6n });
+      expect(at.stat('d/empty')).toMatchObject({ mode: 0o100600n, size: 0n });
+      expect(at.stat('d/soft')).toMatchObject({ uid: 9n, gid: 9n, mtimeNs: 8_000_000_000n });
+      expect(fs.readlinkSync(join(at.root, 'd/soft'))).toBe('/nowhere');
+      expect(at.stat('d/pipe').mode).toBe(0o10622n);
+      expect(at.stat('d/null')).toMatchObject({ mode: 0o20666n, rdev: 0x103n });
+      expect(at.stat('d/loop')).toMatchObject({ mode: 0o60660n, gid: 6n });
     }
   });
 
   test('a setgid directory keeps its bit and gives its group to nobody', () => {
-    extract([
+    at.extract([
       { name: 'mail/', mode: 0o2775, gid: 8 },
       { name: 'mail/box', mode: 0o600 },
       { name: 'mail/sub/', mode: 0o755 },
     ]);
-    expect(stat('mail')).toMatchObject({ mode: 0o42775n, gid: 8n });
-    expect(stat('mail/box').gid).toBe(0n);
-    expect(stat('mail/sub')).toMatchObject({ mode: 0o40755n, gid: 0n });
+    expect(at.stat('mail')).toMatchObject({ mode: 0o42775n, gid: 8n });
+    expect(at.stat('mail/box').gid).toBe(0n);
+    expect(at.stat('mail/sub')).toMatchObject({ mode: 0o40755n, gid: 0n });
   });
 
   test('pax records: long names, long links, ids, fractions of seconds, attributes', () => {
     const long = `${'n'.repeat(90)}/${'é'.repeat(100)}`;
     const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
-    extract([
+    at.extract([
       { name: 'short', content: 'c', pax: { path: long, mtime: '1.000000005', uid: '3000000000', gid: '70000' } },
       { name: 'link', type: '2', pax: { linkpath: 't'.repeat(300) } },
       {
@@ -103,8 +79,8 @@ describe.runIf(isRoot)('faithful', () => {
       { name: 'plain', content: 'q' },
       { name: 'steered', pax: { 'SCHILY.xattr.trusted.overlay.redirect': '/etc' } },
     ]);
-    expect(stat(long)).toMatchObject({ mtimeNs: 1_000_000_005n, uid: 3_000_000_000n, gid: 70_000n });
-    expect(fs.readlinkSync(join(root, 'link'))).toBe('t'.repeat(300));
+    expect(at.stat(long)).toMatchObject({ mtimeNs: 1_000_000_005n, uid: 3_000_000_000n, gid: 70_000n });
+    expect(fs.readlinkSync(join(at.root, 'link'))).toBe('t'.repeat(300));
     expect(attribute('ping', 'security.capability')).toBe(capability.toString('latin1'));
     expect(attribute('ping', 'user.a')).toBe('b=c\n');
     expect(() => attribute('plain', 'user.a')).toThrow();
@@ -121,18 +97,18 @@ describe.runIf(isRoot)('faithful', () => {
       [0xef, 0xbf, 0xbd, 0x80],
     ];
     const bytes = names.map((name) => Buffer.from(name));
-    extract(bytes.map((path) => ({ name: 'x', content: 'x', pax: { path } })));
-    const found = fs.readdirSync(root, { encoding: 'buffer' });
+    at.extract(bytes.map((path) => ({ name: 'x', content: 'x', pax: { path } })));
+    const found = fs.readdirSync(at.root, { encoding: 'buffer' });
     expect(found.sort(Buffer.compare)).toEqual(bytes.sort(Buffer.compare));
-    const fd = fs.openSync(dir, fs.constants.O_DIRECTORY);
+    const fd = fs.openSync(at.dir, fs.constants.O_DIRECTORY);
     removeTree(filesystem, fd, 'root');
     fs.closeSync(fd);
-    expect(fs.readdirSync(dir)).toEqual([]);
-    fs.mkdirSync(root);
+    expect(fs.readdirSync(at.dir)).toEqual([]);
+    fs.mkdirSync(at.root);
   });
 
   test.each(['gnu', 'posix 0.0', 'posix 0.1', 'posix 1.0'])('sparse files of GNU tar, format %s', (format) => {
-    const source = join(dir, 'source');
+    const source = join(at.dir, 'source');
     fs.mkdirSync(source);
     const write = (name: string, size: number, pieces: number[]) => {
       const fd = fs.openSync(join(source, name), 'w');
@@ -164,12 +140,12 @@ describe.runIf(isRoot)('faithful', () => {
     ];
     const content = execFileSync('tar', args);
     expect(content.length).toBeLessThan(500_000);
-    extract(content, 700);
+    at.extract(content, 700);
     for (const name of ['few', 'many', 'hole', 'plain']) {
-      expect(fs.readFileSync(join(root, name)).equals(fs.readFileSync(join(source, name))), name).toBe(true);
+      expect(fs.readFileSync(join(at.root, name)).equals(fs.readFileSync(join(source, name))), name).toBe(true);
     }
     // Holes stay holes: a small download must not fill the disk.
-    expect(fs.statSync(join(root, 'many')).blocks * 512).toBeLessThan(1_000_000);
+    expect(fs.statSync(join(at.root, 'many')).blocks * 512).toBeLessThan(1_000_000);
     fs.rmSync(source, { recursive: true });
   });
 
@@ -180,15 +156,15 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=tarfile.GNU_FORMA
     i = tarfile.TarInfo('a' * 80 + '/' + 'b' * 80); i.size = 2; i.uid = 2 ** 31; i.mtime = 1; t.addfile(i, io.BytesIO(b'ok'))
     i = tarfile.TarInfo('link'); i.type = tarfile.SYMTYPE; i.linkname = 'c' * 200; t.addfile(i)
 `;
-    extract(execFileSync('python3', ['-c', script]));
+    at.extract(execFileSync('python3', ['-c', script]));
     const name = `${'a'.repeat(80)}/${'b'.repeat(80)}`;
     expect(read(name)).toBe('ok');
-    expect(stat(name).uid).toBe(2n ** 31n);
-    expect(fs.readlinkSync(join(root, 'link'))).toBe('c'.repeat(200));
+    expect(at.stat(name).uid).toBe(2n ** 31n);
+    expect(fs.readlinkSync(join(at.root, 'link'))).toBe('c'.repeat(200));
   });
 
   test('whiteouts become overlay whiteouts, opaque directories overlay opaque ones', () => {
-    extract([
+    at.extract([
       { name: 'a/' },
       { name: 'a/.wh.gone' },
       { name: 'a/.wh..wh..opq' },
@@ -212,7 +188,7 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=tarfile.GNU_FORMA
   });
 
   test('the later of two entries counts; a directory keeps its content', () => {
-    extract([
+    at.extract([
       { name: 'x', content: 'first' },
       { name: 'x', content: 'second', mode: 0o600 },
       { name: 'd/', mode: 0o700 },
@@ -227,13 +203,13 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=tarfile.GNU_FORMA
     ]);
     expect(read('x')).toBe('second');
     expect(read('d/in')).toBe('in');
-    expect(stat('d')).toMatchObject({ mode: 0o40711n, mtimeNs: 3_000_000_000n });
+    expect(at.stat('d')).toMatchObject({ mode: 0o40711n, mtimeNs: 3_000_000_000n });
     expect(read('e')).toBe('a file now');
-    expect(stat('l').isDirectory()).toBe(true);
+    expect(at.stat('l').isDirectory()).toBe(true);
   });
 
   test('missing parents are made; links inside the layer are followed', () => {
-    extract([
+    at.extract([
       { name: 'p/q/r', content: 'made' },
       { name: 'usr/lib/' },
       { name: 'lib', type: '2', linkName: 'usr/lib' },
@@ -242,7 +218,7 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=tarfile.GNU_FORMA
       { name: '/', mode: 0o755 },
     ]);
     expect(read('p/q/r')).toBe('made');
-    expect(stat('p/q').mode).toBe(0o40755n);
+    expect(at.stat('p/q').mode).toBe(0o40755n);
     expect(read('usr/lib/so')).toBe('so');
     expect(read('usr/lib/sub/deep')).toBe('deep');
   });

@@ -1,56 +1,11 @@
 import * as fs from 'node:fs';
-import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadKernel } from '../../native/index.ts';
-import type { Settings } from '../../schemas/settings.ts';
+import { describe, expect, test } from 'vitest';
 import { type MadeImage, makeImage, makeIndex, sha256 } from './fixtures/image.ts';
-import { drop, RegistryFixture, refuse, times } from './fixtures/registry.ts';
-import { makeWorld, type World } from './fixtures/world.ts';
-import { createImages } from './images.ts';
+import { image, layer, layerUrl, manifests, pulling, status } from './fixtures/pulling.fixture.ts';
+import { drop, times } from './fixtures/registry.ts';
 
-const kernel = loadKernel();
-const timing = { backoff: 5, stall: 300, longestWait: 2000 };
-const architecture = { x64: 'amd64' }[process.arch as string] ?? process.arch;
-const big = Buffer.alloc(300_000, 'content');
-const image = makeImage(
-  [
-    [
-      { name: 'bin/' },
-      { name: 'bin/true', content: 'true', mode: 0o755 },
-      { name: 'etc/' },
-      { name: 'etc/old', content: 'o' },
-    ],
-    [{ name: 'etc/' }, { name: 'etc/.wh.old' }, { name: 'etc/new', content: 'n' }, { name: 'blob', content: big }],
-  ],
-  { compression: 'none', architecture },
-);
-
-let registry: RegistryFixture;
-let world: World;
-
-beforeEach(async () => {
-  registry = await RegistryFixture.start();
-  world = makeWorld(kernel);
-});
-afterEach(async () => {
-  world[Symbol.dispose]();
-  await registry[Symbol.asyncDispose]();
-});
-
-const images = (settings: Settings = {}) => createImages({ ...world.host, settings }, timing);
-const pull = (repository: string, options = {}) => images().pull(`${registry.host}/${repository}`, options);
-
-const layer = image.layers[1]!;
-const _blobs = /GET .*\/blobs\//;
-const manifests = /\/manifests\//;
-const layerUrl = new RegExp(`GET .*${layer.digest}`);
-const status =
-  (code: number, headers: Record<string, string> = {}) =>
-  (response: ServerResponse) => {
-    for (const [key, value] of Object.entries(headers)) response.setHeader(key, value);
-    refuse(response, code, 'SAID', 'so it said');
-  };
+const at = pulling();
 
 describe.runIf(process.getuid?.() === 0)('faults that stay', () => {
   const cut = Buffer.from(layer.blob.subarray(0, 100_000));
@@ -62,58 +17,68 @@ describe.runIf(process.getuid?.() === 0)('faults that stay', () => {
       '401',
       'image.registry-refused',
       /wants a login.*so it said/,
-      () => registry.faults.push(always(manifests, status(401))),
+      () => at.registry.faults.push(always(manifests, status(401))),
     ],
-    ['403', 'image.registry-refused', /denies access/, () => registry.faults.push(always(manifests, status(403)))],
-    ['404', 'image.not-found', /has no .*so it said/, () => registry.faults.push(always(manifests, status(404)))],
-    ['404 for a blob', 'image.not-found', /has no blob/, () => registry.faults.push(always(layerUrl, status(404)))],
-    ['429', 'image.registry-refused', /too many requests/, () => registry.faults.push(always(manifests, status(429)))],
+    ['403', 'image.registry-refused', /denies access/, () => at.registry.faults.push(always(manifests, status(403)))],
+    ['404', 'image.not-found', /has no .*so it said/, () => at.registry.faults.push(always(manifests, status(404)))],
+    ['404 for a blob', 'image.not-found', /has no blob/, () => at.registry.faults.push(always(layerUrl, status(404)))],
+    [
+      '429',
+      'image.registry-refused',
+      /too many requests/,
+      () => at.registry.faults.push(always(manifests, status(429))),
+    ],
     [
       '429 for an hour',
       'image.registry-refused',
       /too many requests/,
-      () => registry.faults.push(always(manifests, status(429, { 'retry-after': '3600' }))),
+      () => at.registry.faults.push(always(manifests, status(429, { 'retry-after': '3600' }))),
     ],
-    ['500', 'image.registry-refused', /answered 500/, () => registry.faults.push(always(manifests, status(500)))],
-    ['418', 'image.registry-protocol', /answered 418/, () => registry.faults.push(always(manifests, status(418)))],
+    ['500', 'image.registry-refused', /answered 500/, () => at.registry.faults.push(always(manifests, status(500)))],
+    ['418', 'image.registry-protocol', /answered 418/, () => at.registry.faults.push(always(manifests, status(418)))],
     [
       'drops',
       'image.registry-unreachable',
       /connection was dropped/,
-      () => registry.faults.push(always(manifests, (r) => r.destroy())),
+      () => at.registry.faults.push(always(manifests, (r) => r.destroy())),
     ],
     [
       'silence',
       'image.registry-unreachable',
       /stopped sending/,
-      () => registry.faults.push(always(manifests, () => {})),
+      () => at.registry.faults.push(always(manifests, () => {})),
     ],
-    ['a wrong digest', 'image.digest-mismatch', /announced as sha256/, () => registry.corrupt(layer.digest, flipped)],
-    ['a layer that is too short', 'image.truncated', /100000 of/, () => registry.corrupt(layer.digest, cut)],
+    [
+      'a wrong digest',
+      'image.digest-mismatch',
+      /announced as sha256/,
+      () => at.registry.corrupt(layer.digest, flipped),
+    ],
+    ['a layer that is too short', 'image.truncated', /100000 of/, () => at.registry.corrupt(layer.digest, cut)],
     [
       'a layer that is too long',
       'image.digest-mismatch',
       /longer than/,
-      () => registry.corrupt(layer.digest, Buffer.concat([layer.blob, layer.blob])),
+      () => at.registry.corrupt(layer.digest, Buffer.concat([layer.blob, layer.blob])),
     ],
     [
       'a layer cut each time',
       'image.truncated',
       /each time anew/,
-      () => registry.faults.push(always(layerUrl, drop(layer.blob, 100_000))),
+      () => at.registry.faults.push(always(layerUrl, drop(layer.blob, 100_000))),
     ],
     [
       'a wrong configuration',
       'image.digest-mismatch',
       /announced as/,
-      () => registry.corrupt(image.config.digest, Buffer.alloc(image.config.content.length)),
+      () => at.registry.corrupt(image.config.digest, Buffer.alloc(image.config.content.length)),
     ],
     [
       'a manifest that is not what its header says',
       'image.digest-mismatch',
       /announced as/,
       () =>
-        registry.faults.push(
+        at.registry.faults.push(
           always(manifests, (response) => {
             response.setHeader('docker-content-digest', sha256('other'));
             response.end(image.manifest.content);
@@ -124,54 +89,54 @@ describe.runIf(process.getuid?.() === 0)('faults that stay', () => {
       'a web page',
       'image.registry-protocol',
       /not a JSON object/,
-      () => registry.faults.push(always(manifests, (r) => r.end('<html>'))),
+      () => at.registry.faults.push(always(manifests, (r) => r.end('<html>'))),
     ],
     [
       'an endless manifest',
       'image.registry-protocol',
       /more than/,
-      () => registry.faults.push(always(manifests, (r) => r.end(Buffer.alloc(9 << 20)))),
+      () => at.registry.faults.push(always(manifests, (r) => r.end(Buffer.alloc(9 << 20)))),
     ],
     [
       'a token service that is down',
       'image.registry-unreachable',
       /cannot be reached/,
       () =>
-        registry.faults.push(
+        at.registry.faults.push(
           always(manifests, status(401, { 'www-authenticate': 'Bearer realm="http://127.0.0.1:1/token"' })),
         ),
     ],
   ])('%s', async (_, code, message, arrange) => {
-    registry.push('app', '1', image);
+    at.registry.push('app', '1', image);
     arrange();
-    await expect(pull('app:1')).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    await expect(at.pull('app:1')).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     // The beginning of a blob may be right where the end is missing.
-    expect(world.leftovers()).toEqual(code === 'image.truncated' ? [expect.stringContaining('/partial/')] : []);
-    expect(images().find(`${registry.host}/app:1`)).toBeUndefined();
+    expect(at.world.leftovers()).toEqual(code === 'image.truncated' ? [expect.stringContaining('/partial/')] : []);
+    expect(at.images().find(`${at.registry.host}/app:1`)).toBeUndefined();
     // The same store takes the image once the fault is over.
-    registry.faults = [];
-    registry.push('app', '1', image);
-    expect((await pull('app:1')).id).toBe(image.config.digest);
-    expect(world.leftovers()).toEqual([]);
+    at.registry.faults = [];
+    at.registry.push('app', '1', image);
+    expect((await at.pull('app:1')).id).toBe(image.config.digest);
+    expect(at.world.leftovers()).toEqual([]);
   });
 
   test.each([401, 403, 404])('%i is told at once, without another try', async (code) => {
-    registry.faults.push(always(manifests, status(code)));
-    await expect(pull('app:1')).rejects.toThrow();
-    expect(registry.requests).toHaveLength(1);
+    at.registry.faults.push(always(manifests, status(code)));
+    await expect(at.pull('app:1')).rejects.toThrow();
+    expect(at.registry.requests).toHaveLength(1);
   });
 
   test('nobody listens', async () => {
-    const { host } = registry;
-    await registry[Symbol.asyncDispose]();
-    await expect(images().pull(`${host}/app`)).rejects.toMatchObject({
+    const { host } = at.registry;
+    await at.registry[Symbol.asyncDispose]();
+    await expect(at.images().pull(`${host}/app`)).rejects.toMatchObject({
       code: 'image.registry-unreachable',
       message: `Registry ${host} cannot be reached for ${host}/app:latest: nothing listens there.`,
       hint: expect.stringContaining('mirror'),
     });
   });
 
-  const bad = (what: MadeImage) => () => registry.push('app', '1', what);
+  const bad = (what: MadeImage) => () => at.registry.push('app', '1', what);
   test.each<[string, string, () => void]>([
     ['a hostile layer', 'image.hostile-archive', bad(makeImage([[{ name: '../out', content: 'x' }]]))],
     ['a layer that is no tar', 'image.archive', bad(makeImage([Buffer.alloc(2048, 'no tar ')]))],
@@ -222,7 +187,7 @@ describe.runIf(process.getuid?.() === 0)('faults that stay', () => {
         const inner = makeIndex({});
         let index = inner;
         for (let depth = 0; depth < 5; depth++) {
-          registry.pushDocument('app', '1', index.content, index.mediaType);
+          at.registry.pushDocument('app', '1', index.content, index.mediaType);
           const content = Buffer.from(
             JSON.stringify({
               schemaVersion: 2,
@@ -231,15 +196,15 @@ describe.runIf(process.getuid?.() === 0)('faults that stay', () => {
           );
           index = { digest: sha256(content), content, mediaType: index.mediaType };
         }
-        registry.pushDocument('app', '1', index.content, index.mediaType);
+        at.registry.pushDocument('app', '1', index.content, index.mediaType);
       },
     ],
   ])('%s is refused', async (_, code, arrange) => {
     arrange();
-    await expect(pull('app:1')).rejects.toMatchObject({ code });
-    expect(world.leftovers()).toEqual([]);
-    expect(fs.readdirSync(world.host.layout.layers)).toEqual([]);
-    expect(images().list()).toEqual([]);
+    await expect(at.pull('app:1')).rejects.toMatchObject({ code });
+    expect(at.world.leftovers()).toEqual([]);
+    expect(fs.readdirSync(at.world.host.layout.layers)).toEqual([]);
+    expect(at.images().list()).toEqual([]);
   });
 });
 

@@ -1,44 +1,12 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadKernel } from '../../native/index.ts';
-import type { Settings } from '../../schemas/settings.ts';
+import { describe, expect, test } from 'vitest';
 import { makeImage, makeIndex } from './fixtures/image.ts';
-import { RegistryFixture, refuse } from './fixtures/registry.ts';
-import { makeWorld, type World } from './fixtures/world.ts';
+import { architecture, image, kernel, pulling } from './fixtures/pulling.fixture.ts';
+import { refuse } from './fixtures/registry.ts';
 import { createImages, type ImageProgress } from './images.ts';
 
-const kernel = loadKernel();
-const timing = { backoff: 5, stall: 300, longestWait: 2000 };
-const architecture = { x64: 'amd64' }[process.arch as string] ?? process.arch;
-const big = Buffer.alloc(300_000, 'content');
-const image = makeImage(
-  [
-    [
-      { name: 'bin/' },
-      { name: 'bin/true', content: 'true', mode: 0o755 },
-      { name: 'etc/' },
-      { name: 'etc/old', content: 'o' },
-    ],
-    [{ name: 'etc/' }, { name: 'etc/.wh.old' }, { name: 'etc/new', content: 'n' }, { name: 'blob', content: big }],
-  ],
-  { compression: 'none', architecture },
-);
-
-let registry: RegistryFixture;
-let world: World;
-
-beforeEach(async () => {
-  registry = await RegistryFixture.start();
-  world = makeWorld(kernel);
-});
-afterEach(async () => {
-  world[Symbol.dispose]();
-  await registry[Symbol.asyncDispose]();
-});
-
-const images = (settings: Settings = {}) => createImages({ ...world.host, settings }, timing);
-const pull = (repository: string, options = {}) => images().pull(`${registry.host}/${repository}`, options);
+const at = pulling();
 
 describe.runIf(process.getuid?.() === 0)('pull', () => {
   test.each(['gzip', 'zstd', 'none'] as const)('layers with compression %s', async (compression) => {
@@ -46,11 +14,11 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
       compression,
       architecture,
     });
-    registry.push('app', '1', made);
+    at.registry.push('app', '1', made);
     const events: ImageProgress[] = [];
-    const stored = await pull('app:1', { onProgress: (event: ImageProgress) => events.push(event) });
+    const stored = await at.pull('app:1', { onProgress: (event: ImageProgress) => events.push(event) });
     expect(stored).toMatchObject({
-      names: [`${registry.host}/app:1`],
+      names: [`${at.registry.host}/app:1`],
       id: made.config.digest,
       manifestDigest: made.manifest.digest,
       digest: made.manifest.digest,
@@ -59,35 +27,35 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
     expect(stored.layers.map((layer) => fs.readdirSync(layer))).toEqual([['b'], ['a']]);
     expect(fs.readFileSync(join(stored.layers[0]!, 'b'), 'utf8')).toBe('upper');
     for (const [digest, blob] of made.blobs) {
-      expect(fs.readFileSync(join(world.host.layout.images, 'blobs', digest.replace(':', '/')))).toEqual(blob);
+      expect(fs.readFileSync(join(at.world.host.layout.images, 'blobs', digest.replace(':', '/')))).toEqual(blob);
     }
     expect(events.at(-1)).toMatchObject({ detail: '2/2 layers', current: events[0]!.total, total: events[0]!.total });
-    expect(world.leftovers()).toEqual([]);
-    expect(fs.statSync(world.host.layout.layers).mode & 0o777).toBe(0o700);
-    expect(images().find(`${registry.host}/app:1`)).toEqual(stored);
+    expect(at.world.leftovers()).toEqual([]);
+    expect(fs.statSync(at.world.host.layout.layers).mode & 0o777).toBe(0o700);
+    expect(at.images().find(`${at.registry.host}/app:1`)).toEqual(stored);
   });
 
   test('an index gives the platform asked for, and its digest is remembered', async () => {
     const arm = makeImage([[{ name: 'arm' }]], { architecture: 'arm64' });
     const index = makeIndex({ 'linux/arm64/v8': arm, [`linux/${architecture}`]: image, 'linux/s390x': image });
-    registry.push('app', 'x', image);
-    registry.push('app', 'y', arm);
-    registry.pushDocument('app', '1', index.content, index.mediaType);
-    expect(await pull('app:1')).toMatchObject({ id: image.config.digest, digest: index.digest });
-    expect(await pull('app:1', { platform: 'linux/arm64' })).toMatchObject({ id: arm.config.digest });
-    await expect(pull('app:1', { platform: 'linux/riscv64' })).rejects.toMatchObject({
+    at.registry.push('app', 'x', image);
+    at.registry.push('app', 'y', arm);
+    at.registry.pushDocument('app', '1', index.content, index.mediaType);
+    expect(await at.pull('app:1')).toMatchObject({ id: image.config.digest, digest: index.digest });
+    expect(await at.pull('app:1', { platform: 'linux/arm64' })).toMatchObject({ id: arm.config.digest });
+    await expect(at.pull('app:1', { platform: 'linux/riscv64' })).rejects.toMatchObject({
       code: 'image.platform',
       hint: expect.stringContaining('linux/arm64/v8, '),
     });
-    expect(await pull(`app@${index.digest}`, { platform: 'linux/arm64' })).toMatchObject({ id: arm.config.digest });
+    expect(await at.pull(`app@${index.digest}`, { platform: 'linux/arm64' })).toMatchObject({ id: arm.config.digest });
   });
 
   test("docker's schema 2 is stored in OCI's terms with the same configuration and layers", async () => {
     const docker = makeImage([[{ name: 'a' }]], { isDocker: true, architecture });
-    registry.push('app', '1', docker);
-    const stored = await pull('app:1');
+    at.registry.push('app', '1', docker);
+    const stored = await at.pull('app:1');
     expect(stored).toMatchObject({ id: docker.config.digest, digest: docker.manifest.digest });
-    const { manifest } = images().inspect(`${registry.host}/app:1`);
+    const { manifest } = at.images().inspect(`${at.registry.host}/app:1`);
     expect(manifest.mediaType).toBe('application/vnd.oci.image.manifest.v1+json');
     expect(manifest.layers).toMatchObject([
       { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: docker.layers[0]!.digest },
@@ -95,20 +63,21 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
   });
 
   test('policy missing asks nobody; always asks for the digest only, until the tag moves', async () => {
-    registry.push('app', '1', image);
-    await pull('app:1');
-    registry.requests = [];
-    await pull('app:1');
-    expect(registry.requests).toEqual([]);
-    await pull('app:1', { policy: 'always' });
-    expect(registry.requests).toEqual(['HEAD /v2/app/manifests/1']);
+    at.registry.push('app', '1', image);
+    await at.pull('app:1');
+    at.registry.requests = [];
+    await at.pull('app:1');
+    expect(at.registry.requests).toEqual([]);
+    await at.pull('app:1', { policy: 'always' });
+    expect(at.registry.requests).toEqual(['HEAD /v2/app/manifests/1']);
     const moved = makeImage([[{ name: 'moved' }]], { architecture });
-    registry.push('app', '1', moved);
-    const stored = await pull('app:1', { policy: 'always' });
+    at.registry.push('app', '1', moved);
+    const stored = await at.pull('app:1', { policy: 'always' });
     expect(stored.id).toBe(moved.config.digest);
     // The old one lost its name and stays until it is removed.
     expect(
-      images()
+      at
+        .images()
         .list()
         .map(({ names, id }) => [names.length, id]),
     ).toEqual([
@@ -140,8 +109,8 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
       ],
       [{ name: 'd/' }, { name: 'd/c', type: '2', linkName: 'b' }],
     ]);
-    registry.push('app', '1', made);
-    const { layers } = await pull('app:1');
+    at.registry.push('app', '1', made);
+    const { layers } = await at.pull('app:1');
     const fds = layers.map((path) => fs.openSync(path, fs.constants.O_DIRECTORY));
     const view = kernel.filesystem.overlayView(fds);
     const list = (path: string) => {
@@ -155,76 +124,76 @@ describe.runIf(process.getuid?.() === 0)('pull', () => {
   });
 
   test('a registry that knows no HEAD is asked for the manifest', async () => {
-    registry.push('app', '1', image);
-    await pull('app:1');
-    registry.faults.push((request, response) => {
+    at.registry.push('app', '1', image);
+    await at.pull('app:1');
+    at.registry.faults.push((request, response) => {
       if (request.method === 'HEAD') refuse(response, 405, 'UNSUPPORTED', 'no HEAD');
       return request.method === 'HEAD';
     });
-    expect((await pull('app:1', { policy: 'always' })).id).toBe(image.config.digest);
+    expect((await at.pull('app:1', { policy: 'always' })).id).toBe(image.config.digest);
   });
 
   test('a digest found under a tag needs no second pull', async () => {
-    registry.push('app', '1', image);
-    await pull('app:1');
-    registry.requests = [];
-    expect((await pull(`app@${image.manifest.digest}`)).id).toBe(image.config.digest);
-    expect(images().find(`other@${image.manifest.digest}`)).toBeUndefined();
-    expect(registry.requests).toEqual([]);
+    at.registry.push('app', '1', image);
+    await at.pull('app:1');
+    at.registry.requests = [];
+    expect((await at.pull(`app@${image.manifest.digest}`)).id).toBe(image.config.digest);
+    expect(at.images().find(`other@${image.manifest.digest}`)).toBeUndefined();
+    expect(at.registry.requests).toEqual([]);
   });
 
   test('many runs at once share the work', async () => {
-    registry.push('app', '1', image);
+    at.registry.push('app', '1', image);
     // With the usual patience: on a busy machine one of five waits longer for its bytes than the other tests let it.
-    const one = () => createImages(world.host).pull(`${registry.host}/app:1`);
+    const one = () => createImages(at.world.host).pull(`${at.registry.host}/app:1`);
     const runs = await Promise.all(Array.from({ length: 5 }, one));
     expect(new Set(runs.map(({ id }) => id)).size).toBe(1);
-    for (const { digest } of image.layers) expect(registry.count(new RegExp(`GET .*${digest}`))).toBe(1);
-    expect(images().list()).toHaveLength(1);
-    expect(world.leftovers()).toEqual([]);
+    for (const { digest } of image.layers) expect(at.registry.count(new RegExp(`GET .*${digest}`))).toBe(1);
+    expect(at.images().list()).toHaveLength(1);
+    expect(at.world.leftovers()).toEqual([]);
   });
 
   test('mirrors are asked first; where they fail the registry is asked', async () => {
-    registry.push('app', '1', image);
-    registry.push('cached/app', '1', image);
-    const settings = (mirrors: string[]) => ({ registries: { [registry.host]: { mirrors } } });
-    const name = `${registry.host}/app:1`;
-    await images(settings([`${registry.host}/cached`])).pull(name);
-    expect(registry.requests.every((request) => request.includes('/v2/cached/app/'))).toBe(true);
-    await images().remove(name);
-    registry.requests = [];
-    await images(settings(['http://127.0.0.1:1', `http://${registry.host}/empty`])).pull(name);
-    expect(registry.count(/empty/)).toBe(1);
-    expect(registry.count(/v2\/app\/blobs/)).toBe(3);
+    at.registry.push('app', '1', image);
+    at.registry.push('cached/app', '1', image);
+    const settings = (mirrors: string[]) => ({ registries: { [at.registry.host]: { mirrors } } });
+    const name = `${at.registry.host}/app:1`;
+    await at.images(settings([`${at.registry.host}/cached`])).pull(name);
+    expect(at.registry.requests.every((request) => request.includes('/v2/cached/app/'))).toBe(true);
+    await at.images().remove(name);
+    at.registry.requests = [];
+    await at.images(settings(['http://127.0.0.1:1', `http://${at.registry.host}/empty`])).pull(name);
+    expect(at.registry.count(/empty/)).toBe(1);
+    expect(at.registry.count(/v2\/app\/blobs/)).toBe(3);
   });
 
   test('an interrupted pull stops, says so, and leaves nothing but what came of the blob', async () => {
-    registry.push('app', '1', image);
+    at.registry.push('app', '1', image);
     const stop = new AbortController();
-    registry.faults.push((request, response) => {
+    at.registry.faults.push((request, response) => {
       if (!request.url?.includes(image.layers[1]!.digest)) return false;
       response.setHeader('content-length', image.layers[1]!.blob.length);
       response.write(image.layers[1]!.blob.subarray(0, 1000), () => setTimeout(() => stop.abort(), 20));
       return true;
     });
-    await expect(pull('app:1', { signal: stop.signal })).rejects.toMatchObject({
+    await expect(at.pull('app:1', { signal: stop.signal })).rejects.toMatchObject({
       code: 'plan.interrupted',
       exitCode: 130,
     });
-    expect(world.leftovers()).toEqual([expect.stringContaining('/partial/')]);
-    expect(images().find(`${registry.host}/app:1`)).toBeUndefined();
+    expect(at.world.leftovers()).toEqual([expect.stringContaining('/partial/')]);
+    expect(at.images().find(`${at.registry.host}/app:1`)).toBeUndefined();
   });
 
   test('what a killed run left is cleared by the next, what a living one writes is not', async () => {
-    registry.push('app', '1', image);
-    const { layers, images: store } = world.host.layout;
+    at.registry.push('app', '1', image);
+    const { layers, images: store } = at.world.host.layout;
     for (const path of [join(store, 'ingest'), join(layers, '.new-dead/fs'), join(layers, '.new-live')])
       fs.mkdirSync(path, { recursive: true });
     fs.writeFileSync(join(store, 'ingest/dead'), 'x');
     const live = fs.openSync(join(layers, '.new-live'), fs.constants.O_DIRECTORY);
     kernel.filesystem.tryFlock(live, 'exclusive');
-    await pull('app:1');
-    expect(world.leftovers()).toEqual([join(layers, '.new-live')]);
+    await at.pull('app:1');
+    expect(at.world.leftovers()).toEqual([join(layers, '.new-live')]);
     fs.closeSync(live);
   });
 });
