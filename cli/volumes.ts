@@ -3,24 +3,11 @@ import type { VolumeRecord } from '../schemas/container.ts';
 import { define } from './command.ts';
 import { findContainers, openStack } from './containers.ts';
 import { list, listFormat } from './render/output.ts';
+import { volumeEntry } from './volume/format.ts';
 
 interface Flags {
   format: string;
   quiet?: boolean;
-}
-
-/** Names are those of `docker volume ls --format json`. */
-interface Entry {
-  Availability: string;
-  Driver: string;
-  Group: string;
-  Labels: string;
-  Links: string;
-  Mountpoint: string;
-  Name: string;
-  Scope: string;
-  Size: string;
-  Status: string;
 }
 
 export const volumes = define<Flags>({
@@ -52,7 +39,7 @@ export const volumes = define<Flags>({
     const entries = [...own.values()]
       .filter(({ name }) => services.length === 0 || names.has(name))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map(entryOf);
+      .map(volumeEntry);
     if (quiet) {
       context.stdout.write(entries.map(({ Name }) => `${Name}\n`).join(''));
       return;
@@ -70,26 +57,3 @@ export const volumes = define<Flags>({
     );
   },
 });
-
-function entryOf({ name, path, labels, config, key, stack, isAnonymous }: VolumeRecord): Entry {
-  const own = {
-    ...labels,
-    'com.docker.compose.project': stack,
-    ...(isAnonymous ? {} : { 'com.docker.compose.volume': key }),
-  };
-  const { driver } = config as { driver?: string };
-  return {
-    Availability: 'N/A',
-    Driver: driver ?? 'local',
-    Group: 'N/A',
-    Labels: Object.entries(own)
-      .map(([label, value]) => `${label}=${value}`)
-      .join(','),
-    Links: 'N/A',
-    Mountpoint: path,
-    Name: name,
-    Scope: 'local',
-    Size: 'N/A',
-    Status: 'N/A',
-  };
-}
