@@ -62,7 +62,7 @@ describe('stack files', () => {
     const flag = await world.host.stack(['ps', '--no-such-flag']);
     expect(flag.code).not.toBe(0);
     expect(flag.stderr).toMatch(/no-such-flag/);
-    expectError(await world.host.stack(['events']), 1, /not supported yet/i);
+    expectError(await world.host.stack(['bridge']), 1, /not supported yet/i);
   });
 });
 
