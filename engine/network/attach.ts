@@ -2,7 +2,7 @@
  * Joins a container's network namespace to the bridges of its networks: veth pairs whose inner ends are born inside
  * the namespace, in one batch outside and one inside.
  */
-
+import { setTimeout } from 'node:timers/promises';
 import { parseAddress } from '../../planner/network/address.ts';
 import type { Endpoint } from '../../schemas/container.ts';
 import { asStackError, StackError } from '../../schemas/errors.ts';
@@ -76,9 +76,31 @@ async function stand(kernel: NetworkVerbs, { namespace, endpoints }: Attachment)
     return addOnParent({ ...parent!, name, mac, parent: link.index, namespace });
   });
   await send(kernel, protocol.route, null, requests);
+  await bringUp(kernel, namespace, standing);
   const inside = standing.map((endpoint) => getLink(endpoint.interface));
   const links = (await send(kernel, protocol.route, namespace, inside)).map(readLink);
   return new Map(links.map(({ name, index }) => [name, index]));
+}
+
+/** How long a namespace whose last process is gone may take to be taken down, in ms. */
+const longestTakeDown = 5_000;
+
+/** A container's former namespace may still be taken down: until then its interface has the same hardware address. */
+async function bringUp(kernel: NetworkVerbs, namespace: Fd, standing: Endpoint[]): Promise<void> {
+  const requests = standing.flatMap(({ interface: name, ipv6 }) => [
+    ...(ipv6 ? [] : [withoutLinkLocal(name)]),
+    setLink(name, { isUp: true }),
+  ]);
+  const until = performance.now() + longestTakeDown;
+  for (;;) {
+    try {
+      await send(kernel, protocol.route, namespace, requests);
+      return;
+    } catch (thrown) {
+      if (asStackError(thrown).errno !== 'EADDRINUSE' || performance.now() > until) throw thrown;
+      await setTimeout(20);
+    }
+  }
 }
 
 /** Where {@link join} and {@link stand} note an interface. */
