@@ -82,6 +82,7 @@ export class StackEvents implements Disposable {
       watcher?.close();
       subscription[Symbol.dispose]();
     }
+    this.watched.clear();
   }
 
   private enter(isFirst = false): void {
@@ -141,11 +142,27 @@ export class StackEvents implements Disposable {
 
   private subscribe(one: Watched): void {
     one.subscription[Symbol.dispose]();
-    one.subscription = this.source.containers.watch(one.record, (status) => {
-      const before = one.status;
-      one.status = status;
-      for (const event of changes(one.record, before, status)) this.onEvent(event);
-    });
+    one.subscription = this.source.containers.watch(one.record, (status) => this.take(one, status));
+    // One that ends at once may be gone before its shim is heard: what it left says so.
+    setTimeout(() => this.lookBack(one), 200).unref();
+  }
+
+  private take(one: Watched, status: ContainerStatus): void {
+    const before = one.status;
+    one.status = status;
+    for (const event of changes(one.record, before, status)) this.onEvent(event);
+  }
+
+  private lookBack(one: Watched): void {
+    if (this.watched.get(one.record.id) !== one) return;
+    const { engine, stack } = this.source;
+    try {
+      const found = engine.observeContainers(stack).find(({ record }) => record.id === one.record.id);
+      const hasEnded = found && found.status.state === 'exited' && found.status.finishedAt !== one.status.finishedAt;
+      if (hasEnded) this.take(one, found.status);
+    } catch {
+      // A damaged record is told of by those who need it.
+    }
   }
 
   private leave(one: Watched): void {
