@@ -158,8 +158,12 @@ export class StackEvents implements Disposable {
     const { engine, stack } = this.source;
     try {
       const found = engine.observeContainers(stack).find(({ record }) => record.id === one.record.id);
-      const hasEnded = found && found.status.state === 'exited' && found.status.finishedAt !== one.status.finishedAt;
-      if (hasEnded) this.take(one, found.status);
+      if (!found) return;
+      const { state, startedAt, finishedAt } = found.status;
+      if (state === 'exited' && finishedAt !== one.status.finishedAt) this.take(one, found.status);
+      // Its socket was there before anybody listened on it.
+      else if (one.status.state === 'created' || (isUp(state) && startedAt !== one.status.startedAt))
+        this.subscribe(one);
     } catch {
       // A damaged record is told of by those who need it.
     }
