@@ -1,5 +1,5 @@
 /** The engine as commands and the testing API see it: observe, plan, apply, and the rooms behind them. */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { otherImages } from '../planner/images/others.ts';
 import type { OneOff, ReconcileOptions } from '../planner/reconcile/options.ts';
 import { type ContainerRecord, type NetworkRecord, noStack } from '../schemas/container.ts';
@@ -15,6 +15,7 @@ import type { Networks } from './network/network.ts';
 import { loadRecords } from './network/records.ts';
 import { observe, observeContainers, setDamagedAside } from './observe.ts';
 import { createEffects, createRooms } from './rooms.ts';
+import { entries } from './state/entries.ts';
 import { lockIfFree, lockStack } from './state/lock.ts';
 
 /** How a run reports, and how it is ended. */
@@ -248,12 +249,4 @@ function stackNames({ layout }: Host): string[] {
   return [...new Set([...withContainers, ...loadRecords(layout).map(({ stack }) => stack)])]
     .filter((name) => name !== noStack)
     .sort();
-}
-
-function entries(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

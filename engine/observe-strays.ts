@@ -1,5 +1,5 @@
 /** What carries a stack's identity and no record explains: left by a command that was killed, or by lost state files. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ContainerRecord, NetworkRecord } from '../schemas/container.ts';
 import type { Stray } from '../schemas/snapshot.ts';
@@ -12,6 +12,7 @@ import { getTables, readTable } from './network/nft/messages.ts';
 import { loadRecords } from './network/records.ts';
 import { stackTable } from './network/rules.ts';
 import { containerCgroups } from './runtime/cgroup/cgroup.ts';
+import { entries } from './state/entries.ts';
 
 /**
  * Containers that have remains (a half-made directory, a cgroup, a run directory, a link) and no record, each once by its
@@ -94,12 +95,4 @@ function unclaimedRunDirs({ layout }: Host, known: Set<string>): string[] {
   if (running.length === 0) return [];
   const stacks = entries(layout.stacks);
   return running.filter((id) => !stacks.some((stack) => existsSync(layout.containerDir(stack, id))));
-}
-
-function entries(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

@@ -2,11 +2,12 @@
  * What happens to the containers of a stack, as it happens, in docker's words. There is no daemon to remember: live events are
  * derived from what the shims tell, those of the past from what records and statuses still know.
  */
-import { existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ContainerRecord, ContainerStatus } from '../../schemas/container.ts';
 import type { ObservedContainer } from '../../schemas/snapshot.ts';
 import type { Host } from '../host.ts';
+import { entries } from '../state/entries.ts';
 import type { Containers } from './containers.ts';
 
 export interface ContainerEvent {
@@ -239,13 +240,5 @@ function watchIfThere(directory: string, onChange: (name: string) => void): FSWa
     return watcher;
   } catch {
     return undefined;
-  }
-}
-
-function entries(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }

@@ -7,6 +7,14 @@ import { subpathError } from '../volumes/subpath.ts';
 
 type Subject = Pick<ContainerRecord, 'name' | 'service'>;
 
+/** Of what only a container that runs can be asked. */
+export const notRunning = ({ name, service }: Subject): StackError =>
+  new StackError('runtime.not-running', {
+    message: `${name} is not running.`,
+    hint: `\`stack start ${service}\` starts it.`,
+    resource: `container ${name}`,
+  });
+
 export function stepError(container: Subject, { step, errno, subject }: ShimFailure): StackError {
   const fields = {
     resource: `container ${container.name}`,

@@ -1,7 +1,7 @@
 /** A container's life seen from outside: its shim is asked, and told; where the shim is gone, the kernel is. */
 import { rm } from 'node:fs/promises';
 import type { ContainerRecord, ContainerStatus, ExitStatus } from '../../schemas/container.ts';
-import { StackError } from '../../schemas/errors.ts';
+import type { StackError } from '../../schemas/errors.ts';
 import type { Host } from '../host.ts';
 import { killCgroup, removeCgroups, removeStackCgroups } from '../runtime/cgroup/cgroup.ts';
 import { Connection, frame, isGone, numbers, readFailure } from '../runtime/control.ts';
@@ -9,7 +9,7 @@ import { parseStatus, readStatus, shimGone } from '../runtime/status.ts';
 import { releaseCategories } from '../security/security.ts';
 import { unlimit } from '../state/quota.ts';
 import { chosenParent, containerCgroupsPath, parentOf } from './cgroup.ts';
-import { degraded, stepError } from './failure.ts';
+import { degraded, notRunning, stepError } from './failure.ts';
 import { thaw } from './pause.ts';
 import { removeSharedMemory } from './shared-memory.ts';
 
@@ -79,11 +79,7 @@ export async function kill(host: Host, record: ContainerRecord, signal: number):
     await connection.ask(frame.kill, numbers({ u32: signal })).finally(() => connection.close());
   } catch (error) {
     if (!isGone(error)) throw error;
-    throw new StackError('runtime.not-running', {
-      message: `${record.name} is not running.`,
-      hint: `\`stack start ${record.service}\` starts it.`,
-      resource: `container ${record.name}`,
-    });
+    throw notRunning(record);
   }
 }
 

@@ -1,11 +1,11 @@
 /** A container that stands still, and goes on: its cgroup is frozen, and its shim knows, so that no probe is held against it. */
 import type { ContainerRecord } from '../../schemas/container.ts';
-import { StackError } from '../../schemas/errors.ts';
 import type { Host } from '../host.ts';
 import { askFreezer, freezeCgroups, freezerOf } from '../runtime/cgroup/freezer.ts';
 import { hierarchies } from '../runtime/cgroup/hierarchies.ts';
 import { Connection, frame, isGone, numbers } from '../runtime/control.ts';
 import { containerCgroupsPath } from './cgroup.ts';
+import { notRunning } from './failure.ts';
 
 /** What is paused already stays so. @throws runtime.not-running, host.kernel-feature without a freezer, host.cgroup */
 export async function pause(host: Host, record: ContainerRecord): Promise<void> {
@@ -41,9 +41,5 @@ async function tellShim(host: Host, record: ContainerRecord, isPaused: boolean):
   } catch (error) {
     if (!isGone(error)) throw error;
   }
-  throw new StackError('runtime.not-running', {
-    message: `${record.name} is not running.`,
-    hint: `\`stack start ${record.service}\` starts it.`,
-    resource: `container ${record.name}`,
-  });
+  throw notRunning(record);
 }

@@ -128,3 +128,16 @@ export function putBlob(store: Store, content: Uint8Array, expected: Expected = 
   writer.write(content);
   return writer.commit();
 }
+
+/** Of what lies at `path`, by the algorithm of the digest `like`. Undefined where it went in between. */
+export async function digestOfFile(path: string, like: string): Promise<string | undefined> {
+  const name = algorithm(like);
+  const hash = createHash(name);
+  try {
+    for await (const chunk of fs.createReadStream(path, { highWaterMark: 256 * 1024 })) hash.update(chunk as Buffer);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw thrown;
+  }
+  return `${name}:${hash.digest('hex')}`;
+}

@@ -1,10 +1,11 @@
 /** Whether the store is what it says: every reference resolvable, each blob its digest, each chain its layer, no left-overs. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Descriptor, Index, Manifest } from '../../schemas/oci-image.ts';
 import type { Layout } from '../state/layout.ts';
 import { indexOf } from './beside.ts';
+import { digestOfFile } from './blob.ts';
 import { cachedSteps } from './build-cache.ts';
 import { blobs, collect, layersOf, neededDigests } from './collect.ts';
 import { chainIds } from './layer.ts';
@@ -243,17 +244,4 @@ function leftOvers(store: Store): string[] {
       }
     }),
   );
-}
-
-/** Undefined where it went in between. */
-export async function digestOfFile(path: string, like: string): Promise<string | undefined> {
-  const algorithm = like.slice(0, like.indexOf(':'));
-  const hash = createHash(algorithm);
-  try {
-    for await (const chunk of fs.createReadStream(path, { highWaterMark: 256 * 1024 })) hash.update(chunk as Buffer);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw thrown;
-  }
-  return `${algorithm}:${hash.digest('hex')}`;
 }

@@ -5,7 +5,7 @@ import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { asStackError } from '../../schemas/errors.ts';
 import type { Fd } from '../../schemas/kernel.ts';
-import { BlobWriter, type Expected, mismatch } from './blob.ts';
+import { BlobWriter, digestOfFile, type Expected, mismatch } from './blob.ts';
 import { isFull } from './disk-full.ts';
 import type { Extractors } from './extractors.ts';
 import { interruption } from './locks.ts';
@@ -141,13 +141,6 @@ async function isSound(store: Store, digest: string): Promise<boolean> {
   if (store.index().manifests.some((image) => store.record(image.digest)?.blobs.includes(digest))) return true;
   if (fs.statSync(path).ctimeMs > Date.now() - uptime() * 1000) return true;
   return (await digestOfFile(path, digest)) === digest;
-}
-
-async function digestOfFile(path: string, like: string): Promise<string> {
-  const algorithm = like.slice(0, like.indexOf(':'));
-  const hash = createHash(algorithm);
-  for await (const chunk of fs.createReadStream(path)) hash.update(chunk as Buffer);
-  return `${algorithm}:${hash.digest('hex')}`;
 }
 
 /** A directory that becomes a layer when it is whole. */

@@ -1,7 +1,8 @@
 /** Which containers use what of the store: read from their directories, of every stack, whether they run or not. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { ContainerRecord } from '../../schemas/container.ts';
+import { entries } from '../state/entries.ts';
 import type { Layout } from '../state/layout.ts';
 
 /** Names of containers by what they use: digests of manifests, ids of images, `sha256:` + chain ids of layers. */
@@ -46,13 +47,5 @@ function read<T>(path: string): T | undefined {
     return JSON.parse(readFileSync(path, 'utf8')) as T;
   } catch {
     return undefined;
-  }
-}
-
-function entries(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }

@@ -1,8 +1,9 @@
 /** Container records on disk: intent, one JSON file a container, replaced as a whole. */
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ContainerRecord, recordFormat } from '../../schemas/container.ts';
 import { StackError } from '../../schemas/errors.ts';
+import { entries } from './entries.ts';
 import type { Layout } from './layout.ts';
 
 const fileName = 'container.json';
@@ -91,11 +92,3 @@ const unwritten = {
   isTty: false,
   createdAt: '',
 };
-
-function entries(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}

@@ -32,7 +32,7 @@ test('where no bus answers that is told, and what to do', async () => {
 });
 
 test.skipIf(!hasBus)('a scope is started with its processes and limits, and its job waited for', async () => {
-  using systemd = await fakeSystemd();
+  await using systemd = await fakeSystemd();
   const resources = {
     memory: { limit: 64 * MiB, swap: 96 * MiB },
     cpu: { shares: 1024, quota: 25_000, cpus: '0,9' },
@@ -59,21 +59,21 @@ test.skipIf(!hasBus)('a scope is started with its processes and limits, and its 
 
 test.skipIf(!hasBus)('a unit of the name that failed before is forgotten first; other refusals are told', async () => {
   let isKnown = true;
-  using systemd = await fakeSystemd(({ member }) => {
+  await using systemd = await fakeSystemd(({ member }) => {
     if (member === 'ResetFailedUnit') isKnown = false;
     if (member === 'StartTransientUnit' && isKnown) return { error: 'org.freedesktop.systemd1.UnitExists' };
     return member === 'StopUnit' ? { error: 'org.freedesktop.systemd1.NoSuchUnit' } : {};
   });
   await startUnit({ ...request, resources: {} }, all, systemd.socketPath);
   await stopUnit(request.asked, 'c1', systemd.socketPath);
-  using bad = await fakeSystemd(({ member }) =>
+  await using bad = await fakeSystemd(({ member }) =>
     member === 'StartTransientUnit' ? { result: 'failed' } : { error: 'org.freedesktop.DBus.Error.AccessDenied' },
   );
   await expect(stopUnit(request.asked, 'c1', bad.socketPath)).rejects.toMatchObject({
     code: 'host.cgroup',
     message: expect.stringMatching(/stop podman-c1.scope.*AccessDenied/),
   });
-  using failing = await fakeSystemd(() => ({ result: 'failed' }));
+  await using failing = await fakeSystemd(() => ({ result: 'failed' }));
   await expect(startUnit({ ...request, resources: {} }, all, failing.socketPath)).rejects.toThrow(
     /start podman-c1.scope.*failed/,
   );

@@ -76,9 +76,12 @@ export async function fakeSystemd(answer: (call: Message) => { error?: string; r
   return {
     socketPath,
     calls,
-    [Symbol.dispose]() {
+    async [Symbol.asyncDispose]() {
       socket.destroy();
+      const ended = once(daemon, 'exit');
       daemon.kill();
+      // It takes its socket away as it ends, and a removal that meets that stops half way.
+      await ended;
       rmSync(folder, { recursive: true, force: true });
     },
   };
